@@ -1,0 +1,1 @@
+//! Writes settled changes into a member.

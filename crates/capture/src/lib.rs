@@ -1,0 +1,1 @@
+//! Publishes a member's own changes to the log.

@@ -1,0 +1,1 @@
+//! Model types to and from Avro in the Confluent wire format.

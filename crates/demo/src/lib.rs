@@ -1,0 +1,1 @@
+//! The quickstart story and the load generator behind bench.

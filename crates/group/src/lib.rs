@@ -1,0 +1,1 @@
+//! The group file, status, and the operators' actions.

@@ -1,0 +1,1 @@
+//! Databases behind one trait: the SQLite adapter and the contract suite.

@@ -1,0 +1,1 @@
+//! The words of the protocol as types: values, keys, tables, changes, resolved records, version vectors.

@@ -1,0 +1,1 @@
+//! Orders the changes of each cell and settles conflicts.

@@ -1,0 +1,1 @@
+//! Supervision, backoff, clock, tracing set-up, metrics registry, health server. No domain words.

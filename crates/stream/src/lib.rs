@@ -1,0 +1,23 @@
+//! The log behind traits: topics, transactional producers, consumers, schemas.
+//!
+//! Decides nothing about rows or conflicts: keys and values are bytes here. The services are written against
+//! [`Log`], [`Producer`] and [`Consumer`] alone, so that the embedded log (one SQLite file) and Apache Kafka can
+//! stand behind them; [`contract`] is the suite that every implementation has to pass.
+
+pub mod contract;
+pub mod embedded;
+mod error;
+mod log;
+mod partition;
+mod record;
+
+pub use error::{Disposition, Error};
+pub use log::{
+    Cleanup, Consumer, ConsumerSettings, GroupMetadata, Isolation, Log, LogId, OffsetRange, Polled, Producer,
+    SchemaId, Start, TopicSettings,
+};
+pub use partition::partition_of;
+pub use record::{Headers, Incoming, Outgoing, TopicName, TopicPartition};
+
+/// What the calls of this crate return.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,1 @@
+//! Generators, fault plans and the convergence oracle, for tests only.

@@ -1,0 +1,3 @@
+//! The command line of Tributary: argument parsing and wiring only.
+
+fn main() {}
