@@ -1,0 +1,1 @@
+//! What every implementation of the log has to do, as functions that a test calls.
