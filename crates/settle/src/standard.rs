@@ -1,0 +1,280 @@
+//! The rules as they run in production: the resolver step and the apply decision.
+//!
+//! Decides what a change does to a cell's state and what a record does to a member's copy. Does not read, write or
+//! order anything: the resolver is the sequencer of each cell, apply holds the member's locks.
+//!
+//! Columns that a member lacks are absent from its rows and are taken over from the other side here. Columns that a
+//! member holds with less precision (rounded, offset dropped) are compared literally so far; that comparison needs
+//! the group's projections, which [`TableRules`](crate::TableRules) does not carry yet.
+
+use crate::precedence::{self, Contender, Winner};
+use crate::{Decision, Drop, LocalState, Resolution, Rules, Step, Violation};
+use std::borrow::Cow;
+use tributary_model::{
+    Change, ChangeKind, ConflictId, ConflictKind, ConflictRecord, ConflictState, Policy, Reason, Resolved,
+    Row, Settled, Side, VersionVector,
+};
+
+/// The protocol as it stands: every method of [`Rules`] as provided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Standard;
+
+impl Rules for Standard {}
+
+pub(crate) fn on_top(state: &Resolved, change: &Change) -> bool {
+    state.content.iter().any(|image| image.is_within_joined(&change.seen, &change.dot))
+}
+
+pub(crate) fn resolve<R: Rules + ?Sized>(
+    rules: &R,
+    step: Step<'_>,
+    state: Option<&Resolved>,
+    change: &Change,
+) -> Resolution {
+    if let Some(dismissed) = dismiss(state, change) {
+        return dismissed;
+    }
+    let Some(held) = state else {
+        // A change that meets an empty cell is a fast-forward, whatever it has seen.
+        return publish(fast_forward(None, change), None);
+    };
+    if let Some(violation) = state_behind(held, change) {
+        return Resolution::Violated(violation);
+    }
+    if !rules.on_top(held, change) {
+        return concurrent(step, held, change, None);
+    }
+    let restored = change.kind == ChangeKind::Restored && !change.is_delete() && held.row.is_none();
+    let conflict = restored.then(|| {
+        let verdict = (ConflictKind::BlockedDelete, Reason::Restored);
+        conflict_record(step, verdict, side_of_change(change), side_of_state(held))
+    });
+    publish(fast_forward(Some(held), change), conflict)
+}
+
+pub(crate) fn resolve_expired(step: Step<'_>, state: &Resolved, change: &Change) -> Resolution {
+    match dismiss(Some(state), change) {
+        Some(dismissed) => dismissed,
+        None => concurrent(step, state, change, Some(ConflictKind::Expired)),
+    }
+}
+
+pub(crate) fn decide(record: &Resolved, local: &LocalState) -> Decision {
+    if record.vv.is_within(&local.seen) {
+        return Decision::AlreadyThere;
+    }
+    let stands = match &local.local {
+        Some(dot) if dot.version > record.vv.get(&dot.incarnation) => return Decision::LocalIsNewer,
+        Some(dot) => record.content.iter().any(|image| image.is_exactly(dot)),
+        None => record.content.iter().any(|image| image.is_within(&local.seen)),
+    };
+    if stands { Decision::SameContent } else { Decision::Write }
+}
+
+pub(crate) fn seen_after_write(record: &Resolved, local: &LocalState) -> VersionVector {
+    let mut seen = local.seen.clone();
+    seen.join(&record.vv);
+    seen
+}
+
+/// What is settled before the contents are looked at: versions used twice, duplicates, outdated commands.
+fn dismiss(state: Option<&Resolved>, change: &Change) -> Option<Resolution> {
+    let dot = &change.dot;
+    if let Some(held) = state {
+        // Version 1 stands for a row that was there before, whose time is made up by whoever scans it.
+        if held.winner == *dot && held.changed_at != change.changed_at && dot.version != 1 {
+            return Some(Resolution::Violated(Violation::VersionUsedTwice { dot: dot.clone() }));
+        }
+        if dot.version <= held.vv.get(&dot.incarnation) {
+            return Some(Resolution::Dropped(Drop::Duplicate));
+        }
+    }
+    let current = match state {
+        Some(held) => change.seen == held.vv,
+        None => change.seen.is_empty(),
+    };
+    let outdated = change.kind == ChangeKind::Operator && !current;
+    outdated.then_some(Resolution::Dropped(Drop::OutdatedCommand))
+}
+
+/// I8. It also holds between two incarnations of one member.
+fn state_behind(held: &Resolved, change: &Change) -> Option<Violation> {
+    let ahead = change.seen.iter().find(|(incarnation, seen)| {
+        **incarnation != change.dot.incarnation && *seen > held.vv.get(incarnation)
+    });
+    ahead.map(|(incarnation, seen)| Violation::StateBehind {
+        incarnation: incarnation.clone(),
+        seen,
+        held: held.vv.get(incarnation),
+    })
+}
+
+fn fast_forward(held: Option<&Resolved>, change: &Change) -> Resolved {
+    let row =
+        change.row.as_ref().map(|row| completed(row, held.and_then(|held| held.row.as_ref())).into_owned());
+    won_by(change, row, joined(held, change), Settled::FastForward, None)
+}
+
+/// Neither was made on top of the other.
+fn concurrent(step: Step<'_>, held: &Resolved, change: &Change, kind: Option<ConflictKind>) -> Resolution {
+    // c* and R*: each side with the columns that only the other one has.
+    let ours = change.row.as_ref().map(|row| completed(row, held.row.as_ref()));
+    let theirs = held.row.as_ref().map(|row| completed(row, change.row.as_ref()));
+    let vv = joined(Some(held), change);
+    let (winner, reason) = precedence::winner(step.rules, Contender::from(held), Contender::from(change));
+    if ours == theirs {
+        if theirs.as_deref() != held.row.as_ref() {
+            return publish(won_by(change, ours.map(Cow::into_owned), vv, Settled::Completed, None), None);
+        }
+        return publish(agreed(held, change, winner, vv), None);
+    }
+    let policy = (reason == Reason::Policy).then_some(step.rules.policy);
+    let kind = kind.unwrap_or_else(|| {
+        let initial = held.kind == ChangeKind::FirstScan && change.kind == ChangeKind::FirstScan;
+        if initial { ConflictKind::Initial } else { ConflictKind::Concurrent }
+    });
+    let (incoming, standing) = (side_of_change(change), side_of_state(held));
+    let (record, winning, losing) = match winner {
+        Winner::Incoming => {
+            let row = ours.map(Cow::into_owned);
+            (won_by(change, row, vv, Settled::Conflict, policy), incoming, standing)
+        }
+        Winner::Held => {
+            let merged = theirs.as_deref() != held.row.as_ref();
+            let content = if merged { merge(held, change) } else { held.content.clone() };
+            let record = Resolved {
+                vv,
+                content,
+                winner: held.winner.clone(),
+                kind: held.kind,
+                changed_at: held.changed_at,
+                effective_at: held.effective_at,
+                row: theirs.map(Cow::into_owned),
+                settled: Settled::Conflict,
+                policy,
+            };
+            (record, standing, incoming)
+        }
+    };
+    publish(record, Some(conflict_record(step, (kind, reason), winning, losing)))
+}
+
+/// The same content twice: it now stands for both images, and bears the name of the one that the policy prefers,
+/// or else the order of the scans would pick later winners.
+fn agreed(held: &Resolved, change: &Change, preferred: Winner, vv: VersionVector) -> Resolved {
+    let mut content = Vec::with_capacity(held.content.len() + 1);
+    content.extend(held.content.iter().cloned());
+    content.push(VersionVector::of(&change.dot));
+    let (winner, kind, changed_at, effective_at) = match preferred {
+        Winner::Held => (&held.winner, held.kind, held.changed_at, held.effective_at),
+        Winner::Incoming => (&change.dot, change.kind, change.changed_at, change.effective_at),
+    };
+    Resolved {
+        vv,
+        content,
+        winner: winner.clone(),
+        kind,
+        changed_at,
+        effective_at,
+        row: held.row.clone(),
+        settled: Settled::Agreed,
+        policy: None,
+    }
+}
+
+fn won_by(
+    change: &Change,
+    row: Option<Row>,
+    vv: VersionVector,
+    settled: Settled,
+    policy: Option<Policy>,
+) -> Resolved {
+    Resolved {
+        vv,
+        content: vec![VersionVector::of(&change.dot)],
+        winner: change.dot.clone(),
+        kind: change.kind,
+        changed_at: change.changed_at,
+        effective_at: change.effective_at,
+        row,
+        settled,
+        policy,
+    }
+}
+
+/// The content of a row that R's winner keeps but for columns that only `change` has.
+fn merge(held: &Resolved, change: &Change) -> Vec<VersionVector> {
+    let mut content: Vec<VersionVector> = Vec::with_capacity(held.content.len());
+    for image in &held.content {
+        let merged = image.with(&change.dot);
+        if !content.contains(&merged) {
+            content.push(merged);
+        }
+    }
+    content
+}
+
+/// `R'.vv = max(R.vv, s, {m: v})`.
+fn joined(held: Option<&Resolved>, change: &Change) -> VersionVector {
+    let mut vv = held.map_or_else(VersionVector::new, |held| held.vv.clone());
+    vv.join(&change.seen);
+    vv.raise(&change.dot.incarnation, change.dot.version);
+    vv
+}
+
+/// `row` with the columns it lacks taken from `other`; cloned only if there are such columns.
+fn completed<'a>(row: &'a Row, other: Option<&Row>) -> Cow<'a, Row> {
+    match other {
+        Some(other) if row.is_partial() => Cow::Owned(row.completed_from(other)),
+        _ => Cow::Borrowed(row),
+    }
+}
+
+/// The record bears each side as it was written, not as completed from the other: what is put back from it must not
+/// carry the winner's columns as if the loser had set them.
+fn conflict_record(
+    step: Step<'_>,
+    (kind, reason): (ConflictKind, Reason),
+    winner: Side,
+    loser: Side,
+) -> Box<ConflictRecord> {
+    let waits = step.rules.policy == Policy::Manual && reason == Reason::Policy;
+    Box::new(ConflictRecord {
+        id: ConflictId::of(&step.rules.table, step.key, &winner.dot, &loser.dot),
+        table: step.rules.table.clone(),
+        key: step.key.clone(),
+        kind,
+        state: if waits { ConflictState::Open } else { ConflictState::Settled },
+        winner,
+        loser,
+        policy: step.rules.policy,
+        reason,
+        settled_at: step.now,
+    })
+}
+
+fn side_of_change(change: &Change) -> Side {
+    Side {
+        dot: change.dot.clone(),
+        vv: change.seen.with(&change.dot),
+        kind: change.kind,
+        changed_at: change.changed_at,
+        effective_at: change.effective_at,
+        row: change.row.clone(),
+    }
+}
+
+fn side_of_state(held: &Resolved) -> Side {
+    Side {
+        dot: held.winner.clone(),
+        vv: held.vv.clone(),
+        kind: held.kind,
+        changed_at: held.changed_at,
+        effective_at: held.effective_at,
+        row: held.row.clone(),
+    }
+}
+
+fn publish(record: Resolved, conflict: Option<Box<ConflictRecord>>) -> Resolution {
+    Resolution::Publish { settled: record.settled, record: Box::new(record), conflict }
+}
