@@ -1,0 +1,123 @@
+//! Exact decimals on the wire: unscaled two's complement bytes for bounded ones, plain text for the others.
+//!
+//! Up to 38 digits everything happens in 128-bit integers; only wider columns pay for big ones.
+
+use crate::wire::put_bytes;
+use bigdecimal::num_bigint::BigInt;
+use bigdecimal::{BigDecimal, ToPrimitive};
+use std::str::FromStr;
+use tributary_model::{LogicalType, Value};
+
+/// More digits than any database's unbounded decimal has (PostgreSQL: 131,072 before and 16,383 behind the point).
+pub(crate) const MAX_TEXT: usize = 150_000;
+
+/// The digits that fit 128 bits.
+const NARROW: u32 = 38;
+
+/// Precision and scale of a column, with what is worth computing once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    precision: u32,
+    scale: u32,
+    /// Ten to the power of `precision`, where 128 bits hold it.
+    limit: Option<i128>,
+    /// More bytes than this are no value of the column.
+    longest: usize,
+}
+
+impl Bounds {
+    pub(crate) fn new(precision: u32, scale: u32) -> Self {
+        let limit = (precision <= NARROW).then(|| 10_i128.pow(precision));
+        // A decimal digit takes less than half a byte; one more byte holds the sign.
+        let longest = if limit.is_some() { 16 } else { precision as usize / 2 + 1 };
+        Self { precision, scale, limit, longest }
+    }
+
+    /// Appends the unscaled value; `None` when it does not fit without rounding.
+    pub(crate) fn put(&self, out: &mut Vec<u8>, value: &BigDecimal) -> Option<()> {
+        if let Some(unscaled) = self.narrow(value) {
+            put_i128(out, unscaled);
+            return Some(());
+        }
+        let logical = LogicalType::Decimal { precision: self.precision, scale: self.scale };
+        let fits = Value::Decimal(value.clone()).fits(logical);
+        fits.then(|| {
+            let (unscaled, _) = value.with_scale(i64::from(self.scale)).into_bigint_and_exponent();
+            put_bytes(out, &unscaled.to_signed_bytes_be());
+        })
+    }
+
+    /// The value at this scale in 128 bits, where everything on the way fits; `None` decides nothing.
+    fn narrow(&self, value: &BigDecimal) -> Option<i128> {
+        let limit = self.limit?;
+        let (digits, exponent) = value.as_bigint_and_scale();
+        let digits = digits.to_i128()?;
+        let shift = i64::from(self.scale).checked_sub(exponent)?;
+        let factor = 10_i128.checked_pow(u32::try_from(shift.unsigned_abs()).ok()?)?;
+        let unscaled = if shift >= 0 {
+            digits.checked_mul(factor)?
+        } else if digits % factor == 0 {
+            digits / factor
+        } else {
+            return None;
+        };
+        (unscaled > -limit && unscaled < limit).then_some(unscaled)
+    }
+
+    /// The value of these bytes; `None` when the column holds no such value.
+    pub(crate) fn read(&self, bytes: &[u8]) -> Option<BigDecimal> {
+        if bytes.is_empty() || bytes.len() > self.longest {
+            return None;
+        }
+        if let Some(limit) = self.limit {
+            let unscaled = i128_of(bytes);
+            return (unscaled > -limit && unscaled < limit)
+                .then(|| BigDecimal::new(BigInt::from(unscaled), i64::from(self.scale)));
+        }
+        let decimal = BigDecimal::new(BigInt::from_signed_bytes_be(bytes), i64::from(self.scale));
+        (decimal.digits() <= u64::from(self.precision)).then_some(decimal)
+    }
+}
+
+/// Two's complement of at most 16 bytes.
+fn i128_of(bytes: &[u8]) -> i128 {
+    let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
+    let mut wide = if negative { [0xff; 16] } else { [0; 16] };
+    wide[16 - bytes.len()..].copy_from_slice(bytes);
+    i128::from_be_bytes(wide)
+}
+
+/// Appends the fewest bytes of big-endian two's complement.
+fn put_i128(out: &mut Vec<u8>, value: i128) {
+    let bits = if value < 0 { (!value).leading_zeros() } else { value.leading_zeros() };
+    // One of the leading bits is the sign and stays.
+    let unneeded = ((bits.saturating_sub(1)) / 8) as usize;
+    put_bytes(out, &value.to_be_bytes()[unneeded.min(15)..]);
+}
+
+/// Appends the plain text of an unbounded decimal, its scale kept; `None` when it would be absurdly long.
+pub(crate) fn put_text(out: &mut Vec<u8>, value: &BigDecimal) -> Option<()> {
+    let (digits, exponent) = value.as_bigint_and_scale();
+    // A bit is worth less than a third of a digit; an exponent adds zeros on one side.
+    let length = digits.bits() / 3 + exponent.unsigned_abs();
+    if length > MAX_TEXT as u64 {
+        return None;
+    }
+    put_bytes(out, value.to_plain_string().as_bytes());
+    Some(())
+}
+
+/// Reads plain decimal text: a sign, digits, a point with digits behind it. No exponent: it could name a number too
+/// long to write out.
+pub(crate) fn read_text(text: &str) -> Option<BigDecimal> {
+    if text.len() > MAX_TEXT + 2 {
+        return None;
+    }
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    BigDecimal::from_str(text).ok()
+}
