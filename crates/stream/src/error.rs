@@ -118,6 +118,16 @@ pub enum Error {
         subject: String,
     },
 
+    /// No Avro schema can be made of a table.
+    #[error("no schema can be made for table {table}")]
+    NoSchema {
+        /// The table.
+        table: String,
+        /// The codec's reason.
+        #[source]
+        source: Box<tributary_codec::Error>,
+    },
+
     /// The consumer does not own the partition.
     #[error("partition {partition} of topic {topic} is not assigned to this consumer")]
     NotAssigned {
@@ -264,6 +274,7 @@ impl Error {
             Self::Interrupted { .. } => "LOG-020",
             Self::Storage { .. } => "LOG-021",
             Self::File { .. } => "LOG-022",
+            Self::NoSchema { .. } => "LOG-023",
         }
     }
 
@@ -281,6 +292,7 @@ impl Error {
             | Self::OffsetOutOfRange { .. }
             | Self::UnknownSchema { .. }
             | Self::InvalidSchema { .. }
+            | Self::NoSchema { .. }
             | Self::WrongState { .. }
             | Self::ReadOnly { .. }
             | Self::Missing { .. }

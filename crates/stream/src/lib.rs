@@ -4,13 +4,16 @@
 //! [`Log`], [`Producer`] and [`Consumer`] alone, so that the embedded log (one SQLite file) and Apache Kafka can
 //! stand behind them; [`contract`] is the suite that every implementation has to pass.
 
+mod channel;
 pub mod contract;
 pub mod embedded;
 mod error;
 mod log;
 mod partition;
 mod record;
+mod topics;
 
+pub use channel::{Channel, Channels, read_latest, single};
 pub use error::{Disposition, Error};
 pub use log::{
     Cleanup, Consumer, ConsumerSettings, GroupMetadata, Isolation, Log, LogId, OffsetRange, Polled, Producer,
@@ -18,6 +21,7 @@ pub use log::{
 };
 pub use partition::partition_of;
 pub use record::{Headers, Incoming, Outgoing, TopicName, TopicPartition};
+pub use topics::{TopicLimits, Topics};
 
 /// What the calls of this crate return.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,113 @@
+//! What stops or pauses an apply worker.
+
+use tributary_member::{Disposition as MemberDisposition, Error as MemberError};
+use tributary_runtime::Failure;
+use tributary_stream::{Disposition as LogDisposition, Error as LogError, TopicPartition};
+use uuid::Uuid;
+
+/// Failures of apply.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The member failed.
+    #[error("member {member}: settled changes could not be applied")]
+    Member {
+        /// The member.
+        member: String,
+        /// Its failure.
+        #[source]
+        source: MemberError,
+    },
+    /// The log failed.
+    #[error("apply of member {member} could not use the log")]
+    Log {
+        /// The member.
+        member: String,
+        /// The log's failure.
+        #[source]
+        source: LogError,
+    },
+    /// A resolved record cannot be read.
+    #[error("member {member}: record {offset} of {topic}, partition {partition} cannot be read; nothing is passed over", topic = at.topic, partition = at.partition)]
+    Codec {
+        /// The member.
+        member: String,
+        /// Where it stands.
+        at: TopicPartition,
+        /// Its offset.
+        offset: u64,
+        /// The codec's failure.
+        #[source]
+        source: tributary_codec::Error,
+    },
+    /// The header of a null record does not say what it expires.
+    #[error("member {member}: the null record {offset} of {topic}, partition {partition} lacks its version vector", topic = at.topic, partition = at.partition)]
+    NullRecord {
+        /// The member.
+        member: String,
+        /// Where it stands.
+        at: TopicPartition,
+        /// Its offset.
+        offset: u64,
+    },
+    /// The member's offsets belong to another log.
+    #[error(
+        "member {member} has applied from log {stored}, and this is log {found}: the log was replaced or this is \
+         another group's file; put the log back, or remove the member from the group and add it anew"
+    )]
+    OtherLog {
+        /// The member.
+        member: String,
+        /// The log that the offsets belong to.
+        stored: Uuid,
+        /// This log.
+        found: Uuid,
+    },
+    /// The member does not hold the token of the last published page, nor its direct successor.
+    #[error(
+        "member {member} went back in time: it was restored, failed over, or is a copy; nothing is written to it \
+         until `tributary member rejoin {member}`"
+    )]
+    WentBack {
+        /// The member.
+        member: String,
+    },
+    /// What the log says of the member's position cannot be read.
+    #[error("the stored position of member {member} cannot be read")]
+    Position {
+        /// The member.
+        member: String,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl Error {
+    /// The stable code, listed in `docs/errors.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Member { source, .. } => source.code(),
+            Self::Log { source, .. } => source.code(),
+            Self::Codec { .. } => "APP-001",
+            Self::NullRecord { .. } => "APP-002",
+            Self::OtherLog { .. } => "APP-003",
+            Self::WentBack { .. } => "APP-004",
+            Self::Position { .. } => "APP-005",
+        }
+    }
+
+    /// Whether the worker is restarted or stays down.
+    pub fn into_failure(self) -> Failure {
+        let retry = match &self {
+            Self::Member { source, .. } => source.disposition() == MemberDisposition::Retry,
+            Self::Log { source, .. } => source.disposition() == LogDisposition::Retry,
+            Self::Codec { .. }
+            | Self::NullRecord { .. }
+            | Self::OtherLog { .. }
+            | Self::WentBack { .. }
+            | Self::Position { .. } => false,
+        };
+        if retry { Failure::retry(self) } else { Failure::halt(self) }
+    }
+}

@@ -1,0 +1,60 @@
+//! Before its first write to a member, apply makes sure that the member has not gone back in time.
+//!
+//! A restored member that reuses a version would have a user's edit overwritten before capture ever looks
+//! (protocol section 2), so apply checks the same token as capture, which may be moving it at the same time.
+
+use crate::Error;
+use serde::Deserialize;
+use tributary_member::{Member, Token};
+use tributary_model::MemberId;
+use tributary_stream::{Channels, Log, read_latest};
+use uuid::Uuid;
+
+/// The part of a position record that this check needs; capture's own type has the rest.
+#[derive(Debug, Deserialize)]
+struct Published {
+    token: Uuid,
+}
+
+/// Checks the member's token against the log.
+pub(crate) async fn check(
+    log: &dyn Log,
+    channels: &Channels,
+    id: &MemberId,
+    member: &mut dyn Member,
+) -> Result<(), Error> {
+    let member_error = |source| Error::Member { member: id.to_string(), source };
+    let mut held = member.token().await.map_err(member_error)?;
+    loop {
+        // The member first, then the log: what capture does in between can only move the log ahead of what was
+        // read of the member, and then the member has moved, too.
+        let published = published(log, channels, id).await?;
+        if follows(held.as_ref(), published.as_ref()) {
+            return Ok(());
+        }
+        let again = member.token().await.map_err(member_error)?;
+        if again == held {
+            return Err(Error::WentBack { member: id.to_string() });
+        }
+        held = again;
+    }
+}
+
+async fn published(log: &dyn Log, channels: &Channels, id: &MemberId) -> Result<Option<Published>, Error> {
+    let latest = read_latest(log, &channels.topics.positions())
+        .await
+        .map_err(|source| Error::Log { member: id.to_string(), source })?;
+    let own = latest.into_iter().find(|(key, _)| key == id.as_str().as_bytes());
+    own.map(|(_, value)| serde_json::from_slice(&value))
+        .transpose()
+        .map_err(|source| Error::Position { member: id.to_string(), source })
+}
+
+fn follows(held: Option<&Token>, published: Option<&Published>) -> bool {
+    match (held, published) {
+        (None, None) => true,
+        (None, Some(_)) => false,
+        (Some(token), None) => token.previous.is_none(),
+        (Some(token), Some(last)) => token.id == last.token || token.previous == Some(last.token),
+    }
+}

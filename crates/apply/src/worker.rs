@@ -1,0 +1,407 @@
+//! The apply loop of one member.
+
+use crate::batch_size::BatchSize;
+use crate::levels::levels;
+use crate::metrics::ApplyMetrics;
+use crate::{Error, token};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tributary_codec::split_frame;
+use tributary_member::{
+    ApplyBatch, ApplyRecord, Connector, Member, OffsetMove, Outcome, Parked, ParkedFilter, Source,
+    TableBinding, TableState,
+};
+use tributary_model::time::TICKS_A_SECOND;
+use tributary_model::{KeyBytes, Ticks, VersionVector};
+use tributary_runtime::{Heartbeat, SharedClock, Stop};
+use tributary_stream::{Channels, Consumer, ConsumerSettings, Incoming, Isolation, Log, Start, TopicPartition};
+
+/// Header of a null record: the version vector that it expires.
+const VECTOR_HEADER: &str = "dss-vv";
+/// Longest wait for records; a stop request is noticed after it.
+const WAIT: Duration = Duration::from_millis(200);
+const BATCH_BYTES: usize = 16 << 20;
+/// How often parked records that are due by themselves are looked for.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// Parked records tried in one transaction.
+const RETRY_ROWS: usize = 500;
+
+/// How apply works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How long one transaction may hold the member's write lock, about.
+    pub batch_time: Duration,
+    /// Most records in one transaction.
+    pub batch_rows: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { batch_time: Duration::from_millis(50), batch_rows: 10_000 }
+    }
+}
+
+/// A member's apply worker.
+pub struct Apply {
+    /// Opens the member.
+    pub connector: Arc<dyn Connector>,
+    /// The member's tables, in the order of the channels.
+    pub bindings: Vec<Arc<TableBinding>>,
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// The group's topics.
+    pub channels: Arc<Channels>,
+    /// This machine's clock.
+    pub clock: SharedClock,
+    /// Settings.
+    pub settings: Settings,
+    /// What it counts.
+    pub metrics: Arc<ApplyMetrics>,
+}
+
+struct Session<'a> {
+    apply: &'a Apply,
+    member: Box<dyn Member>,
+    consumer: Box<dyn Consumer>,
+    /// What the member has stored, by (table, partition).
+    stored: BTreeMap<(usize, u32), u64>,
+    /// Tables that stand still at present.
+    stopped: BTreeSet<usize>,
+    /// While catching up: partitions whose level has not begun, and where the present level ends.
+    waiting: Vec<Vec<TopicPartition>>,
+    ends: BTreeMap<TopicPartition, u64>,
+    size: BatchSize,
+    retry_at: Duration,
+}
+
+impl Apply {
+    /// Works until asked to stop.
+    ///
+    /// # Errors
+    /// Whatever stops or pauses the worker; [`Error::into_failure`] tells which.
+    pub async fn run(&self, stop: Stop, heartbeat: Heartbeat) -> Result<(), Error> {
+        let mut session = self.start().await?;
+        let mut shown = String::new();
+        heartbeat.note("applying");
+        while !stop.is_stopped() {
+            heartbeat.beat();
+            let note = session.check_tables().await?;
+            if note != shown {
+                heartbeat.note(if note.is_empty() { "applying".to_owned() } else { note.clone() });
+                shown = note;
+            }
+            session.round().await?;
+        }
+        Ok(())
+    }
+
+    fn name(&self) -> String {
+        self.connector.id().to_string()
+    }
+
+    fn member_error(&self, source: tributary_member::Error) -> Error {
+        Error::Member { member: self.name(), source }
+    }
+
+    fn log_error(&self, source: tributary_stream::Error) -> Error {
+        Error::Log { member: self.name(), source }
+    }
+
+    async fn start(&self) -> Result<Session<'_>, Error> {
+        let mut member =
+            self.connector.connect(&self.bindings).await.map_err(|e| self.member_error(e))?;
+        token::check(self.log.as_ref(), &self.channels, self.connector.id(), member.as_mut()).await?;
+        let stored = self.stored_offsets(member.as_mut()).await?;
+        let settings = ConsumerSettings {
+            group: Some(format!("{}.apply.{}", self.channels.group, self.name())),
+            isolation: Isolation::Committed,
+            start: Start::Beginning,
+        };
+        let mut consumer = self.log.consumer(settings).await.map_err(|e| self.log_error(e))?;
+        let mut assignment = Vec::new();
+        let mut ends = BTreeMap::new();
+        let mut by_level: BTreeMap<usize, Vec<TopicPartition>> = BTreeMap::new();
+        let levels = levels(self.channels.tables.iter().map(|channel| channel.schema.as_ref()));
+        for (table, channel) in self.channels.tables.iter().enumerate() {
+            let ranges = self.log.offsets(&channel.resolved).await.map_err(|e| self.log_error(e))?;
+            for (partition, range) in (0..).zip(&ranges) {
+                let at = TopicPartition::new(channel.resolved.clone(), partition);
+                let from = stored.get(&(table, partition)).copied().unwrap_or(range.start);
+                assignment.push((at.clone(), Some(from)));
+                ends.insert(at.clone(), range.end);
+                by_level.entry(levels[table]).or_default().push(at);
+            }
+        }
+        consumer.assign(&assignment).await.map_err(|e| self.log_error(e))?;
+        let waiting: Vec<_> = by_level.into_values().rev().collect();
+        for level in &waiting {
+            consumer.pause(level);
+        }
+        Ok(Session {
+            apply: self,
+            member,
+            consumer,
+            stored,
+            stopped: BTreeSet::new(),
+            waiting,
+            ends,
+            size: BatchSize::new(self.settings.batch_time, self.settings.batch_rows),
+            retry_at: Duration::ZERO,
+        })
+    }
+
+    async fn stored_offsets(&self, member: &mut dyn Member) -> Result<BTreeMap<(usize, u32), u64>, Error> {
+        let log = self.log.id().0;
+        let mut stored = BTreeMap::new();
+        for offset in member.offsets().await.map_err(|e| self.member_error(e))? {
+            if offset.log != log {
+                return Err(Error::OtherLog { member: self.name(), stored: offset.log, found: log });
+            }
+            let table = self.channels.tables.iter().position(|channel| {
+                channel.resolved.as_str() == offset.topic && channel.schema.generation == offset.generation
+            });
+            if let Some(table) = table {
+                stored.insert((table, offset.partition), offset.next);
+            }
+        }
+        Ok(stored)
+    }
+}
+
+impl Session<'_> {
+    /// Pauses the partitions of tables that stand still and resumes those that are ready again. Gives the text
+    /// that names the former.
+    async fn check_tables(&mut self) -> Result<String, Error> {
+        let states = self.member.table_states().await.map_err(|e| self.apply.member_error(e))?;
+        let mut note = Vec::new();
+        for (table, state) in states.iter().enumerate() {
+            match state {
+                TableState::Stopped { reason } => {
+                    let name = &self.apply.bindings[table].schema.name;
+                    note.push(format!("table {name} stopped: {reason}"));
+                    if self.stopped.insert(table) {
+                        let partitions = self.partitions_of(table);
+                        self.consumer.pause(&partitions);
+                    }
+                }
+                TableState::Ready if self.stopped.remove(&table) => {
+                    let mut partitions = self.partitions_of(table);
+                    let waiting: HashSet<_> = self.waiting.iter().flatten().collect();
+                    partitions.retain(|at| !waiting.contains(at));
+                    self.consumer.resume(&partitions);
+                }
+                TableState::Ready => {}
+            }
+        }
+        Ok(note.join("; "))
+    }
+
+    fn partitions_of(&self, table: usize) -> Vec<TopicPartition> {
+        let topic = &self.apply.channels.tables[table].resolved;
+        self.ends.keys().filter(|at| at.topic == *topic).cloned().collect()
+    }
+
+    async fn round(&mut self) -> Result<(), Error> {
+        self.next_level();
+        let polled = self.consumer.poll(self.size.rows(), BATCH_BYTES, WAIT).await;
+        let polled = polled.map_err(|e| self.apply.log_error(e))?;
+        if !polled.records.is_empty() {
+            for part in cut_at_nulls(polled.records) {
+                self.batch(part).await?;
+            }
+        }
+        if self.apply.clock.monotonic() >= self.retry_at {
+            self.retry_at = self.apply.clock.monotonic() + RETRY_EVERY;
+            self.retry_parked().await?;
+        }
+        Ok(())
+    }
+
+    /// Lets the next level of tables begin once the present one has come to its end.
+    fn next_level(&mut self) {
+        while !self.waiting.is_empty() {
+            let waiting: HashSet<_> = self.waiting.iter().flatten().cloned().collect();
+            let positions = self.consumer.positions();
+            let behind = positions.iter().any(|(at, next)| {
+                let stands = self.apply.channels.table_of(&at.topic).is_some_and(|t| self.stopped.contains(&t));
+                !waiting.contains(at) && !stands && self.ends.get(at).is_some_and(|end| next < end)
+            });
+            if behind {
+                return;
+            }
+            if let Some(mut level) = self.waiting.pop() {
+                level.retain(|at| {
+                    self.apply.channels.table_of(&at.topic).is_none_or(|t| !self.stopped.contains(&t))
+                });
+                self.consumer.resume(&level);
+            }
+        }
+    }
+
+    async fn batch(&mut self, records: Vec<Incoming>) -> Result<(), Error> {
+        let started = self.apply.clock.monotonic();
+        let rows = records.len();
+        let mut next: BTreeMap<(usize, u32), u64> = BTreeMap::new();
+        let mut batch = Vec::with_capacity(rows);
+        let mut times = Vec::with_capacity(rows);
+        let own = self.apply.connector.id().clone();
+        for record in records {
+            let Some(table) = self.apply.channels.table_of(&record.topic) else { continue };
+            next.insert((table, record.partition), record.offset + 1);
+            let item = self.decode(table, record)?;
+            let foreign = item.resolved.as_ref().ok().filter(|r| r.winner.incarnation.member() != own.as_str());
+            times.push(foreign.and_then(|resolved| resolved.effective_at));
+            batch.push(item);
+        }
+        let offsets = next.iter().map(|((table, partition), next)| self.offset_move(*table, *partition, *next));
+        let offsets: Vec<OffsetMove> = offsets.collect();
+        let retry_now = self.write(batch, offsets, &times).await?;
+        self.stored.extend(next);
+        let took = self.apply.clock.monotonic().saturating_sub(started);
+        self.size.observe(rows, took);
+        let metrics = &self.apply.metrics;
+        metrics.batch_rows.observe(rows as f64);
+        metrics.batch_seconds.observe(took.as_secs_f64());
+        if retry_now {
+            self.retry_parked().await?;
+        }
+        Ok(())
+    }
+
+    fn offset_move(&self, table: usize, partition: u32, next: u64) -> OffsetMove {
+        let channel = &self.apply.channels.tables[table];
+        OffsetMove {
+            topic: channel.resolved.as_str().to_owned(),
+            generation: channel.schema.generation,
+            partition,
+            expected: self.stored.get(&(table, partition)).copied(),
+            next,
+        }
+    }
+
+    fn decode(&self, table: usize, record: Incoming) -> Result<ApplyRecord, Error> {
+        let channel = &self.apply.channels.tables[table];
+        let at = || TopicPartition::new(record.topic.clone(), record.partition);
+        let codec_error = |source| Error::Codec {
+            member: self.apply.name(),
+            at: at(),
+            offset: record.offset,
+            source,
+        };
+        let (_, key) = split_frame(&record.key).map_err(codec_error)?;
+        let resolved = match &record.value {
+            Some(value) => Ok(channel.codec.decode_resolved(value).map_err(codec_error)?),
+            None => {
+                let text = record.headers.get(VECTOR_HEADER).and_then(|text| std::str::from_utf8(text).ok());
+                let vector = text.and_then(|text| VersionVector::parse(text).ok());
+                Err(vector.ok_or_else(|| Error::NullRecord {
+                    member: self.apply.name(),
+                    at: at(),
+                    offset: record.offset,
+                })?)
+            }
+        };
+        let source = Source {
+            generation: channel.schema.generation,
+            partition: record.partition,
+            offset: record.offset,
+        };
+        let key = KeyBytes::new(key);
+        let payload = record.value.unwrap_or_default();
+        Ok(ApplyRecord { table, key, resolved, source, payload, retry: false })
+    }
+
+    /// Applies one batch and counts what came of it. Returns whether parked records may succeed now.
+    async fn write(
+        &mut self,
+        records: Vec<ApplyRecord>,
+        offsets: Vec<OffsetMove>,
+        times: &[Option<Ticks>],
+    ) -> Result<bool, Error> {
+        let now = self.apply.clock.now_ticks();
+        let batch = ApplyBatch { log: self.apply.log.id().0, records, offsets };
+        let applied = self.member.apply(batch, now).await.map_err(|e| self.apply.member_error(e))?;
+        let metrics = &self.apply.metrics;
+        metrics.count(&applied.outcomes);
+        metrics.unparked.inc_by(applied.unparked);
+        metrics.altered.inc_by(applied.altered_by_trigger.len() as u64);
+        let visible = self.apply.clock.now_ticks();
+        for (time, outcome) in times.iter().zip(&applied.outcomes) {
+            if let (Some(time), Outcome::Upserted | Outcome::Deleted) = (time, outcome) {
+                let delay = visible.saturating_sub(*time).max(0);
+                metrics.delay_seconds.observe(delay as f64 / TICKS_A_SECOND as f64);
+            }
+        }
+        let refused = applied.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Parked(_))).count();
+        if refused > 0 {
+            tracing::warn!(member = self.apply.name(), records = refused, "the member refused records; they are parked");
+        }
+        if !applied.altered_by_trigger.is_empty() {
+            let rows = applied.altered_by_trigger.len();
+            tracing::warn!(member = self.apply.name(), rows, "users' triggers altered rows while they were applied");
+        }
+        Ok(applied.retry_now)
+    }
+
+    /// Tries parked records that are due, or that a write may have made possible, as long as some succeed.
+    async fn retry_parked(&mut self) -> Result<(), Error> {
+        loop {
+            let filter = ParkedFilter::Retryable { now: self.apply.clock.now_ticks(), limit: RETRY_ROWS };
+            let parked = self.member.parked(&filter).await.map_err(|e| self.apply.member_error(e))?;
+            let mut records = Vec::with_capacity(parked.len());
+            for record in parked {
+                records.extend(self.parked_record(record)?);
+            }
+            records.retain(|record| !self.stopped.contains(&record.table));
+            if records.is_empty() {
+                return Ok(());
+            }
+            if !self.write(records, Vec::new(), &[]).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A parked record as it came from the log; `None` for a table that is no longer in the group.
+    fn parked_record(&self, parked: Parked) -> Result<Option<ApplyRecord>, Error> {
+        let tables = &self.apply.channels.tables;
+        let table = tables.iter().position(|channel| channel.schema.name == parked.table);
+        let (Some(table), Some(key), Some(source)) = (table, parked.key, parked.source) else {
+            return Ok(None);
+        };
+        let channel = &tables[table];
+        if source.generation != channel.schema.generation {
+            return Ok(None);
+        }
+        let resolved = channel.codec.decode_resolved(&parked.payload).map_err(|error| Error::Codec {
+            member: self.apply.name(),
+            at: TopicPartition::new(channel.resolved.clone(), source.partition),
+            offset: source.offset,
+            source: error,
+        })?;
+        Ok(Some(ApplyRecord { table, key, resolved: Ok(resolved), source, payload: parked.payload, retry: true }))
+    }
+}
+
+/// Cuts a batch so that a null record stands alone: it must not be merged with what stands before or after it.
+fn cut_at_nulls(records: Vec<Incoming>) -> Vec<Vec<Incoming>> {
+    if records.iter().all(|record| record.value.is_some()) {
+        return vec![records];
+    }
+    let mut parts = vec![Vec::new()];
+    for record in records {
+        let null = record.value.is_none();
+        if null && parts.last().is_some_and(|part| !part.is_empty()) {
+            parts.push(Vec::new());
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(record);
+        }
+        if null {
+            parts.push(Vec::new());
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
+}

@@ -1,0 +1,138 @@
+//! The position record: how far a member is captured, and the token that proves it has not gone back in time.
+//!
+//! It is JSON on the `positions` topic under the member's id, published in the transaction of the page it describes.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use tributary_member::{Scan, TablePosition, Token};
+use tributary_model::{KeyBytes, MemberId, TableName};
+use tributary_stream::{Log, TopicName, read_latest};
+use uuid::Uuid;
+
+/// A table's position as written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredPosition {
+    /// The adapter's text for live changes.
+    pub live: String,
+    /// `pending`, `done`, or the hexadecimal key bytes that the first scan has come to.
+    pub scan: String,
+}
+
+/// What the positions topic holds for a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PositionRecord {
+    /// Counter of the token.
+    pub counter: u64,
+    /// Id of the token.
+    pub token: Uuid,
+    /// Id of the token before.
+    pub previous: Option<Uuid>,
+    /// The highest version that the member had given.
+    pub highest_version: u64,
+    /// By table (the group's name).
+    pub tables: BTreeMap<String, StoredPosition>,
+}
+
+impl From<&TablePosition> for StoredPosition {
+    fn from(position: &TablePosition) -> Self {
+        let scan = match &position.scan {
+            Scan::Pending => "pending".to_owned(),
+            Scan::Done => "done".to_owned(),
+            Scan::After(key) => key.as_slice().iter().map(|byte| format!("{byte:02x}")).collect(),
+        };
+        Self { live: position.live.clone(), scan }
+    }
+}
+
+impl From<&StoredPosition> for TablePosition {
+    fn from(stored: &StoredPosition) -> Self {
+        let scan = match stored.scan.as_str() {
+            "done" => Scan::Done,
+            // What cannot be read as a key begins anew: a scan that is repeated publishes duplicates only.
+            text => read_hex(text).map_or(Scan::Pending, |bytes| Scan::After(KeyBytes::new(bytes))),
+        };
+        Self { live: stored.live.clone(), scan }
+    }
+}
+
+fn read_hex(text: &str) -> Option<Vec<u8>> {
+    if text.is_empty() || text.len() % 2 != 0 || !text.is_ascii() {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}
+
+impl PositionRecord {
+    /// A table's position; the beginning when none is stored.
+    pub fn table(&self, table: &TableName) -> TablePosition {
+        self.tables.get(table.as_str()).map(TablePosition::from).unwrap_or_default()
+    }
+}
+
+/// The stored position of every member. Records that cannot be read are given back as their error.
+pub async fn read_positions(
+    log: &dyn Log,
+    topic: &TopicName,
+) -> tributary_stream::Result<BTreeMap<String, Result<PositionRecord, serde_json::Error>>> {
+    let latest = read_latest(log, topic).await?;
+    Ok(latest
+        .into_iter()
+        .map(|(key, value)| (String::from_utf8_lossy(&key).into_owned(), serde_json::from_slice(&value)))
+        .collect())
+}
+
+/// Whether a member's token is the one of its last published page, or that one's direct successor.
+pub fn token_follows(member: Option<&Token>, log: Option<&PositionRecord>) -> bool {
+    match (member, log) {
+        (None, None) => true,
+        (None, Some(_)) => false,
+        (Some(token), None) => token.previous.is_none(),
+        (Some(token), Some(record)) => token.id == record.token || token.previous == Some(record.token),
+    }
+}
+
+/// The text that names a token in messages.
+pub(crate) fn describe(counter: u64, id: Uuid) -> String {
+    format!("{counter} ({id})")
+}
+
+/// The key of a member's position record.
+pub(crate) fn key_of(member: &MemberId) -> Vec<u8> {
+    member.as_str().as_bytes().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(counter: u64, id: u128, previous: Option<u128>) -> Token {
+        let previous = previous.map(Uuid::from_u128);
+        Token { counter, id: Uuid::from_u128(id), previous, position: String::new(), highest_version: 0 }
+    }
+
+    fn record(id: u128) -> PositionRecord {
+        let token = Uuid::from_u128(id);
+        PositionRecord { counter: 1, token, previous: None, highest_version: 0, tables: BTreeMap::new() }
+    }
+
+    #[test]
+    fn only_the_published_token_and_its_successor_are_accepted() {
+        assert!(token_follows(None, None));
+        assert!(token_follows(Some(&token(1, 7, None)), None), "crashed before its first publish");
+        assert!(!token_follows(Some(&token(5, 7, Some(6))), None), "the log lost its positions");
+        assert!(!token_follows(None, Some(&record(7))), "restored to before provisioning");
+        assert!(token_follows(Some(&token(2, 7, Some(6))), Some(&record(7))));
+        assert!(token_follows(Some(&token(3, 8, Some(7))), Some(&record(7))), "crashed before the publish");
+        assert!(!token_follows(Some(&token(1, 6, None)), Some(&record(7))), "restored");
+    }
+
+    #[test]
+    fn positions_read_back() {
+        for scan in [Scan::Pending, Scan::Done, Scan::After(KeyBytes::new([0, 255, 16]))] {
+            let position = TablePosition { live: "12".into(), scan };
+            assert_eq!(TablePosition::from(&StoredPosition::from(&position)), position);
+        }
+        let odd = StoredPosition { live: String::new(), scan: "zz".into() };
+        assert_eq!(TablePosition::from(&odd).scan, Scan::Pending);
+    }
+}

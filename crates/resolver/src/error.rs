@@ -1,0 +1,77 @@
+//! What stops or pauses the resolver.
+
+use crate::StoreError;
+use tributary_runtime::Failure;
+use tributary_stream::{Disposition, Error as LogError, TopicPartition};
+
+/// Failures of the resolver.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The log failed.
+    #[error("the resolver could not use the log")]
+    Log {
+        /// The log's failure.
+        #[source]
+        source: LogError,
+    },
+    /// The state store failed.
+    #[error("the resolver could not use its state")]
+    Store {
+        /// The store's failure.
+        #[source]
+        source: StoreError,
+    },
+    /// A record cannot be read or written.
+    #[error("record {offset} of {topic}, partition {partition} is not one of this table's; nothing is passed over", topic = at.topic, partition = at.partition)]
+    Codec {
+        /// Where it stands.
+        at: TopicPartition,
+        /// Its offset.
+        offset: u64,
+        /// The codec's failure.
+        #[source]
+        source: tributary_codec::Error,
+    },
+    /// A topic that is none of the group's tables'.
+    #[error("topic {topic} belongs to no table of the group; restart with the present group file")]
+    UnknownTopic {
+        /// The topic.
+        topic: String,
+    },
+}
+
+impl Error {
+    /// The stable code, listed in `docs/errors.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Log { source } => source.code(),
+            Self::Store { .. } => "RES-001",
+            Self::Codec { .. } => "RES-002",
+            Self::UnknownTopic { .. } => "RES-003",
+        }
+    }
+
+    /// Whether the worker is restarted or stays down.
+    pub fn into_failure(self) -> Failure {
+        let retry = match &self {
+            Self::Log { source } => source.disposition() == Disposition::Retry,
+            // A full disk passes, and a damaged file is thrown away at the next start.
+            Self::Store { .. } => true,
+            Self::Codec { .. } | Self::UnknownTopic { .. } => false,
+        };
+        if retry { Failure::retry(self) } else { Failure::halt(self) }
+    }
+}
+
+impl From<LogError> for Error {
+    fn from(source: LogError) -> Self {
+        Self::Log { source }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(source: StoreError) -> Self {
+        Self::Store { source }
+    }
+}

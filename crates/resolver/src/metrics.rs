@@ -1,0 +1,70 @@
+//! What the resolver counts.
+
+use tributary_runtime::Metrics;
+use tributary_runtime::metrics::{Buckets, Child, Counter, Gauge, Histogram, MetricsError};
+
+/// The resolver's series.
+#[derive(Debug)]
+pub struct ResolverMetrics {
+    pub(crate) by_outcome: Vec<TableMetrics>,
+    pub(crate) batch_rows: Child<Histogram, 0>,
+    pub(crate) batch_seconds: Child<Histogram, 0>,
+    pub(crate) state_bytes: Child<Gauge, 0>,
+    pub(crate) rebuilt_cells: Child<Counter, 0>,
+    pub(crate) violations: [Child<Counter, 1>; 2],
+}
+
+/// One table's outcomes.
+#[derive(Debug)]
+pub(crate) struct TableMetrics {
+    pub(crate) fast_forward: Child<Counter, 2>,
+    pub(crate) duplicate: Child<Counter, 2>,
+    pub(crate) outdated: Child<Counter, 2>,
+    pub(crate) agreed: Child<Counter, 2>,
+    pub(crate) completed: Child<Counter, 2>,
+    pub(crate) conflict: Child<Counter, 2>,
+}
+
+impl ResolverMetrics {
+    /// The series for these tables.
+    ///
+    /// # Errors
+    /// When another part of the program has taken one of the names for something else.
+    pub fn new(metrics: &Metrics, tables: &[&str]) -> Result<Self, MetricsError> {
+        let changes = metrics.counters(
+            "resolver_changes_total",
+            "Changes resolved, by what became of them.",
+            ["table", "outcome"],
+        )?;
+        let by_outcome = tables
+            .iter()
+            .map(|table| TableMetrics {
+                fast_forward: changes.child([table, "fast_forward"]),
+                duplicate: changes.child([table, "duplicate"]),
+                outdated: changes.child([table, "outdated_command"]),
+                agreed: changes.child([table, "agreed"]),
+                completed: changes.child([table, "completed"]),
+                conflict: changes.child([table, "conflict"]),
+            })
+            .collect();
+        let violations = metrics.counters(
+            "invariant_violations_total",
+            "Things that the protocol rules out and that were met all the same.",
+            ["rule"],
+        )?;
+        Ok(Self {
+            by_outcome,
+            batch_rows: metrics
+                .histograms("resolver_batch_rows", "Changes in one transaction.", [], Buckets::Sizes)?
+                .child([]),
+            batch_seconds: metrics
+                .histograms("resolver_batch_seconds", "Time for one transaction.", [], Buckets::Seconds)?
+                .child([]),
+            state_bytes: metrics.gauges("resolver_state_bytes", "Size of the state on disk.", [])?.child([]),
+            rebuilt_cells: metrics
+                .counters("resolver_rebuilt_cells_total", "Records read to rebuild the state.", [])?
+                .child([]),
+            violations: [violations.child(["version_used_twice"]), violations.child(["I8"])],
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! Names and settings of a group's topics.
+//!
+//! `<prefix>.<group>.<kind>[.<table>]`, the table's name mangled so that any name is possible and can be read back.
+
+use crate::{Cleanup, TopicName, TopicSettings};
+use std::time::Duration;
+use tributary_model::{TableName, name};
+
+/// The topic names of one group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topics {
+    base: String,
+}
+
+impl Topics {
+    /// The topics of `group` under `prefix` (by default `tributary`).
+    pub fn new(prefix: &str, group: &str) -> Self {
+        Self { base: format!("{prefix}.{group}") }
+    }
+
+    /// Where captured changes of a table go.
+    pub fn changes(&self, table: &TableName) -> TopicName {
+        self.of_table("changes", table)
+    }
+
+    /// Where settled rows of a table go.
+    pub fn resolved(&self, table: &TableName) -> TopicName {
+        self.of_table("resolved", table)
+    }
+
+    /// Capture positions and tokens, by member.
+    pub fn positions(&self) -> TopicName {
+        TopicName::new(format!("{}.positions", self.base))
+    }
+
+    /// The ledger, by conflict id.
+    pub fn conflicts(&self) -> TopicName {
+        TopicName::new(format!("{}.conflicts", self.base))
+    }
+
+    /// What members refused, by member, table and key.
+    pub fn exceptions(&self) -> TopicName {
+        TopicName::new(format!("{}.exceptions", self.base))
+    }
+
+    /// The group's spec and other things that all its workers must know.
+    pub fn control(&self) -> TopicName {
+        TopicName::new(format!("{}.control", self.base))
+    }
+
+    fn of_table(&self, kind: &str, table: &TableName) -> TopicName {
+        TopicName::new(format!("{}.{kind}.{}", self.base, name::mangle(table.as_str())))
+    }
+}
+
+/// How long tombstones and largest records are; the same for all topics of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicLimits {
+    /// How long compaction keeps a tombstone at least.
+    pub delete_retention: Duration,
+    /// Largest record in bytes. A change may be a third of it: conflicts hold two rows, resolved records two images.
+    pub max_record_bytes: usize,
+}
+
+impl Default for TopicLimits {
+    fn default() -> Self {
+        Self { delete_retention: Duration::from_secs(45 * 86_400), max_record_bytes: 64 << 20 }
+    }
+}
+
+impl TopicLimits {
+    /// Largest change record that capture publishes.
+    pub fn max_change_bytes(&self) -> usize {
+        self.max_record_bytes / 3
+    }
+
+    pub(crate) fn compacted(&self, name: TopicName, partitions: u32) -> TopicSettings {
+        let cleanup = Cleanup::Compact { delete_retention: self.delete_retention };
+        TopicSettings { name, partitions, cleanup, max_record_bytes: self.max_record_bytes }
+    }
+
+    pub(crate) fn kept(&self, name: TopicName, partitions: u32) -> TopicSettings {
+        TopicSettings { name, partitions, cleanup: Cleanup::Keep, max_record_bytes: self.max_record_bytes }
+    }
+}
