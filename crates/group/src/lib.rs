@@ -1,1 +1,4 @@
-//! The group file, status, and the operators' actions.
+//! The group file, the group's spec, status, and the operators' actions.
+
+pub mod file;
+pub mod spec;

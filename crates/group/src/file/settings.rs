@@ -1,0 +1,208 @@
+//! What a group file says, once it has been checked.
+
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tributary_model::{MemberId, Policy, TableName};
+use tributary_settle::DeleteVsUpdate;
+
+/// A group's name: `[a-z][a-z0-9-]{0,30}`, since it becomes part of topics and files.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupName(String);
+
+impl GroupName {
+    /// Takes a name that follows the rule.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        // Groups and members follow the same rule.
+        MemberId::new(text).is_ok().then(|| Self(text.to_owned()))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for GroupName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A group file that has been read and checked.
+#[derive(Debug, Clone)]
+pub struct GroupFile {
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// The group's name.
+    pub group: GroupName,
+    /// The log that carries its changes.
+    pub log: LogSettings,
+    /// Where the group's own files are kept, such as the resolver's state. Default: `<group>.data` beside the file.
+    pub data_dir: PathBuf,
+    /// The members, in the order of the file.
+    pub members: Vec<Member>,
+    /// All members, from the one that wins first. Those that `priority:` leaves out follow in the order of the file.
+    pub priority: Vec<MemberId>,
+    /// The tables, in the order of the file.
+    pub tables: Vec<Table>,
+    /// When changes are carried. Default: continuously.
+    pub schedule: Schedule,
+    /// The pause between two looks for changes in a member. Default: 50 ms.
+    pub poll_interval: Duration,
+    /// How long a delete is remembered at least. Default: 45 days.
+    pub tombstone_retention: Duration,
+    /// How long settled conflicts are kept; `None` for ever. Default: 45 days.
+    pub conflict_retention: Option<Duration>,
+    /// Where monitoring asks. Default: nowhere.
+    pub metrics: Option<SocketAddr>,
+    /// From which difference on a member's clock is reported. Default: 2 s.
+    pub clock_skew_warning: Duration,
+}
+
+impl GroupFile {
+    /// The member of this id.
+    #[must_use]
+    pub fn member(&self, id: &MemberId) -> Option<&Member> {
+        self.members.iter().find(|member| member.id == *id)
+    }
+
+    /// The table that the group calls so.
+    #[must_use]
+    pub fn table(&self, name: &TableName) -> Option<&Table> {
+        self.tables.iter().find(|table| table.name == *name)
+    }
+}
+
+/// The log of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogSettings {
+    /// One SQLite file, for a single machine.
+    Embedded {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// A database of the group.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Its id.
+    pub id: MemberId,
+    /// Where it is.
+    pub url: MemberUrl,
+    /// What it is opened with. Never shown.
+    pub password: Option<SecretString>,
+    /// Which way its changes go. Default: both.
+    pub direction: Direction,
+    /// What becomes of a value that it cannot hold exactly. Default: exception.
+    pub on_loss: OnLoss,
+    /// How changes are written into it.
+    pub apply: ApplySettings,
+}
+
+/// Where a member's database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MemberUrl {
+    /// A SQLite file.
+    Sqlite {
+        /// The file; relative paths have been joined to the group file's folder.
+        path: PathBuf,
+    },
+}
+
+/// Which way a member's changes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Direction {
+    /// It gives its changes and takes those of others.
+    #[default]
+    Both,
+    /// It only gives.
+    Publish,
+    /// It only takes.
+    Subscribe,
+}
+
+/// What becomes of a row with a value that a member cannot hold exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnLoss {
+    /// The row is set aside and listed.
+    #[default]
+    Exception,
+    /// The value is rounded, and counted.
+    Round,
+}
+
+/// What becomes of a delete that rows still refer to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BlockedDelete {
+    /// It is set aside and listed, and tried again.
+    #[default]
+    Park,
+    /// The row comes back in every member.
+    Restore,
+}
+
+/// How changes are written into a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApplySettings {
+    /// How long a transaction may hold the member's write lock. Default: 50 ms.
+    pub longest_lock: Duration,
+}
+
+/// When changes are carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Schedule {
+    /// As soon as they are there.
+    #[default]
+    Continuous,
+    /// At this interval.
+    Every(Duration),
+    /// When told to.
+    Manual,
+}
+
+/// A synced table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// The group's name of it.
+    pub name: TableName,
+    /// What single members call it; others use the group's name.
+    pub names: BTreeMap<MemberId, String>,
+    /// Which of its columns are synced.
+    pub columns: ColumnChoice,
+    /// How conflicts are settled.
+    pub conflict: Policy,
+    /// How a delete fares against an update.
+    pub delete_vs_update: DeleteVsUpdate,
+    /// What becomes of a delete that rows still refer to.
+    pub blocked_delete: BlockedDelete,
+    /// How many partitions its topics have.
+    pub partitions: u32,
+}
+
+impl Table {
+    /// What `member` calls this table, if the file says so; otherwise the group's name applies, compared without case
+    /// and underscores.
+    #[must_use]
+    pub fn name_in(&self, member: &MemberId) -> Option<&str> {
+        self.names.get(member).map(String::as_str)
+    }
+}
+
+/// Which columns of a table are synced.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ColumnChoice {
+    /// All that can be.
+    #[default]
+    All,
+    /// These, and the key.
+    Include(Vec<String>),
+    /// All but these.
+    Exclude(Vec<String>),
+}

@@ -1,0 +1,134 @@
+//! Members, and who wins first.
+
+use super::{Checker, LOCKS, NAME_RULE, plain};
+use crate::file::problem::{Position, ProblemKind, instead_of};
+use crate::file::raw::{At, Entries, RawLog, RawMember, Text};
+use crate::file::settings::{ApplySettings, Direction, LogSettings, Member, MemberUrl};
+use crate::file::url;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+use tributary_model::{MemberId, OPERATOR};
+
+impl Checker<'_> {
+    pub(super) fn members(&mut self, members: Option<&At<Entries<RawMember>>>) -> Vec<Member> {
+        let Some(members) = self.required("members", members, Position { line: 1, column: 1 }) else {
+            return Vec::new();
+        };
+        if members.value.0.is_empty() {
+            let remedy = "add a member, such as `hq: { url: \"sqlite:hq.db\" }`";
+            self.problem(ProblemKind::Missing, members.at, "the group has no members", remedy);
+        }
+        let mut places: HashMap<PathBuf, MemberId> = HashMap::new();
+        let mut out = Vec::with_capacity(members.value.0.len());
+        for (key, raw) in &members.value.0 {
+            let id = self.member_id(key);
+            let Some(member) = self.member(id, raw) else { continue };
+            let MemberUrl::Sqlite { path } = &member.url;
+            if let Some(other) = places.get(&plain(path)) {
+                let what = format!("member `{}` is the same file as member `{other}`", member.id);
+                let at = raw.value.url.as_ref().map_or(raw.at, |url| url.at);
+                self.problem(ProblemKind::Contradiction, at, what, "give every member a database of its own");
+            } else {
+                places.insert(plain(path), member.id.clone());
+            }
+            out.push(member);
+        }
+        out
+    }
+
+    fn member_id(&mut self, key: &Text) -> Option<MemberId> {
+        if key.value == OPERATOR {
+            let what = format!("`{OPERATOR}` cannot be a member's id");
+            let remedy = "choose another: operators' own decisions bear that name";
+            self.problem(ProblemKind::InvalidValue, key.at, what, remedy);
+            return None;
+        }
+        let id = MemberId::new(&key.value).ok();
+        if id.is_none() {
+            let what = format!("`{}` cannot be a member's id", key.value);
+            self.problem(ProblemKind::InvalidValue, key.at, what, NAME_RULE);
+        }
+        id
+    }
+
+    /// Looks at everything even when the id is wrong.
+    fn member(&mut self, id: Option<MemberId>, member: &At<RawMember>) -> Option<Member> {
+        let raw = &member.value;
+        let url = self
+            .required("url", raw.url.as_ref(), member.at)
+            .and_then(|url| self.text(url).map(|value| At { value, at: url.at }))
+            .and_then(|text| url::parse(&text, self.base, &mut self.problems));
+        let password = raw.password.as_ref().and_then(|password| {
+            password
+                .value
+                .resolve(password.at, self.base, self.environment)
+                .map_err(|problem| self.problems.push(problem))
+                .ok()
+        });
+        if let (Some(MemberUrl::Sqlite { .. }), Some(password)) = (&url, &raw.password) {
+            let what = "a SQLite file has no password";
+            self.problem(ProblemKind::Contradiction, password.at, what, "remove `password:`");
+        }
+        let direction = self.choice("direction", raw.direction.as_ref()).unwrap_or_default();
+        if let (Direction::Publish | Direction::Subscribe, Some(text)) = (direction, &raw.direction) {
+            let what = format!("`direction: {}` is not in this build yet", text.value);
+            let remedy = "leave it out for `both`, or use a later version";
+            self.problem(ProblemKind::NotInThisBuild, text.at, what, remedy);
+        }
+        let on_loss = self.choice("on_loss", raw.on_loss.as_ref()).unwrap_or_default();
+        let longest_lock = raw.apply.as_ref().and_then(|apply| apply.value.longest_lock.as_ref());
+        let apply = ApplySettings {
+            longest_lock: self.duration("longest_lock", longest_lock, &LOCKS, Duration::from_millis(50)),
+        };
+        Some(Member { id: id?, url: url?, password, direction, on_loss, apply })
+    }
+
+    /// The log must not lie in a member's database.
+    pub(super) fn files_apart(
+        &mut self,
+        raw: Option<&At<RawLog>>,
+        log: Option<&LogSettings>,
+        members: &[Member],
+    ) {
+        let (Some(raw), Some(LogSettings::Embedded { path: log })) = (raw, log) else { return };
+        let at = raw.value.embedded.as_ref().map_or(raw.at, |path| path.at);
+        for member in members {
+            let MemberUrl::Sqlite { path } = &member.url;
+            if plain(path) == plain(log) {
+                let what = format!("the embedded log and member `{}` are the same file", member.id);
+                let remedy = "give the log a file of its own";
+                self.problem(ProblemKind::Contradiction, at, what, remedy);
+            }
+        }
+    }
+
+    pub(super) fn priority(&mut self, list: Option<&At<Vec<Text>>>, ids: &[MemberId]) -> Vec<MemberId> {
+        let mut out: Vec<MemberId> = Vec::with_capacity(ids.len());
+        for text in list.map(|list| list.value.as_slice()).unwrap_or_default() {
+            let Some(id) = self.known_member("priority", text, ids) else { continue };
+            if out.contains(&id) {
+                let what = format!("`priority` lists `{id}` twice");
+                self.problem(ProblemKind::Doubled, text.at, what, "remove one of them");
+            } else {
+                out.push(id);
+            }
+        }
+        let rest: Vec<MemberId> = ids.iter().filter(|id| !out.contains(id)).cloned().collect();
+        out.extend(rest);
+        out
+    }
+
+    /// The member that `text` names; a problem when there is none.
+    pub(super) fn known_member(&mut self, key: &str, text: &Text, ids: &[MemberId]) -> Option<MemberId> {
+        let name = self.text(text)?;
+        let found = ids.iter().find(|id| id.as_str() == name).cloned();
+        // With no member read rightly, what is wrong with the members has been told, and this would only repeat it.
+        if found.is_none() && !ids.is_empty() {
+            let what = format!("`{key}` names the member `{}`, which the group does not have", text.value);
+            let remedy = instead_of(&name, ids.iter().map(MemberId::as_str));
+            self.problem(ProblemKind::UnknownReference, text.at, what, remedy);
+        }
+        found
+    }
+}

@@ -1,0 +1,51 @@
+//! The spec on the control topic: JSON under the key `spec`.
+
+use super::GroupSpec;
+use tributary_stream::{Log, Producer, TopicName, read_latest, single};
+
+const KEY: &[u8] = b"spec";
+
+/// Why the spec could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpecStoreError {
+    /// The log failed.
+    #[error("the group's spec could not be read from or written to the log")]
+    Log(#[from] tributary_stream::Error),
+    /// The record is no spec.
+    #[error("the group's spec on the control topic cannot be read; it was written by a newer program, or damaged")]
+    Malformed(#[source] serde_json::Error),
+}
+
+/// The spec as last written; `None` in a new log.
+///
+/// # Errors
+/// When the log fails or the record cannot be read.
+pub async fn read_spec(log: &dyn Log, control: &TopicName) -> Result<Option<GroupSpec>, SpecStoreError> {
+    if !log.topics().await?.iter().any(|topic| topic.name == *control) {
+        return Ok(None);
+    }
+    let latest = read_latest(log, control).await?;
+    let found = latest.into_iter().find(|(key, _)| key == KEY);
+    found.map(|(_, value)| serde_json::from_slice(&value).map_err(SpecStoreError::Malformed)).transpose()
+}
+
+/// Writes the spec, unless it is what is there already.
+///
+/// # Errors
+/// When the log fails.
+pub async fn write_spec(
+    log: &dyn Log,
+    producer: &mut dyn Producer,
+    control: &TopicName,
+    spec: &GroupSpec,
+) -> Result<(), SpecStoreError> {
+    if read_spec(log, control).await?.as_ref() == Some(spec) {
+        return Ok(());
+    }
+    let value = serde_json::to_vec(spec).map_err(SpecStoreError::Malformed)?;
+    producer.begin().await?;
+    producer.send(vec![single(control.clone(), KEY.to_vec(), Some(value))]).await?;
+    producer.commit().await?;
+    Ok(())
+}
