@@ -1,1 +1,27 @@
-//! Databases behind one trait: the SQLite adapter and the contract suite.
+//! Databases behind one trait: what capture and apply need of a member, and the adapters that give it.
+//!
+//! Nothing outside an adapter knows a dialect, and no adapter decides anything about conflicts: the apply decision
+//! is `settle`'s. SQL stands in `.sql` files beside each adapter; every adapter has the same file names.
+
+mod api;
+pub mod contract;
+mod digest;
+mod error;
+mod inspection;
+mod plan;
+pub mod sqlite;
+
+pub use api::{
+    Applied, ApplyBatch, ApplyRecord, BlockedDelete, CaptureCommit, Captured, Connector, Member, OffsetMove,
+    Outcome, Page, Parked, ParkedAt, ParkedFilter, Refusal, RefusalKind, Scan, ScanBound, Source, Statement, StoredOffset,
+    TableBinding, TablePosition, TableState, Token, Unpublishable,
+};
+pub use digest::{BucketDigest, bucket_of, row_hash};
+pub use error::{Disposition, Error, ErrorKind};
+pub use inspection::{
+    ColumnInspection, Finding, ForeignKeyInspection, Inspection, Severity, TableInspection, TriggerInspection,
+};
+pub use plan::{BatchPlan, plan};
+
+/// What the calls of this crate return.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,488 @@
+//! The trait that every database adapter implements, and the words it speaks.
+//!
+//! A [`Member`] is one connection, used by one worker on one thread, so its futures need not be `Send` and an
+//! adapter may block. Calls are per page or per batch, never per row. A call that fails leaves the database as it
+//! was before the call.
+
+use crate::{BucketDigest, Inspection, Result};
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tributary_model::{Change, KeyBytes, MemberId, Resolved, Row, TableName, TableSchema, Ticks, VersionVector};
+use uuid::Uuid;
+
+/// What becomes of a delete that stays refused because rows still refer to the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BlockedDelete {
+    /// It stays parked and is retried.
+    #[default]
+    Park,
+    /// The row comes back in every member, as a change of this one.
+    Restore,
+}
+
+/// How the group's table lies in one member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableBinding {
+    /// The group's table.
+    pub schema: Arc<TableSchema>,
+    /// The member's own schema, for databases that have them; `None` is the default one.
+    pub local_schema: Option<String>,
+    /// The member's own name of the table.
+    pub local_table: String,
+    /// The member's own column names, by position in the group's table; `None` where it lacks the column.
+    pub local_columns: Vec<Option<String>>,
+    /// What becomes of deletes that are refused here.
+    pub blocked_delete: BlockedDelete,
+}
+
+impl TableBinding {
+    /// The binding of a member that calls everything as the group does.
+    pub fn same_names(schema: Arc<TableSchema>) -> Self {
+        let local_columns = schema.columns.iter().map(|column| Some(column.name.clone())).collect();
+        let local_table = schema.name.as_str().to_owned();
+        Self { schema, local_schema: None, local_table, local_columns, blocked_delete: BlockedDelete::Park }
+    }
+}
+
+/// A statement that provisioning would run, for `--dry-run` and for DBAs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// What it is for, in a few words.
+    pub purpose: String,
+    /// The SQL, complete.
+    pub sql: String,
+}
+
+/// Whether a table can be worked on; found anew whenever the database's schema has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TableState {
+    /// All is as provisioned.
+    Ready,
+    /// The table, a column, a trigger or the tracking table is not as provisioned: this table alone stops.
+    Stopped {
+        /// What was found, and the command that mends it.
+        reason: String,
+    },
+}
+
+/// How far the first scan of a table has come.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Scan {
+    /// Not begun.
+    #[default]
+    Pending,
+    /// All untracked rows up to this key, in the member's own key order, are published.
+    After(KeyBytes),
+    /// Complete.
+    Done,
+}
+
+/// How far a table of a member has been captured. Stored on the positions topic.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TablePosition {
+    /// The adapter's own text for the live changes; empty at the beginning. Positions of unlike databases do not
+    /// compare.
+    pub live: String,
+    /// The first scan.
+    pub scan: Scan,
+}
+
+/// The row that proves that a member has not gone back in time (protocol section 2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Grows by one with every page that is published.
+    pub counter: u64,
+    /// Random.
+    pub id: Uuid,
+    /// The id of the token before this one.
+    pub previous: Option<Uuid>,
+    /// The positions that the page led to, as the caller writes them (JSON).
+    pub position: String,
+    /// The highest version the member had given when the token was written; filled in by the adapter.
+    pub highest_version: u64,
+}
+
+/// A change read from a member, not yet corrected by its clock's offset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// The row's key.
+    pub key: KeyBytes,
+    /// The change; `effective_at` equals `changed_at`.
+    pub change: Change,
+}
+
+/// A row that cannot be published as it is: listed at its origin while capture goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpublishable {
+    /// The key, where the row has a usable one.
+    pub key: Option<KeyBytes>,
+    /// The row's key as text, for the listing.
+    pub key_text: String,
+    /// Why, naming column and value type; never the value.
+    pub reason: String,
+}
+
+/// One page of changes of one table.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Page {
+    /// Changes in version order (a scan's: in key order).
+    pub changes: Vec<Captured>,
+    /// Rows that cannot be published.
+    pub unpublishable: Vec<Unpublishable>,
+    /// Where the next page begins.
+    pub next: TablePosition,
+    /// Whether there was more than fitted.
+    pub more: bool,
+    /// How many of the changes were made by users' triggers inside apply's transactions.
+    pub made_inside_apply: u64,
+}
+
+/// How far the next chunk of a first scan reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScanBound {
+    /// Up to this key, in the member's own key order.
+    UpTo(KeyBytes),
+    /// To the table's end.
+    End,
+}
+
+/// What capture commits in the member before it publishes a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaptureCommit {
+    /// The new token; its `previous` must be the one that is stored.
+    pub token: Token,
+    /// How far first scans claim the keys from now on, by table (position in the bindings).
+    pub claims: Vec<(usize, ScanBound)>,
+    /// Rows to be listed as not published, by table.
+    pub unpublishable: Vec<(usize, Unpublishable)>,
+    /// Keys that are published with this page: an earlier listing of theirs ends.
+    pub published: Vec<(usize, KeyBytes)>,
+}
+
+/// Where a resolved record stands in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// Generation of the table's topics.
+    pub generation: u32,
+    /// Partition.
+    pub partition: u32,
+    /// Offset.
+    pub offset: u64,
+}
+
+/// A resolved record for apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplyRecord {
+    /// The table, by position in the bindings.
+    pub table: usize,
+    /// The row's key.
+    pub key: KeyBytes,
+    /// The record; `None` is a null record: the tombstone has expired, with the VV of its header.
+    pub resolved: std::result::Result<Resolved, VersionVector>,
+    /// Its place in the log.
+    pub source: Source,
+    /// The log record's value as it was read; stored if the record is parked.
+    pub payload: Vec<u8>,
+    /// Whether this is a parked record that is tried again.
+    pub retry: bool,
+}
+
+/// An offset to be advanced, as a compare-and-set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OffsetMove {
+    /// The topic's full name.
+    pub topic: String,
+    /// Its generation.
+    pub generation: u32,
+    /// The partition.
+    pub partition: u32,
+    /// What must be stored now; `None`: nothing for this topic, generation and partition.
+    pub expected: Option<u64>,
+    /// The next record to be read.
+    pub next: u64,
+}
+
+/// An offset as stored by the last committed apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredOffset {
+    /// The topic's full name.
+    pub topic: String,
+    /// Its generation.
+    pub generation: u32,
+    /// The partition.
+    pub partition: u32,
+    /// The next record to be read.
+    pub next: u64,
+    /// The log's id.
+    pub log: Uuid,
+}
+
+/// A batch of resolved records with the offsets they lead to. Committed whole, refused records parked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplyBatch {
+    /// The log that the offsets belong to.
+    pub log: Uuid,
+    /// Records, in log order within each partition. Of several for one cell the last wins, but a null record
+    /// never stands in one batch with another record of its cell: the caller cuts there.
+    pub records: Vec<ApplyRecord>,
+    /// Offsets to be advanced.
+    pub offsets: Vec<OffsetMove>,
+}
+
+/// Why a member refused a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RefusalKind {
+    /// The row refers to one that is not there.
+    ForeignKey,
+    /// A delete of a row that others still refer to.
+    Referenced,
+    /// Another row has the same value in a unique constraint besides the primary key.
+    Unique,
+    /// NULL in a column that does not take it.
+    NotNull,
+    /// A check constraint.
+    Check,
+    /// A value that the column cannot hold as it is.
+    Value,
+    /// A user's trigger refused, swallowed or altered the write.
+    Trigger,
+    /// The row is too large.
+    TooLarge,
+    /// Anything else that the database said.
+    Other,
+}
+
+impl RefusalKind {
+    /// All kinds.
+    pub const ALL: [Self; 9] = [
+        Self::ForeignKey,
+        Self::Referenced,
+        Self::Unique,
+        Self::NotNull,
+        Self::Check,
+        Self::Value,
+        Self::Trigger,
+        Self::TooLarge,
+        Self::Other,
+    ];
+
+    /// Stable name, as stored and listed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ForeignKey => "foreign_key",
+            Self::Referenced => "referenced",
+            Self::Unique => "unique",
+            Self::NotNull => "not_null",
+            Self::Check => "check",
+            Self::Value => "value",
+            Self::Trigger => "trigger",
+            Self::TooLarge => "too_large",
+            Self::Other => "other",
+        }
+    }
+
+    /// The kind that has this stable name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// What the database said when it refused a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub kind: RefusalKind,
+    /// The database's own number or state.
+    pub code: String,
+    /// The database's own text; without row values where the adapter can tell.
+    pub message: String,
+}
+
+/// What became of one record of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The row was inserted or updated.
+    Upserted,
+    /// The row was deleted (or was absent, and the tombstone noted).
+    Deleted,
+    /// A replay: nothing to do.
+    AlreadyThere,
+    /// The user's own change is newer: nothing written.
+    LocalIsNewer,
+    /// The content stands there already: nothing written.
+    SameContent,
+    /// A later record of the batch, or one applied before, replaced it.
+    Superseded,
+    /// Refused; stored among the exceptions.
+    Parked(Refusal),
+    /// A refused delete whose row comes back in every member.
+    Restored(Refusal),
+    /// A null record: tracking purged, or kept because of a local change.
+    Purged,
+}
+
+/// What a committed batch came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Applied {
+    /// By record, in the batch's order.
+    pub outcomes: Vec<Outcome>,
+    /// Cells whose rows a user's trigger altered while apply wrote them: (table, key). Not captured; listed.
+    pub altered_by_trigger: Vec<(usize, KeyBytes)>,
+    /// Parked records that this batch settled (applied or found to be there).
+    pub unparked: u64,
+    /// Whether parked records may succeed now because their table, a parent or a child of it was written.
+    pub retry_now: bool,
+}
+
+/// At which end a record is parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ParkedAt {
+    /// Capture could not publish the row.
+    Capture,
+    /// Apply could not write the record.
+    Apply,
+}
+
+/// An exception as stored in the member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    /// At which end.
+    pub at: ParkedAt,
+    /// The table.
+    pub table: TableName,
+    /// The key, where there is a usable one.
+    pub key: Option<KeyBytes>,
+    /// The key as text.
+    pub key_text: String,
+    /// The record's VV (empty for capture's).
+    pub vv: VersionVector,
+    /// The record's place in the log (apply's only).
+    pub source: Option<Source>,
+    /// Why.
+    pub refusal: Refusal,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was first refused (the member's worker's clock).
+    pub first_at: Ticks,
+    /// When it was last tried.
+    pub last_at: Ticks,
+    /// When it is due again by itself.
+    pub due_at: Ticks,
+    /// The log record's value (apply's only).
+    pub payload: Vec<u8>,
+}
+
+/// Which exceptions to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParkedFilter {
+    /// All, up to so many.
+    All {
+        /// At most.
+        limit: usize,
+    },
+    /// Apply's that are due at this time, or that a write may have made possible since they were last tried.
+    Retryable {
+        /// Now.
+        now: Ticks,
+        /// At most.
+        limit: usize,
+    },
+    /// Apply's of one table (by group name), whenever due.
+    Table {
+        /// The table.
+        table: TableName,
+        /// At most.
+        limit: usize,
+    },
+}
+
+/// Opens connections to one member; shared by its workers.
+#[async_trait(?Send)]
+pub trait Connector: Send + Sync {
+    /// The member's id.
+    fn id(&self) -> &MemberId;
+
+    /// A new connection for one worker, with the member's identity checked against id and group if the member is
+    /// provisioned. `bindings` are the tables that the worker deals with; later calls name them by position.
+    async fn connect(&self, bindings: &[Arc<TableBinding>]) -> Result<Box<dyn Member>>;
+}
+
+/// One connection to a member database.
+#[async_trait(?Send)]
+pub trait Member: Send {
+    /// Tables, columns, types, keys, foreign keys, triggers as found, with findings that `check` shows.
+    async fn inspect(&mut self) -> Result<Inspection>;
+
+    /// The statements that would provision the bound tables: missing tables, tracking tables, triggers. Empty when
+    /// everything is as it should be.
+    async fn plan_provision(&mut self) -> Result<Vec<Statement>>;
+
+    /// Runs what [`Member::plan_provision`] lists, in one transaction where the database can. Idempotent; costs no
+    /// write per row.
+    async fn provision(&mut self) -> Result<Vec<Statement>>;
+
+    /// The statements that remove every sync object, of all tables (not only the bound ones). User data stays.
+    async fn plan_deprovision(&mut self) -> Result<Vec<Statement>>;
+
+    /// Runs what [`Member::plan_deprovision`] lists. Idempotent.
+    async fn deprovision(&mut self) -> Result<Vec<Statement>>;
+
+    /// Whether each bound table can be worked on. Cheap unless the database's schema has changed.
+    async fn table_states(&mut self) -> Result<Vec<TableState>>;
+
+    /// Whether anything may have been written by others since the last call; `true` when in doubt. Cheap.
+    async fn has_news(&mut self) -> Result<bool>;
+
+    /// Live changes of a table after `position`, with the row images of the same snapshot. A change of a cell that
+    /// is changed again before the next poll comes once, with its last image.
+    async fn poll(&mut self, table: usize, position: &TablePosition, max_rows: usize) -> Result<Page>;
+
+    /// How far the next chunk of a table's first scan reaches when it holds about `max_rows` rows.
+    async fn scan_bound(&mut self, table: usize, after: &Scan, max_rows: usize) -> Result<ScanBound>;
+
+    /// The untracked rows after `position.scan`, up to `bound`, which must have been claimed.
+    async fn scan(&mut self, table: usize, position: &TablePosition, bound: &ScanBound) -> Result<Page>;
+
+    /// Commits token, claims and listings durably, as a compare-and-set on the token's predecessor; fills in and
+    /// returns the highest version given so far. A mismatch is [`crate::ErrorKind::WrongToken`].
+    async fn commit_capture(&mut self, commit: &CaptureCommit) -> Result<u64>;
+
+    /// The token as stored.
+    async fn token(&mut self) -> Result<Option<Token>>;
+
+    /// How many live changes stand after `position`, and whether the first scan has rows left (for `status`).
+    async fn pending(&mut self, table: usize, position: &TablePosition) -> Result<u64>;
+
+    /// Applies a batch in one transaction: decisions under lock, rows, tracking, parked records, offsets. An offset
+    /// that is not as expected is [`crate::ErrorKind::OffsetMoved`] and writes nothing.
+    async fn apply(&mut self, batch: ApplyBatch, now: Ticks) -> Result<Applied>;
+
+    /// The offsets stored by the last committed apply.
+    async fn offsets(&mut self) -> Result<Vec<StoredOffset>>;
+
+    /// Exceptions, oldest first.
+    async fn parked(&mut self, filter: &ParkedFilter) -> Result<Vec<Parked>>;
+
+    /// How many exceptions are stored, by table and end.
+    async fn parked_counts(&mut self) -> Result<BTreeMap<(TableName, &'static str), u64>>;
+
+    /// Makes exceptions due at once, all or those of one table; returns how many.
+    async fn retry_parked(&mut self, table: Option<&TableName>) -> Result<u64>;
+
+    /// Digests of a table's rows by bucket of the key's hash (`2^bits` buckets), on logical values, in one snapshot
+    /// that blocks no writer; equal across dialects. Buckets and not key ranges: key order differs by dialect.
+    async fn digest(&mut self, table: usize, bits: u8) -> Result<Vec<BucketDigest>>;
+
+    /// Key and row hash of every row in the given buckets.
+    async fn bucket_rows(&mut self, table: usize, bits: u8, buckets: &[usize]) -> Result<Vec<(KeyBytes, [u8; 16])>>;
+
+    /// The rows of these keys; `None` where there is none.
+    async fn rows(&mut self, table: usize, keys: &[KeyBytes]) -> Result<Vec<Option<Row>>>;
+
+    /// The SQL that writes `row` (or deletes the row, when `None`) in this member, for an operator to run.
+    fn statement_for(&self, table: usize, key: &KeyBytes, row: Option<&Row>) -> Result<String>;
+
+    /// The database's clock, UTC.
+    async fn clock(&mut self) -> Result<Ticks>;
+}

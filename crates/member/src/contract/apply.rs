@@ -1,0 +1,1 @@
+//! What every adapter has to do with resolved records.

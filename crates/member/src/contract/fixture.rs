@@ -1,0 +1,1 @@
+//! What a check needs of a database.

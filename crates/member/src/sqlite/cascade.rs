@@ -1,0 +1,1 @@
+//! Looking for cascades before a delete.

@@ -1,0 +1,193 @@
+//! The SQLite adapter: one file is one member.
+//!
+//! Each call of [`Member`] is a function in the file of its name; what they share is the open connection and, for
+//! every bound table, the metadata prepared by [`table`]. The adapter blocks: SQLite runs in the caller's thread.
+
+mod apply;
+mod cascade;
+mod catalog;
+mod clock;
+mod connect;
+mod declared;
+mod digest;
+mod exceptions;
+mod failure;
+mod inspect;
+mod lexer;
+mod offsets;
+mod poll;
+mod provision;
+mod quote;
+mod rows;
+mod scan;
+mod settings;
+mod states;
+mod table;
+mod token;
+mod values;
+
+pub use connect::SqliteConnector;
+pub use settings::{OnLoss, SqliteSettings};
+
+use crate::{
+    Applied, ApplyBatch, BucketDigest, CaptureCommit, Error, Inspection, Member, Page, Parked, ParkedFilter,
+    Result, Scan, ScanBound, Statement, StoredOffset, TablePosition, TableState, Token,
+};
+use async_trait::async_trait;
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use table::BoundTable;
+use tributary_model::{KeyBytes, MemberId, Row, TableName, Ticks};
+
+/// One connection to a member's file.
+#[derive(Debug)]
+pub struct SqliteMember {
+    /// The connection; no transaction is open between calls.
+    connection: Connection,
+    /// The member's id.
+    id: MemberId,
+    /// The group's name.
+    group: String,
+    /// The file.
+    path: Arc<PathBuf>,
+    /// How it was opened.
+    settings: SqliteSettings,
+    /// The bound tables, by position in the bindings.
+    tables: Vec<BoundTable>,
+    /// SQLite's schema version when `tables` were last looked at.
+    schema_version: Option<i64>,
+    /// SQLite's data version at the last [`Member::has_news`].
+    data_version: Option<i64>,
+    /// Values that were rounded because of [`OnLoss::Round`], since the connection was opened.
+    rounded: u64,
+}
+
+impl SqliteMember {
+    /// How many values this connection has rounded because of [`OnLoss::Round`].
+    pub fn rounded_values(&self) -> u64 {
+        self.rounded
+    }
+
+    /// The table at this position of the bindings, if it can be worked on.
+    fn ready(&self, table: usize) -> Result<&BoundTable> {
+        let bound = self.bound(table)?;
+        match &bound.state {
+            TableState::Ready => Ok(bound),
+            TableState::Stopped { reason } => Err(Error::TableChanged {
+                member: self.id.clone(),
+                table: bound.binding.local_table.clone(),
+                reason: reason.clone(),
+            }),
+        }
+    }
+
+    /// The table at this position of the bindings.
+    fn bound(&self, table: usize) -> Result<&BoundTable> {
+        self.tables.get(table).ok_or_else(|| Error::Misuse {
+            call: "a call about a table",
+            reason: format!("table {table} of {} bound ones", self.tables.len()),
+        })
+    }
+}
+
+#[async_trait(?Send)]
+impl Member for SqliteMember {
+    async fn inspect(&mut self) -> Result<Inspection> {
+        inspect::inspect(self)
+    }
+
+    async fn plan_provision(&mut self) -> Result<Vec<Statement>> {
+        provision::plan_provision(self)
+    }
+
+    async fn provision(&mut self) -> Result<Vec<Statement>> {
+        provision::provision(self)
+    }
+
+    async fn plan_deprovision(&mut self) -> Result<Vec<Statement>> {
+        provision::plan_deprovision(self)
+    }
+
+    async fn deprovision(&mut self) -> Result<Vec<Statement>> {
+        provision::deprovision(self)
+    }
+
+    async fn table_states(&mut self) -> Result<Vec<TableState>> {
+        states::table_states(self)
+    }
+
+    async fn has_news(&mut self) -> Result<bool> {
+        states::has_news(self)
+    }
+
+    async fn poll(&mut self, table: usize, position: &TablePosition, max_rows: usize) -> Result<Page> {
+        poll::poll(self, table, position, max_rows)
+    }
+
+    async fn scan_bound(&mut self, table: usize, after: &Scan, max_rows: usize) -> Result<ScanBound> {
+        scan::scan_bound(self, table, after, max_rows)
+    }
+
+    async fn scan(&mut self, table: usize, position: &TablePosition, bound: &ScanBound) -> Result<Page> {
+        scan::scan(self, table, position, bound)
+    }
+
+    async fn commit_capture(&mut self, commit: &CaptureCommit) -> Result<u64> {
+        token::commit_capture(self, commit)
+    }
+
+    async fn token(&mut self) -> Result<Option<Token>> {
+        token::token(self)
+    }
+
+    async fn pending(&mut self, table: usize, position: &TablePosition) -> Result<u64> {
+        poll::pending(self, table, position)
+    }
+
+    async fn apply(&mut self, batch: ApplyBatch, now: Ticks) -> Result<Applied> {
+        apply::apply(self, batch, now)
+    }
+
+    async fn offsets(&mut self) -> Result<Vec<StoredOffset>> {
+        offsets::offsets(self)
+    }
+
+    async fn parked(&mut self, filter: &ParkedFilter) -> Result<Vec<Parked>> {
+        exceptions::parked(self, filter)
+    }
+
+    async fn parked_counts(&mut self) -> Result<BTreeMap<(TableName, &'static str), u64>> {
+        exceptions::parked_counts(self)
+    }
+
+    async fn retry_parked(&mut self, table: Option<&TableName>) -> Result<u64> {
+        exceptions::retry_parked(self, table)
+    }
+
+    async fn digest(&mut self, table: usize, bits: u8) -> Result<Vec<BucketDigest>> {
+        digest::digest(self, table, bits)
+    }
+
+    async fn bucket_rows(
+        &mut self,
+        table: usize,
+        bits: u8,
+        buckets: &[usize],
+    ) -> Result<Vec<(KeyBytes, [u8; 16])>> {
+        digest::bucket_rows(self, table, bits, buckets)
+    }
+
+    async fn rows(&mut self, table: usize, keys: &[KeyBytes]) -> Result<Vec<Option<Row>>> {
+        rows::rows(self, table, keys)
+    }
+
+    fn statement_for(&self, table: usize, key: &KeyBytes, row: Option<&Row>) -> Result<String> {
+        rows::statement_for(self, table, key, row)
+    }
+
+    async fn clock(&mut self) -> Result<Ticks> {
+        clock::clock(self)
+    }
+}
