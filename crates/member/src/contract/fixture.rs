@@ -1,1 +1,97 @@
-//! What a check needs of a database.
+//! What a check needs of a database: a fresh one, the member's connector, and a user beside the program.
+//!
+//! Checks create their tables through provisioning, so their users' statements are the same in every dialect:
+//! standard SQL with names in double quotes.
+
+use crate::{Connector, Member, TableBinding};
+use async_trait::async_trait;
+use std::sync::Arc;
+use tributary_model::{Column, KeyBytes, LogicalType, TableName, TableSchema, Value, key};
+
+/// The group that every check's members belong to.
+pub const GROUP: &str = "contract";
+
+/// Makes databases.
+#[async_trait(?Send)]
+pub trait Factory {
+    /// A fresh, empty database that goes away with the value.
+    async fn fresh(&self) -> Box<dyn Fixture>;
+}
+
+/// One database.
+#[async_trait(?Send)]
+pub trait Fixture {
+    /// The database as the member `id` of [`GROUP`].
+    fn connector(&self, id: &str) -> Box<dyn Connector>;
+
+    /// A connection of a user's: plain, with the dialect's default settings, and none of the program's.
+    async fn user(&self) -> Box<dyn User>;
+
+    /// The definitions of all objects in the database, sorted, as text that can be compared.
+    async fn definitions(&self) -> Vec<String>;
+}
+
+/// A user's connection.
+#[async_trait(?Send)]
+pub trait User {
+    /// Runs statements, separated by semicolons; the database's own text if it refuses one.
+    async fn attempt(&mut self, sql: &str) -> Result<(), String>;
+
+    /// Runs a query; each value as text, NULL as `NULL`.
+    async fn query(&mut self, sql: &str) -> Vec<Vec<String>>;
+
+    /// Runs statements that must succeed.
+    async fn run(&mut self, sql: &str) {
+        if let Err(error) = self.attempt(sql).await {
+            panic!("the database refused {sql}: {error}");
+        }
+    }
+}
+
+/// A table of these columns; those of the key do not take NULL, all others do.
+pub fn table(name: &str, columns: &[(&str, LogicalType)], key: &[&str]) -> TableSchema {
+    let at = |name: &str| columns.iter().position(|(column, _)| *column == name).expect("a key column is a column");
+    TableSchema {
+        name: TableName::new(name),
+        columns: columns
+            .iter()
+            .map(|(name, logical)| Column {
+                name: (*name).to_owned(),
+                logical: *logical,
+                nullable: !key.contains(name),
+                max_length: None,
+            })
+            .collect(),
+        key: key.iter().map(|name| at(name)).collect(),
+        foreign_keys: Vec::new(),
+        unique: Vec::new(),
+        generation: 1,
+    }
+}
+
+/// The binding of a member that calls everything as the group does.
+pub fn bind(schema: TableSchema) -> Arc<TableBinding> {
+    Arc::new(TableBinding::same_names(Arc::new(schema)))
+}
+
+/// A connection to the member `hq`, with the tables of `bindings` provisioned.
+pub async fn provisioned(fixture: &dyn Fixture, bindings: &[Arc<TableBinding>]) -> Box<dyn Member> {
+    provisioned_as(fixture, "hq", bindings).await
+}
+
+/// A connection to the member `id`, with the tables of `bindings` provisioned.
+pub async fn provisioned_as(fixture: &dyn Fixture, id: &str, bindings: &[Arc<TableBinding>]) -> Box<dyn Member> {
+    let mut member = fixture.connector(id).connect(bindings).await.unwrap();
+    member.provision().await.unwrap();
+    member
+}
+
+/// The key of one column.
+pub fn key_of(logical: LogicalType, value: Value) -> KeyBytes {
+    key::encode([(logical, Some(&value))]).unwrap()
+}
+
+/// The key of one `long` column.
+pub fn id(number: i64) -> KeyBytes {
+    key_of(LogicalType::Long, Value::Long(number))
+}
