@@ -16,7 +16,7 @@ pub enum Error {
         member: String,
         /// Its failure.
         #[source]
-        source: MemberError,
+        source: Box<MemberError>,
     },
     /// The log failed.
     #[error("apply of member {member} could not use the log")]
@@ -25,7 +25,7 @@ pub enum Error {
         member: String,
         /// The log's failure.
         #[source]
-        source: LogError,
+        source: Box<LogError>,
     },
     /// A resolved record cannot be read.
     #[error("member {member}: record {offset} of {topic}, partition {partition} cannot be read; nothing is passed over", topic = at.topic, partition = at.partition)]

@@ -4,17 +4,9 @@
 //! (protocol section 2), so apply checks the same token as capture, which may be moving it at the same time.
 
 use crate::Error;
-use serde::Deserialize;
-use tributary_member::{Member, Token};
+use tributary_member::{Member, PositionRecord, token_follows};
 use tributary_model::MemberId;
 use tributary_stream::{Channels, Log, read_latest};
-use uuid::Uuid;
-
-/// The part of a position record that this check needs; capture's own type has the rest.
-#[derive(Debug, Deserialize)]
-struct Published {
-    token: Uuid,
-}
 
 /// Checks the member's token against the log.
 pub(crate) async fn check(
@@ -23,13 +15,13 @@ pub(crate) async fn check(
     id: &MemberId,
     member: &mut dyn Member,
 ) -> Result<(), Error> {
-    let member_error = |source| Error::Member { member: id.to_string(), source };
+    let member_error = |source| Error::Member { member: id.to_string(), source: Box::new(source) };
     let mut held = member.token().await.map_err(member_error)?;
     loop {
         // The member first, then the log: what capture does in between can only move the log ahead of what was
         // read of the member, and then the member has moved, too.
         let published = published(log, channels, id).await?;
-        if follows(held.as_ref(), published.as_ref()) {
+        if token_follows(held.as_ref(), published.as_ref()) {
             return Ok(());
         }
         let again = member.token().await.map_err(member_error)?;
@@ -40,21 +32,12 @@ pub(crate) async fn check(
     }
 }
 
-async fn published(log: &dyn Log, channels: &Channels, id: &MemberId) -> Result<Option<Published>, Error> {
+async fn published(log: &dyn Log, channels: &Channels, id: &MemberId) -> Result<Option<PositionRecord>, Error> {
     let latest = read_latest(log, &channels.topics.positions())
         .await
-        .map_err(|source| Error::Log { member: id.to_string(), source })?;
+        .map_err(|source| Error::Log { member: id.to_string(), source: Box::new(source) })?;
     let own = latest.into_iter().find(|(key, _)| key == id.as_str().as_bytes());
-    own.map(|(_, value)| serde_json::from_slice(&value))
+    own.map(|(_, value)| PositionRecord::from_json(&value))
         .transpose()
         .map_err(|source| Error::Position { member: id.to_string(), source })
-}
-
-fn follows(held: Option<&Token>, published: Option<&Published>) -> bool {
-    match (held, published) {
-        (None, None) => true,
-        (None, Some(_)) => false,
-        (Some(token), None) => token.previous.is_none(),
-        (Some(token), Some(last)) => token.id == last.token || token.previous == Some(last.token),
-    }
 }

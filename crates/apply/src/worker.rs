@@ -101,11 +101,11 @@ impl Apply {
     }
 
     fn member_error(&self, source: tributary_member::Error) -> Error {
-        Error::Member { member: self.name(), source }
+        Error::Member { member: self.name(), source: Box::new(source) }
     }
 
     fn log_error(&self, source: tributary_stream::Error) -> Error {
-        Error::Log { member: self.name(), source }
+        Error::Log { member: self.name(), source: Box::new(source) }
     }
 
     async fn start(&self) -> Result<Session<'_>, Error> {

@@ -15,7 +15,7 @@ pub enum Error {
         member: String,
         /// Its failure.
         #[source]
-        source: MemberError,
+        source: Box<MemberError>,
     },
     /// The log failed.
     #[error("capture of member {member} could not use the log")]
@@ -24,7 +24,7 @@ pub enum Error {
         member: String,
         /// The log's failure.
         #[source]
-        source: LogError,
+        source: Box<LogError>,
     },
     /// A record could not be written as Avro.
     #[error("a change of table {table} of member {member} could not be encoded")]

@@ -7,10 +7,8 @@ mod cadence;
 mod clock_offset;
 mod error;
 mod metrics;
-mod position;
 mod worker;
 
 pub use error::Error;
 pub use metrics::CaptureMetrics;
-pub use position::{PositionRecord, StoredPosition, read_positions, token_follows};
 pub use worker::{Capture, Settings};

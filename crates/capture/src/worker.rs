@@ -8,18 +8,17 @@
 use crate::cadence::Cadence;
 use crate::clock_offset::ClockOffset;
 use crate::metrics::CaptureMetrics;
-use crate::position::{PositionRecord, StoredPosition, describe, key_of, read_positions, token_follows};
 use crate::Error;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tributary_member::{
-    CaptureCommit, Connector, Member, Page, Scan, ScanBound, TableBinding, TablePosition, TableState, Token,
-    Unpublishable,
+    CaptureCommit, Connector, Member, Page, PositionRecord, Scan, ScanBound, StoredPosition, TableBinding,
+    TablePosition, TableState, Token, Unpublishable, token_follows,
 };
 use tributary_model::time::TICKS_A_SECOND;
 use tributary_runtime::{Heartbeat, SharedClock, Stop};
-use tributary_stream::{Channels, Headers, Log, Outgoing, Producer, partition_of, single};
+use tributary_stream::{Channels, Headers, Log, Outgoing, Producer, partition_of, read_latest, single};
 use uuid::Uuid;
 
 /// How capture works.
@@ -122,11 +121,11 @@ impl Capture {
     }
 
     fn member_error(&self, source: tributary_member::Error) -> Error {
-        Error::Member { member: self.name(), source }
+        Error::Member { member: self.name(), source: Box::new(source) }
     }
 
     fn log_error(&self, source: tributary_stream::Error) -> Error {
-        Error::Log { member: self.name(), source }
+        Error::Log { member: self.name(), source: Box::new(source) }
     }
 
     async fn start(&self) -> Result<Session<'_>, Error> {
@@ -135,16 +134,18 @@ impl Capture {
         let producer = self.log.producer(&transactional_id).await.map_err(|e| self.log_error(e))?;
         let mut member =
             self.connector.connect(&self.bindings).await.map_err(|e| self.member_error(e))?;
-        let stored = read_positions(self.log.as_ref(), &self.channels.topics.positions())
+        let positions = read_latest(self.log.as_ref(), &self.channels.topics.positions())
             .await
-            .map_err(|e| self.log_error(e))?
-            .remove(self.connector.id().as_str())
+            .map_err(|e| self.log_error(e))?;
+        let own = positions.into_iter().find(|(key, _)| key == self.connector.id().as_str().as_bytes());
+        let stored = own
+            .map(|(_, value)| PositionRecord::from_json(&value))
             .transpose()
             .map_err(|source| Error::Position { member: self.name(), source })?;
         let token = member.token().await.map_err(|e| self.member_error(e))?;
         if !token_follows(token.as_ref(), stored.as_ref()) {
             let text = |pair: Option<(u64, Uuid)>| {
-                pair.map_or_else(|| "missing".to_owned(), |(counter, id)| describe(counter, id))
+                pair.map_or_else(|| "missing".to_owned(), |(counter, id)| format!("{counter} ({id})"))
             };
             return Err(Error::WentBack {
                 member: self.name(),
@@ -372,9 +373,9 @@ impl Session<'_> {
             highest_version: token.highest_version,
             tables: self.stored(&self.positions),
         };
-        let value = serde_json::to_vec(&record).expect("a map of texts can always be written as JSON");
         let topic = self.capture.channels.topics.positions();
-        records.push(single(topic, key_of(self.capture.connector.id()), Some(value)));
+        let key = self.capture.connector.id().as_str().as_bytes().to_vec();
+        records.push(single(topic, key, Some(record.to_json())));
         let log_error = |e| self.capture.log_error(e);
         self.producer.begin().await.map_err(log_error)?;
         self.producer.send(records).await.map_err(log_error)?;

@@ -9,6 +9,7 @@ mod digest;
 mod error;
 mod inspection;
 mod plan;
+mod position;
 pub mod sqlite;
 
 pub use api::{
@@ -21,6 +22,7 @@ pub use error::{Disposition, Error, ErrorKind};
 pub use inspection::{
     ColumnInspection, Finding, ForeignKeyInspection, Inspection, Severity, TableInspection, TriggerInspection,
 };
+pub use position::{PositionRecord, StoredPosition, token_follows};
 pub use plan::{BatchPlan, plan};
 
 /// What the calls of this crate return.

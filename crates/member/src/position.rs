@@ -1,12 +1,11 @@
 //! The position record: how far a member is captured, and the token that proves it has not gone back in time.
 //!
-//! It is JSON on the `positions` topic under the member's id, published in the transaction of the page it describes.
+//! It is JSON on the `positions` topic under the member's id (plain text), published in the transaction of the page it describes.
 
+use crate::{Scan, TablePosition, Token};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use tributary_member::{Scan, TablePosition, Token};
-use tributary_model::{KeyBytes, MemberId, TableName};
-use tributary_stream::{Log, TopicName, read_latest};
+use tributary_model::{KeyBytes, TableName};
 use uuid::Uuid;
 
 /// A table's position as written.
@@ -56,29 +55,30 @@ impl From<&StoredPosition> for TablePosition {
 }
 
 fn read_hex(text: &str) -> Option<Vec<u8>> {
-    if text.is_empty() || text.len() % 2 != 0 || !text.is_ascii() {
+    if text.is_empty() || !text.len().is_multiple_of(2) || !text.is_ascii() {
         return None;
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
 
 impl PositionRecord {
+    /// Reads what [`PositionRecord::to_json`] wrote.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+
+    /// The record's value on the positions topic.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a record of numbers and texts can always be written as JSON")
+    }
+
     /// A table's position; the beginning when none is stored.
     pub fn table(&self, table: &TableName) -> TablePosition {
         self.tables.get(table.as_str()).map(TablePosition::from).unwrap_or_default()
     }
-}
-
-/// The stored position of every member. Records that cannot be read are given back as their error.
-pub async fn read_positions(
-    log: &dyn Log,
-    topic: &TopicName,
-) -> tributary_stream::Result<BTreeMap<String, Result<PositionRecord, serde_json::Error>>> {
-    let latest = read_latest(log, topic).await?;
-    Ok(latest
-        .into_iter()
-        .map(|(key, value)| (String::from_utf8_lossy(&key).into_owned(), serde_json::from_slice(&value)))
-        .collect())
 }
 
 /// Whether a member's token is the one of its last published page, or that one's direct successor.
@@ -89,16 +89,6 @@ pub fn token_follows(member: Option<&Token>, log: Option<&PositionRecord>) -> bo
         (Some(token), None) => token.previous.is_none(),
         (Some(token), Some(record)) => token.id == record.token || token.previous == Some(record.token),
     }
-}
-
-/// The text that names a token in messages.
-pub(crate) fn describe(counter: u64, id: Uuid) -> String {
-    format!("{counter} ({id})")
-}
-
-/// The key of a member's position record.
-pub(crate) fn key_of(member: &MemberId) -> Vec<u8> {
-    member.as_str().as_bytes().to_vec()
 }
 
 #[cfg(test)]
