@@ -44,6 +44,19 @@ pub enum BackoffError {
     },
 }
 
+impl BackoffError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::ZeroFirst => "RUN-012",
+            Self::MostBelowFirst { .. } => "RUN-013",
+            Self::Factor { .. } => "RUN-014",
+            Self::Jitter { .. } => "RUN-015",
+        }
+    }
+}
+
 impl Backoff {
     /// Checks the numbers. `jitter` is the greatest part of a pause by which it may be shortened: 0 for none, 0.2 for
     /// pauses of 80 to 100 %. Shortened, not lengthened, so that `most` holds.

@@ -57,6 +57,17 @@ pub enum LoggingError {
     },
 }
 
+impl LoggingError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Filter { .. } => "RUN-008",
+            Self::Twice { .. } => "RUN-009",
+        }
+    }
+}
+
 /// Whether standard error is a terminal whose user has not asked for plain text (`NO_COLOR`).
 #[must_use]
 pub fn color_is_welcome() -> bool {

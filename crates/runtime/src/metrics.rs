@@ -61,6 +61,17 @@ pub enum MetricsError {
     },
 }
 
+impl MetricsError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Differs { .. } => "RUN-010",
+            Self::Invalid { .. } => "RUN-011",
+        }
+    }
+}
+
 /// The metrics of a process. Clones are the same registry.
 #[derive(Clone)]
 pub struct Metrics {

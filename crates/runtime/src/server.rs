@@ -74,6 +74,17 @@ pub enum ServerError {
     },
 }
 
+impl ServerError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Bind { .. } => "RUN-006",
+            Self::Serve { .. } => "RUN-007",
+        }
+    }
+}
+
 /// A server that has its address already. Run it as a worker: [`Server::run`] fits a factory of the supervisor, and
 /// may be called again after a failure, on the same address.
 #[derive(Debug)]

@@ -109,4 +109,18 @@ mod tests {
         second.stopped().await;
         assert!(parent.child().is_stopped());
     }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn signals_are_noticed_and_named() {
+        let this = std::process::id().to_string();
+        for (option, name) in [("-TERM", "SIGTERM"), ("-INT", "SIGINT")] {
+            // The wait is polled first, so it listens before the signal is sent.
+            let (seen, sent) = tokio::join!(biased; wait_for_signal(), async {
+                std::process::Command::new("kill").args([option, &this]).status()
+            });
+            assert!(sent.unwrap().success());
+            assert_eq!(seen.unwrap(), name);
+        }
+    }
 }

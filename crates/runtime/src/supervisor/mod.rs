@@ -140,6 +140,20 @@ pub enum SupervisorError {
     },
 }
 
+impl SupervisorError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NameTaken { .. } => "RUN-001",
+            Self::Stopping { .. } => "RUN-002",
+            Self::Thread { .. } => "RUN-003",
+            Self::Unknown { .. } => "RUN-004",
+            Self::Late { .. } => "RUN-005",
+        }
+    }
+}
+
 /// Owns the workers of a process. Dropping it asks them to stop, without waiting.
 #[derive(Debug)]
 pub struct Supervisor {
