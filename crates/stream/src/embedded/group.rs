@@ -213,3 +213,6 @@ impl Member {
         self.target.range(first..).take_while(|partition| partition.topic == *topic).count()
     }
 }
+
+#[cfg(test)]
+mod tests;
