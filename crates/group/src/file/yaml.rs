@@ -3,7 +3,7 @@
 //! The text is read twice: once as it is, to tell every key that stands there twice with both places, and once into
 //! the shapes that are expected. Reading stops at the first unknown key or wrong shape, as serde does.
 
-use super::problem::{Position, Problem, ProblemKind, instead_of, listed};
+use super::problem::{Position, Problem, ProblemKind, listed, nearest};
 use super::raw::{At, RawGroupFile, Text};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::NonFiniteFloatPolicy;
@@ -70,9 +70,9 @@ fn told(error: &Error) -> Problem {
         Error::AliasError { error, .. } => Problem { at, ..told(error) },
         Error::SerdeUnknownField { field, expected, .. } => {
             let what = format!("unknown key `{field}`");
-            let remedy = match instead_of(field, expected.iter().copied()) {
-                guess if guess.starts_with("did") => guess,
-                _ => format!("here stand {}", listed(expected)),
+            let remedy = match nearest(field, expected.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("here stand {}", listed(expected)),
             };
             Problem::new(ProblemKind::UnknownKey, at, what, remedy)
         }

@@ -143,6 +143,47 @@ fn every_setting_is_taken() {
     assert_eq!(file.clock_skew_warning, Duration::from_secs(10));
 }
 
+/// The file that the documentation shows for a group of three kinds of databases over Kafka.
+const DOCUMENTED: &str = r#"
+group: retail
+log: { kafka: { brokers: [localhost:9092], registry: http://localhost:8081 } }
+members:
+  hq:    { url: "mssql://app@hq-sql:1433/Retail", password: "${HQ_PASSWORD}" }
+  cloud: { url: "postgres://app@db/retail", password: "${HQ_PASSWORD}" }
+  till7: { url: "sqlite:///var/lib/till.db", direction: both }   # both | publish | subscribe
+tables:
+  - name: Customer
+  - name: OrderLines                          # names may differ by member
+    columns: { exclude: [InternalNote] }
+    conflict: latest_wins
+    blocked_delete: restore
+schedule: continuous        # or "every 5m", or manual
+"#;
+
+#[test]
+fn the_documented_file_only_asks_for_what_is_not_in_this_build() {
+    let error = parse(DOCUMENTED).unwrap_err();
+    let found: Vec<_> = error.problems().iter().map(|problem| (problem.kind, problem.at.line)).collect();
+    let later = ProblemKind::NotInThisBuild;
+    assert_eq!(found, [(later, 3), (later, 5), (later, 6)]);
+    assert!(!format!("{error}{error:?}").contains("correct-horse"));
+}
+
+#[test]
+fn the_documented_file_with_what_is_in_this_build_is_accepted() {
+    let text: String = DOCUMENTED
+        .lines()
+        .map(|line| match line.split_once(':') {
+            Some(("log", _)) => "log: { embedded: ./retail.log.db }\n".to_owned(),
+            Some((id @ ("  hq" | "  cloud"), _)) => format!("{id}: {{ url: 'sqlite:{}.db' }}\n", id.trim()),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let file = accepted(&text);
+    assert_eq!((file.members.len(), file.tables.len()), (3, 2));
+    assert_eq!(file.tables[1].blocked_delete, BlockedDelete::Restore);
+}
+
 #[test]
 fn the_template_is_a_file_that_can_be_used() {
     let file = accepted(template());
