@@ -58,8 +58,12 @@ mod tests {
 
     #[test]
     fn parents_come_before_children() {
-        let tables = [table("Line", &["Order", "Track"]), table("Track", &[]), table("Order", &["Customer"]),
-            table("Customer", &["Customer"])];
+        let tables = [
+            table("Line", &["Order", "Track"]),
+            table("Track", &[]),
+            table("Order", &["Customer"]),
+            table("Customer", &["Customer"]),
+        ];
         assert_eq!(levels(&tables), [2, 0, 1, 0]);
     }
 

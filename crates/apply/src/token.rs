@@ -32,7 +32,11 @@ pub(crate) async fn check(
     }
 }
 
-async fn published(log: &dyn Log, channels: &Channels, id: &MemberId) -> Result<Option<PositionRecord>, Error> {
+async fn published(
+    log: &dyn Log,
+    channels: &Channels,
+    id: &MemberId,
+) -> Result<Option<PositionRecord>, Error> {
     let latest = read_latest(log, &channels.topics.positions())
         .await
         .map_err(|source| Error::Log { member: id.to_string(), source: Box::new(source) })?;

@@ -15,7 +15,9 @@ use tributary_member::{
 use tributary_model::time::TICKS_A_SECOND;
 use tributary_model::{KeyBytes, Ticks, VersionVector};
 use tributary_runtime::{Heartbeat, SharedClock, Stop};
-use tributary_stream::{Channels, Consumer, ConsumerSettings, Incoming, Isolation, Log, Start, TopicPartition};
+use tributary_stream::{
+    Channels, Consumer, ConsumerSettings, Incoming, Isolation, Log, Start, TopicPartition,
+};
 
 /// Header of a null record: the version vector that it expires.
 const VECTOR_HEADER: &str = "dss-vv";
@@ -109,8 +111,7 @@ impl Apply {
     }
 
     async fn start(&self) -> Result<Session<'_>, Error> {
-        let mut member =
-            self.connector.connect(&self.bindings).await.map_err(|e| self.member_error(e))?;
+        let mut member = self.connector.connect(&self.bindings).await.map_err(|e| self.member_error(e))?;
         token::check(self.log.as_ref(), &self.channels, self.connector.id(), member.as_mut()).await?;
         let stored = self.stored_offsets(member.as_mut()).await?;
         let settings = ConsumerSettings {
@@ -224,7 +225,8 @@ impl Session<'_> {
             let waiting: HashSet<_> = self.waiting.iter().flatten().cloned().collect();
             let positions = self.consumer.positions();
             let behind = positions.iter().any(|(at, next)| {
-                let stands = self.apply.channels.table_of(&at.topic).is_some_and(|t| self.stopped.contains(&t));
+                let stands =
+                    self.apply.channels.table_of(&at.topic).is_some_and(|t| self.stopped.contains(&t));
                 !waiting.contains(at) && !stands && self.ends.get(at).is_some_and(|end| next < end)
             });
             if behind {
@@ -250,11 +252,13 @@ impl Session<'_> {
             let Some(table) = self.apply.channels.table_of(&record.topic) else { continue };
             next.insert((table, record.partition), record.offset + 1);
             let item = self.decode(table, record)?;
-            let foreign = item.resolved.as_ref().ok().filter(|r| r.winner.incarnation.member() != own.as_str());
+            let foreign =
+                item.resolved.as_ref().ok().filter(|r| r.winner.incarnation.member() != own.as_str());
             times.push(foreign.and_then(|resolved| resolved.effective_at));
             batch.push(item);
         }
-        let offsets = next.iter().map(|((table, partition), next)| self.offset_move(*table, *partition, *next));
+        let offsets =
+            next.iter().map(|((table, partition), next)| self.offset_move(*table, *partition, *next));
         let offsets: Vec<OffsetMove> = offsets.collect();
         let retry_now = self.write(batch, offsets, &times).await?;
         self.stored.extend(next);
@@ -283,12 +287,8 @@ impl Session<'_> {
     fn decode(&self, table: usize, record: Incoming) -> Result<ApplyRecord, Error> {
         let channel = &self.apply.channels.tables[table];
         let at = || TopicPartition::new(record.topic.clone(), record.partition);
-        let codec_error = |source| Error::Codec {
-            member: self.apply.name(),
-            at: at(),
-            offset: record.offset,
-            source,
-        };
+        let codec_error =
+            |source| Error::Codec { member: self.apply.name(), at: at(), offset: record.offset, source };
         let (_, key) = split_frame(&record.key).map_err(codec_error)?;
         let resolved = match &record.value {
             Some(value) => Ok(channel.codec.decode_resolved(value).map_err(codec_error)?),
@@ -335,11 +335,19 @@ impl Session<'_> {
         }
         let refused = applied.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Parked(_))).count();
         if refused > 0 {
-            tracing::warn!(member = self.apply.name(), records = refused, "the member refused records; they are parked");
+            tracing::warn!(
+                member = self.apply.name(),
+                records = refused,
+                "the member refused records; they are parked"
+            );
         }
         if !applied.altered_by_trigger.is_empty() {
             let rows = applied.altered_by_trigger.len();
-            tracing::warn!(member = self.apply.name(), rows, "users' triggers altered rows while they were applied");
+            tracing::warn!(
+                member = self.apply.name(),
+                rows,
+                "users' triggers altered rows while they were applied"
+            );
         }
         Ok(applied.retry_now)
     }
@@ -380,7 +388,14 @@ impl Session<'_> {
             offset: source.offset,
             source: error,
         })?;
-        Ok(Some(ApplyRecord { table, key, resolved: Ok(resolved), source, payload: parked.payload, retry: true }))
+        Ok(Some(ApplyRecord {
+            table,
+            key,
+            resolved: Ok(resolved),
+            source,
+            payload: parked.payload,
+            retry: true,
+        }))
     }
 }
 

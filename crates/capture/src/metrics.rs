@@ -34,11 +34,8 @@ impl CaptureMetrics {
     /// When another part of the program has taken one of the names for something else.
     pub fn new(metrics: &Metrics, member: &str, tables: &[&str]) -> Result<Self, MetricsError> {
         let by_member = ["member"];
-        let rows = metrics.counters(
-            "capture_rows_total",
-            "Changes published to the log.",
-            ["member", "table"],
-        )?;
+        let rows =
+            metrics.counters("capture_rows_total", "Changes published to the log.", ["member", "table"])?;
         Ok(Self {
             rows: tables.iter().map(|table| rows.child([member, table])).collect(),
             unpublishable: metrics
@@ -52,19 +49,38 @@ impl CaptureMetrics {
                 )?
                 .child([member]),
             page_rows: metrics
-                .histograms("capture_page_rows", "Rows in one transaction of the log.", by_member, Buckets::Sizes)?
+                .histograms(
+                    "capture_page_rows",
+                    "Rows in one transaction of the log.",
+                    by_member,
+                    Buckets::Sizes,
+                )?
                 .child([member]),
             poll_seconds: metrics
-                .histograms("capture_poll_seconds", "Time to read one round of pages.", by_member, Buckets::Seconds)?
+                .histograms(
+                    "capture_poll_seconds",
+                    "Time to read one round of pages.",
+                    by_member,
+                    Buckets::Seconds,
+                )?
                 .child([member]),
             token_seconds: metrics
-                .histograms("capture_token_seconds", "Time to commit the token.", by_member, Buckets::Seconds)?
+                .histograms(
+                    "capture_token_seconds",
+                    "Time to commit the token.",
+                    by_member,
+                    Buckets::Seconds,
+                )?
                 .child([member]),
             publish_seconds: metrics
                 .histograms("capture_publish_seconds", "Time to publish.", by_member, Buckets::Seconds)?
                 .child([member]),
             lag_seconds: metrics
-                .gauges("capture_lag_seconds", "Age of the oldest change when its page was published.", by_member)?
+                .gauges(
+                    "capture_lag_seconds",
+                    "Age of the oldest change when its page was published.",
+                    by_member,
+                )?
                 .child([member]),
             clock_skew_seconds: metrics
                 .gauges("capture_clock_skew_seconds", "The member's clock minus the reference.", by_member)?

@@ -5,10 +5,10 @@
 //! is published can no longer be forgotten by the member (protocol section 2). Pages are complete before the
 //! transaction begins, since an open one holds back every reader of its partitions.
 
+use crate::Error;
 use crate::cadence::Cadence;
 use crate::clock_offset::ClockOffset;
 use crate::metrics::CaptureMetrics;
-use crate::Error;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,8 +132,7 @@ impl Capture {
         // The producer first: from here on no earlier worker of this member can publish.
         let transactional_id = format!("{}.capture.{}", self.channels.group, self.name());
         let producer = self.log.producer(&transactional_id).await.map_err(|e| self.log_error(e))?;
-        let mut member =
-            self.connector.connect(&self.bindings).await.map_err(|e| self.member_error(e))?;
+        let mut member = self.connector.connect(&self.bindings).await.map_err(|e| self.member_error(e))?;
         let positions = read_latest(self.log.as_ref(), &self.channels.topics.positions())
             .await
             .map_err(|e| self.log_error(e))?;
@@ -207,7 +206,10 @@ impl Session<'_> {
             let rows = self.capture.settings.page_rows;
             let page = self.member.poll(*table, &self.positions[*table], rows).await;
             let page = page.map_err(|e| self.capture.member_error(e))?;
-            if !page.changes.is_empty() || !page.unpublishable.is_empty() || page.next != self.positions[*table] {
+            if !page.changes.is_empty()
+                || !page.unpublishable.is_empty()
+                || page.next != self.positions[*table]
+            {
                 self.take(&mut round, *table, page)?;
             }
         }
@@ -283,7 +285,9 @@ impl Session<'_> {
             if value.len() + captured.key.as_slice().len() > limit {
                 let reason = format!("the row takes {} bytes, and a change may take {limit}", value.len());
                 let key_text = self.key_text(table, &captured.key);
-                round.unpublishable.push((table, Unpublishable { key: Some(captured.key), key_text, reason }));
+                round
+                    .unpublishable
+                    .push((table, Unpublishable { key: Some(captured.key), key_text, reason }));
                 continue;
             }
             published += 1;
@@ -314,7 +318,11 @@ impl Session<'_> {
         )
     }
 
-    async fn commit_token(&mut self, round: &mut Round, claims: Vec<(usize, ScanBound)>) -> Result<(), Error> {
+    async fn commit_token(
+        &mut self,
+        round: &mut Round,
+        claims: Vec<(usize, ScanBound)>,
+    ) -> Result<(), Error> {
         let started = self.capture.clock.monotonic();
         let mut positions = self.positions.clone();
         for (table, next) in &round.next {

@@ -9,7 +9,8 @@ use crate::store::CellStore;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use tributary_codec::{ConflictCodec, split_frame};
 use tributary_model::{
-    Change, ConflictId, ConflictKind, ConflictRecord, ConflictState, KeyBytes, Reason, Resolved, Settled, Side, Ticks,
+    Change, ConflictId, ConflictKind, ConflictRecord, ConflictState, KeyBytes, Reason, Resolved, Settled,
+    Side, Ticks,
 };
 use tributary_settle::{Drop, Resolution, Rules, Step, TableRules, Violation};
 use tributary_stream::{Channel, Channels, Headers, Incoming, Outgoing, TopicPartition};
@@ -69,9 +70,10 @@ impl<R: Rules> Context<'_, R> {
     ) -> Result<Outcome, Stopped> {
         let mut by_partition: BTreeMap<(usize, u32), Vec<&Incoming>> = BTreeMap::new();
         for record in records {
-            let table = self.channels.table_of(&record.topic).ok_or_else(|| Error::UnknownTopic {
-                topic: record.topic.to_string(),
-            })?;
+            let table = self
+                .channels
+                .table_of(&record.topic)
+                .ok_or_else(|| Error::UnknownTopic { topic: record.topic.to_string() })?;
             by_partition.entry((table, record.partition)).or_default().push(record);
         }
         let mut outcome = Outcome::default();
@@ -111,9 +113,7 @@ impl<R: Rules> Context<'_, R> {
         written.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         outcome.states.push((resolved_at, written));
         if let Some(last) = records.last() {
-            outcome
-                .offsets
-                .push((TopicPartition::new(channel.changes.clone(), partition), last.offset + 1));
+            outcome.offsets.push((TopicPartition::new(channel.changes.clone(), partition), last.offset + 1));
         }
         Ok(())
     }
@@ -130,7 +130,8 @@ impl<R: Rules> Context<'_, R> {
         let step = Step { rules: &self.tables[table], key, now: self.now };
         let counts = &self.metrics.by_outcome[table];
         let mut resolution = self.rules.resolve(step, cell.state.as_ref(), change);
-        if let (Resolution::Violated(Violation::StateBehind { .. }), Some(state)) = (&resolution, &cell.state) {
+        if let (Resolution::Violated(Violation::StateBehind { .. }), Some(state)) = (&resolution, &cell.state)
+        {
             let at = TopicPartition::new(record.topic.clone(), record.partition);
             if !self.certain.contains(&(at, record.offset)) {
                 return Err(Stopped::Stale { table, partition: record.partition });
@@ -140,7 +141,9 @@ impl<R: Rules> Context<'_, R> {
         match resolution {
             Resolution::Dropped(Drop::Duplicate) => counts.duplicate.inc(),
             Resolution::Dropped(Drop::OutdatedCommand) => counts.outdated.inc(),
-            Resolution::Violated(violation) => self.keep_apart(table, key, change, cell, &violation, outcome)?,
+            Resolution::Violated(violation) => {
+                self.keep_apart(table, key, change, cell, &violation, outcome)?
+            }
             Resolution::Publish { record: resolved, settled, conflict } => {
                 match settled {
                     Settled::FastForward => counts.fast_forward.inc(),
@@ -176,7 +179,12 @@ impl<R: Rules> Context<'_, R> {
         self.metrics.violations[rule].inc();
         let rules = &self.tables[table];
         let (table_name, origin) = (rules.table.as_str(), change.dot.incarnation.as_str());
-        tracing::error!(table = table_name, member = origin, ?violation, "a change breaks the protocol and was put aside");
+        tracing::error!(
+            table = table_name,
+            member = origin,
+            ?violation,
+            "a change breaks the protocol and was put aside"
+        );
         let Some(state) = &cell.state else { return Ok(()) };
         let conflict = ConflictRecord {
             id: ConflictId::of(&rules.table, key, &state.winner, &change.dot),
@@ -244,12 +252,13 @@ impl<R: Rules> Context<'_, R> {
         let channels = self.channels;
         let mut value = Vec::new();
         let codec = &channels.tables[table].codec;
-        ConflictCodec::encode_conflict(channels.conflict_id.0, conflict, codec, &mut value)
-            .map_err(|source| Error::Codec {
+        ConflictCodec::encode_conflict(channels.conflict_id.0, conflict, codec, &mut value).map_err(
+            |source| Error::Codec {
                 at: TopicPartition::new(channels.topics.conflicts(), 0),
                 offset: 0,
                 source,
-            })?;
+            },
+        )?;
         Ok(Outgoing {
             topic: channels.topics.conflicts(),
             partition: 0,

@@ -248,10 +248,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
         let log = Uuid::from_u128(7);
-        let (first, second) = (
-            TopicPartition::new(TopicName::new("t"), 0),
-            TopicPartition::new(TopicName::new("t"), 1),
-        );
+        let (first, second) =
+            (TopicPartition::new(TopicName::new("t"), 0), TopicPartition::new(TopicName::new("t"), 1));
         let mut store = Store::open(&path).unwrap();
         store.put(log, &first, &[(b"a", Some(b"1")), (b"b", Some(b"2"))], Some(9)).unwrap();
         store.put(log, &second, &[(b"a", Some(b"3"))], None).unwrap();

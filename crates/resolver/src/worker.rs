@@ -1,11 +1,11 @@
 //! The resolver's loop: assignments, batches, transactions, state.
 
+use crate::Error;
 use crate::batch::{Context, Outcome, Stopped};
 use crate::metrics::ResolverMetrics;
 use crate::recovery::catch_up;
 use crate::retention::Retention;
 use crate::store::{CellStore, Store, StoreError};
-use crate::Error;
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;

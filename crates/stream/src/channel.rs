@@ -93,6 +93,36 @@ impl Channels {
         })
     }
 
+    /// The same for a reader, who creates and registers nothing: the schema ids are 0, which decoding never needs.
+    ///
+    /// # Errors
+    /// [`crate::Error::NoSchema`] when no Avro schema can be made of a table.
+    pub fn for_reading(
+        topics: Topics,
+        group: &str,
+        limits: TopicLimits,
+        tables: &[(Arc<TableSchema>, u32)],
+    ) -> Result<Self> {
+        let none = SchemaId(0);
+        let tables = tables
+            .iter()
+            .map(|(schema, partitions)| {
+                Ok(Channel {
+                    codec: Arc::new(codec_of(group, schema)?),
+                    partitions: *partitions,
+                    changes: topics.changes(&schema.name),
+                    resolved: topics.resolved(&schema.name),
+                    schema: Arc::clone(schema),
+                    key_id: none,
+                    change_id: none,
+                    resolved_id: none,
+                })
+            })
+            .collect::<Result<_>>()?;
+        let group = group.to_owned();
+        Ok(Self { group, topics, limits, tables, conflict_key_id: none, conflict_id: none })
+    }
+
     /// The position of the table whose changes or resolved topic this is.
     pub fn table_of(&self, topic: &TopicName) -> Option<usize> {
         self.tables.iter().position(|table| table.changes == *topic || table.resolved == *topic)
@@ -104,6 +134,13 @@ impl Channels {
     }
 }
 
+fn codec_of(group: &str, schema: &TableSchema) -> Result<TableCodec> {
+    TableCodec::new(schema, group).map_err(|source| crate::Error::NoSchema {
+        table: schema.name.as_str().to_owned(),
+        source: Box::new(source),
+    })
+}
+
 async fn open_table(
     log: &dyn Log,
     topics: &Topics,
@@ -112,10 +149,7 @@ async fn open_table(
     partitions: u32,
 ) -> Result<Channel> {
     let (changes, resolved) = (topics.changes(&schema.name), topics.resolved(&schema.name));
-    let codec = TableCodec::new(schema, group).map_err(|source| crate::Error::NoSchema {
-        table: schema.name.as_str().to_owned(),
-        source: Box::new(source),
-    })?;
+    let codec = codec_of(group, schema)?;
     // Both topics share the key's bytes, so that the resolver can pass a change's key on as it is.
     let key_id = log.register_schema(&format!("{changes}-key"), codec.key_schema()).await?;
     log.register_schema(&format!("{resolved}-key"), codec.key_schema()).await?;

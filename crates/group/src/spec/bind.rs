@@ -99,7 +99,10 @@ fn local_columns(
                 Severity::Warning,
                 Some(member),
                 &found.name,
-                format!("column {} is not there: this member neither gives nor takes its values", column.name),
+                format!(
+                    "column {} is not there: this member neither gives nor takes its values",
+                    column.name
+                ),
                 "add the column and provision again if the member shall have it",
             )),
             Some(_) => {}
@@ -119,7 +122,8 @@ fn left_out(
     findings: &mut Vec<GroupFinding>,
 ) {
     for column in &found.columns {
-        let synced = find(&column.name, schema.columns.iter().map(|c| c.name.as_str())).is_ok_and(|at| at.is_some());
+        let synced =
+            find(&column.name, schema.columns.iter().map(|c| c.name.as_str())).is_ok_and(|at| at.is_some());
         if synced && column.logical.is_some() {
             continue;
         }
@@ -133,8 +137,10 @@ fn left_out(
             findings.extend(said.map(|finding| GroupFinding { member: Some(member.clone()), finding }));
         }
         if !column.nullable && !column.has_default && !column.generated {
-            let message = format!("column {} is not synchronised, takes no NULL and has no default", column.name);
-            let remedy = "give it a default, let it be NULL, or synchronise it: inserts of others' rows would fail";
+            let message =
+                format!("column {} is not synchronised, takes no NULL and has no default", column.name);
+            let remedy =
+                "give it a default, let it be NULL, or synchronise it: inserts of others' rows would fail";
             findings.push(GroupFinding::error(Some(member), &found.name, message, remedy));
         }
     }

@@ -43,7 +43,12 @@ pub(super) fn local_table<'a>(
     let wanted = table.name_in(member).unwrap_or(table.name.as_str());
     let found = find(wanted, inspection.tables.iter().map(|t| t.name.as_str())).map_err(|alike| {
         let message = format!("`{wanted}` may mean any of the tables {}", alike.join(", "));
-        GroupFinding::error(Some(member), wanted, message, "name the member's table with `as:` in the group file")
+        GroupFinding::error(
+            Some(member),
+            wanted,
+            message,
+            "name the member's table with `as:` in the group file",
+        )
     })?;
     Ok(found.map(|at| &inspection.tables[at]))
 }
@@ -216,7 +221,10 @@ fn foreign_keys(
 ) -> Vec<ForeignKey> {
     let group_table = |local: &str| {
         file.tables.iter().find(|table| {
-            local_table(table, member, inspection).ok().flatten().is_some_and(|t| t.name.eq_ignore_ascii_case(local))
+            local_table(table, member, inspection)
+                .ok()
+                .flatten()
+                .is_some_and(|t| t.name.eq_ignore_ascii_case(local))
         })
     };
     let convert = |key: &tributary_member::ForeignKeyInspection| {

@@ -58,6 +58,18 @@ impl GroupFinding {
         Self::of(Severity::Error, member, table, message, remedy)
     }
 
+    /// That a member could not be looked at. A warning: the others are not kept waiting for it.
+    pub fn unreachable(member: &MemberId, error: &tributary_member::Error) -> Self {
+        let finding = Finding {
+            severity: Severity::Warning,
+            table: None,
+            column: None,
+            message: format!("the member cannot be looked at: {error} ({})", error.code()),
+            remedy: "it is looked at again when its workers start".to_owned(),
+        };
+        Self { member: Some(member.clone()), finding }
+    }
+
     pub(crate) fn of(
         severity: Severity,
         member: Option<&MemberId>,

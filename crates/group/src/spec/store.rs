@@ -13,7 +13,9 @@ pub enum SpecStoreError {
     #[error("the group's spec could not be read from or written to the log")]
     Log(#[from] tributary_stream::Error),
     /// The record is no spec.
-    #[error("the group's spec on the control topic cannot be read; it was written by a newer program, or damaged")]
+    #[error(
+        "the group's spec on the control topic cannot be read; it was written by a newer program, or damaged"
+    )]
     Malformed(#[source] serde_json::Error),
 }
 

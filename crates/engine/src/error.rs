@@ -1,0 +1,66 @@
+//! Why a process of a group could not be put together.
+
+use std::path::PathBuf;
+use tributary_group::spec::{GroupFinding, SpecStoreError};
+use tributary_runtime::metrics::MetricsError;
+use tributary_runtime::supervisor::SupervisorError;
+
+/// Failures of the wiring.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The folder for the group's own files cannot be made.
+    #[error("the folder {} cannot be created; correct `data_dir` in the group file", path.display())]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The log failed.
+    #[error("the log could not be used")]
+    Log(#[from] tributary_stream::Error),
+    /// The spec on the control topic could not be read or written.
+    #[error("the group's tables could not be read from the log")]
+    Spec(#[from] SpecStoreError),
+    /// The group file and the members do not fit together.
+    #[error(
+        "{} of the group file and its members stand in the way; `tributary check` lists them",
+        problems(findings)
+    )]
+    Findings {
+        /// All that was found.
+        findings: Vec<GroupFinding>,
+    },
+    /// Nothing is known of the group's tables yet.
+    #[error("nothing has been synchronised in this group yet; run `tributary provision` first")]
+    NotProvisioned,
+    /// A metric's name is taken.
+    #[error("the metrics could not be set up")]
+    Metrics(#[from] MetricsError),
+    /// A worker could not be started.
+    #[error("a worker could not be started")]
+    Supervisor(#[from] SupervisorError),
+}
+
+impl EngineError {
+    /// The stable code, listed in `docs/errors.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::DataDir { .. } => "ENG-001",
+            Self::Log(source) => source.code(),
+            Self::Spec(_) => "ENG-002",
+            Self::Findings { .. } => "ENG-003",
+            Self::NotProvisioned => "ENG-004",
+            Self::Metrics(_) => "ENG-005",
+            Self::Supervisor(_) => "ENG-006",
+        }
+    }
+}
+
+fn problems(findings: &[GroupFinding]) -> String {
+    let errors =
+        findings.iter().filter(|found| found.finding.severity == tributary_member::Severity::Error).count();
+    if errors == 1 { "a problem".to_owned() } else { format!("{errors} problems") }
+}

@@ -1,0 +1,14 @@
+//! Puts one process of a group together: log, members, spec, services, supervisor.
+//!
+//! Wiring only, shared by the command line, the quickstart and the benchmark: it decides which workers run and what
+//! they are given, not what they do.
+
+mod engine;
+mod error;
+mod members;
+mod workers;
+
+pub use engine::{Engine, Options};
+pub use error::EngineError;
+pub use members::{Provisioned, connector, inspect_all, provision_all};
+pub use workers::Roles;

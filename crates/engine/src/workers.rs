@@ -1,0 +1,183 @@
+//! The workers of a process, each with what it needs.
+//!
+//! A worker looks at its member anew at every start, so that a member that was away or has changed is met as it is.
+
+use crate::members::bind_now;
+use crate::{Engine, EngineError};
+use std::sync::Arc;
+use std::time::Duration;
+use tributary_apply::{Apply, ApplyMetrics};
+use tributary_capture::{Capture, CaptureMetrics};
+use tributary_group::file::{Direction, GroupFile};
+use tributary_group::spec::{GroupSpec, table_rules};
+use tributary_member::{Connector, Disposition, TableBinding};
+use tributary_model::MemberId;
+use tributary_resolver::{Resolver, ResolverMetrics};
+use tributary_runtime::{Failure, Heartbeat, Stop};
+use tributary_stream::Log;
+use tributary_stream::embedded::EmbeddedLog;
+
+/// How long changes stay in the log after they were resolved (pipeline: days, so that a mistake can be looked at).
+const CHANGES_GRACE: Duration = Duration::from_secs(7 * 86_400);
+/// How often the log's upkeep looks for work.
+const UPKEEP_EVERY: Duration = Duration::from_secs(30);
+/// Most changes in one of the resolver's transactions.
+const RESOLVER_ROWS: usize = 5_000;
+
+/// Which workers run in this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roles {
+    /// Capture of the members.
+    pub capture: bool,
+    /// The resolver.
+    pub resolver: bool,
+    /// Apply to the members.
+    pub apply: bool,
+    /// Of which members; `None` of all.
+    pub members: Option<Vec<MemberId>>,
+}
+
+impl Roles {
+    /// Everything.
+    pub fn all() -> Self {
+        Self { capture: true, resolver: true, apply: true, members: None }
+    }
+
+    fn includes(&self, member: &MemberId) -> bool {
+        self.members.as_ref().is_none_or(|members| members.contains(member))
+    }
+}
+
+pub(crate) fn start(engine: &Engine, roles: &Roles) -> Result<(), EngineError> {
+    if roles.resolver {
+        start_resolver(engine)?;
+    }
+    for connector in engine.connectors.iter().filter(|connector| roles.includes(connector.id())) {
+        let direction = engine.file.member(connector.id()).map(|member| member.direction).unwrap_or_default();
+        if roles.capture && direction != Direction::Subscribe {
+            start_capture(engine, connector)?;
+        }
+        if roles.apply && direction != Direction::Publish {
+            start_apply(engine, connector)?;
+        }
+    }
+    let log = Arc::clone(&engine.log);
+    engine.supervisor.spawn("log upkeep", move |stop, heartbeat| {
+        let log = Arc::clone(&log);
+        Box::pin(async move { upkeep(&log, stop, heartbeat).await })
+    })?;
+    Ok(())
+}
+
+fn table_names(engine: &Engine) -> Vec<&str> {
+    engine.spec.tables.iter().map(|table| table.schema.name.as_str()).collect()
+}
+
+fn start_resolver(engine: &Engine) -> Result<(), EngineError> {
+    let resolver = Arc::new(Resolver {
+        log: Arc::clone(&engine.log) as Arc<dyn Log>,
+        channels: Arc::clone(&engine.channels),
+        tables: table_rules(&engine.file, &engine.spec).into(),
+        clock: Arc::clone(&engine.clock),
+        settings: tributary_resolver::Settings {
+            state: engine.file.data_dir.join("resolver.db"),
+            batch_rows: RESOLVER_ROWS,
+            changes_grace: CHANGES_GRACE,
+        },
+        metrics: Arc::new(ResolverMetrics::new(&engine.metrics, &table_names(engine))?),
+    });
+    engine.supervisor.spawn("resolver", move |stop, heartbeat| {
+        let resolver = Arc::clone(&resolver);
+        Box::pin(async move {
+            resolver.run(stop, heartbeat).await.map_err(tributary_resolver::Error::into_failure)
+        })
+    })?;
+    Ok(())
+}
+
+fn start_capture(engine: &Engine, connector: &Arc<dyn Connector>) -> Result<(), EngineError> {
+    let log = Arc::clone(&engine.log) as Arc<dyn Log>;
+    let metrics =
+        Arc::new(CaptureMetrics::new(&engine.metrics, connector.id().as_str(), &table_names(engine))?);
+    let settings = tributary_capture::Settings {
+        poll_interval: engine.file.poll_interval,
+        clock_skew_warning: engine.file.clock_skew_warning,
+        ..tributary_capture::Settings::default()
+    };
+    let (file, spec, channels) =
+        (Arc::clone(&engine.file), Arc::clone(&engine.spec), Arc::clone(&engine.channels));
+    let (connector, clock) = (Arc::clone(connector), Arc::clone(&engine.clock));
+    engine.supervisor.spawn(format!("capture {}", connector.id()), move |stop, heartbeat| {
+        let (file, spec, connector) = (Arc::clone(&file), Arc::clone(&spec), Arc::clone(&connector));
+        let (log, channels) = (Arc::clone(&log), Arc::clone(&channels));
+        let (clock, settings, metrics) = (Arc::clone(&clock), settings.clone(), Arc::clone(&metrics));
+        Box::pin(async move {
+            let bindings = bindings(&file, &spec, connector.as_ref()).await?;
+            let capture = Capture { connector, bindings, log, channels, clock, settings, metrics };
+            capture.run(stop, heartbeat).await.map_err(tributary_capture::Error::into_failure)
+        })
+    })?;
+    Ok(())
+}
+
+fn start_apply(engine: &Engine, connector: &Arc<dyn Connector>) -> Result<(), EngineError> {
+    let log = Arc::clone(&engine.log) as Arc<dyn Log>;
+    let metrics = Arc::new(ApplyMetrics::new(&engine.metrics, connector.id().as_str())?);
+    let longest_lock = engine.file.member(connector.id()).map(|member| member.apply.longest_lock);
+    let mut settings = tributary_apply::Settings::default();
+    if let Some(longest_lock) = longest_lock {
+        settings.batch_time = longest_lock;
+    }
+    let (file, spec, channels) =
+        (Arc::clone(&engine.file), Arc::clone(&engine.spec), Arc::clone(&engine.channels));
+    let (connector, clock) = (Arc::clone(connector), Arc::clone(&engine.clock));
+    engine.supervisor.spawn(format!("apply {}", connector.id()), move |stop, heartbeat| {
+        let (file, spec, connector) = (Arc::clone(&file), Arc::clone(&spec), Arc::clone(&connector));
+        let (log, channels) = (Arc::clone(&log), Arc::clone(&channels));
+        let (clock, settings, metrics) = (Arc::clone(&clock), settings.clone(), Arc::clone(&metrics));
+        Box::pin(async move {
+            let bindings = bindings(&file, &spec, connector.as_ref()).await?;
+            let apply = Apply { connector, bindings, log, channels, clock, settings, metrics };
+            apply.run(stop, heartbeat).await.map_err(tributary_apply::Error::into_failure)
+        })
+    })?;
+    Ok(())
+}
+
+/// How the tables lie in the member now. What is wrong with single tables is found again by the adapter, which
+/// stops those alone.
+async fn bindings(
+    file: &GroupFile,
+    spec: &GroupSpec,
+    connector: &dyn Connector,
+) -> Result<Vec<Arc<TableBinding>>, Failure> {
+    let bound = bind_now(file, spec, connector).await.map_err(|error| {
+        if error.disposition() == Disposition::Retry { Failure::retry(error) } else { Failure::halt(error) }
+    })?;
+    for found in bound.errors() {
+        let (member, table) = (connector.id().as_str(), found.finding.table.as_deref().unwrap_or_default());
+        tracing::error!(member, table, "{}: {}", found.finding.message, found.finding.remedy);
+    }
+    Ok(bound.bindings)
+}
+
+async fn upkeep(log: &EmbeddedLog, stop: Stop, heartbeat: Heartbeat) -> Result<(), Failure> {
+    heartbeat.beat();
+    // Heartbeats come more often than work, so that a long pause does not look like a worker that hangs.
+    let mut idle = Duration::ZERO;
+    let beat = Duration::from_secs(1);
+    while stop.sleep(beat).await {
+        heartbeat.beat();
+        idle += beat;
+        if idle >= UPKEEP_EVERY {
+            idle = Duration::ZERO;
+            log.maintain().map_err(|error| match error.disposition() {
+                tributary_stream::Disposition::Retry => Failure::retry(error),
+                tributary_stream::Disposition::Park | tributary_stream::Disposition::Stop => {
+                    Failure::halt(error)
+                }
+            })?;
+        }
+    }
+    Ok(())
+}
