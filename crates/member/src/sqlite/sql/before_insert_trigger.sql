@@ -1,0 +1,5 @@
+-- Notes the rows that the insert would replace.
+CREATE TRIGGER {trigger} BEFORE INSERT ON {base}
+BEGIN
+{note_replaced}
+END

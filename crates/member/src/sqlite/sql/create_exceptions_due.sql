@@ -1,0 +1,1 @@
+CREATE INDEX "DataSync_dss_exceptions_due" ON "DataSync_dss_exceptions" (parked_at, due_at)
