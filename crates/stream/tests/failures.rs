@@ -388,3 +388,26 @@ fn one_transaction_too_large_fails_alone() {
     }
     assert_eq!(run(read(&log)).unwrap().len(), 60);
 }
+
+#[test]
+fn readers_do_not_let_the_write_ahead_log_grow() {
+    let (_directory, path) = directory();
+    run(async {
+        let log = create(&path).await;
+        let foreign = EmbeddedLog::open(&path, Access::ReadOnly).unwrap();
+        let mut consumers = [reader(&log).await, reader(&log).await, reader(&foreign).await];
+        let mut largest = 0;
+        for round in 0..150u8 {
+            publish(&log, (0..100).map(|n| (n % 2, vec![round; 10_000]))).await.unwrap();
+            for consumer in &mut consumers {
+                // Always in the middle of a partition.
+                let polled = consumer.poll(70, 1 << 20, Duration::ZERO).await.unwrap();
+                assert_eq!(polled.records.len(), 70);
+            }
+            largest = largest.max(path.with_file_name("group.log.db-wal").metadata().unwrap().len());
+        }
+        // 150 MB were written.
+        assert!(path.metadata().unwrap().len() > 100 << 20);
+        assert!(largest < 24 << 20, "the write-ahead log grew to {largest} bytes");
+    });
+}

@@ -230,6 +230,38 @@ pub async fn a_waiting_poll_wakes<F: Factory>(factory: &F) {
     }
 }
 
+/// Two threads answer each other by way of two topics: no wake-up is lost between a look and a wait.
+pub async fn threads_wake_each_other<F: Factory>(factory: &F) {
+    const ROUNDS: usize = 300;
+    let log = factory.log().await;
+    let (questions, answers) = (kept(&log, 1).await, kept(&log, 1).await);
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for (from, to, asks) in [(&answers, &questions, true), (&questions, &answers, false)] {
+            let log = &log;
+            scope.spawn(move || {
+                super::run(async move {
+                    let mut consumer = reader(log, from).await;
+                    let mut producer = log.producer(&unique("thread")).await.unwrap();
+                    for round in 0..ROUNDS {
+                        if !asks {
+                            assert_eq!(texts(&take(&mut *consumer, 1).await), [round.to_string()]);
+                        }
+                        producer.begin().await.unwrap();
+                        producer.send(vec![record(to, 0, "k", &round.to_string())]).await.unwrap();
+                        producer.commit().await.unwrap();
+                        if asks {
+                            assert_eq!(texts(&take(&mut *consumer, 1).await), [round.to_string()]);
+                        }
+                    }
+                });
+            });
+        }
+    });
+    // A lost wake-up costs the second that a poll of `take` waits.
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+}
+
 /// A paused partition brings nothing, keeps its position, and goes on where it was.
 pub async fn pausing<F: Factory>(factory: &F) {
     let log = factory.log().await;

@@ -68,7 +68,7 @@ macro_rules! log_contract {
                     readers_go_on_during_compaction;
                 delivery: order_per_key, records_come_back_whole, many_partitions, large_records, limits_of_a_poll,
                     seeking, reading_from_the_beginning_and_the_end, offsets_out_of_range, a_waiting_poll_wakes,
-                    pausing, no_partition_starves, timestamps_do_not_go_back;
+                    pausing, no_partition_starves, threads_wake_each_other, timestamps_do_not_go_back;
                 groups: partitions_are_shared, a_leaver_hands_over, a_partition_has_one_owner, zombies_are_fenced,
                     foreign_partitions_are_fenced, offsets_outside_of_transactions, several_topics_are_balanced;
                 transactions: visible_together, nothing_of_an_open_one, nothing_of_an_aborted_one,

@@ -55,7 +55,7 @@ impl EmbeddedLog {
         if let Cleanup::Keep = topic.settings.cleanup {
             return Err(wrong_cleanup(&topic, "compact", "keep"));
         }
-        self.shared.compact(&topic, |_| true)
+        self.shared.compact(&topic, KEYS_AT_ONCE, |_| true)
     }
 
     /// Compacts what has gathered enough since the last time. Costs a few reads a topic when there is nothing to
@@ -65,7 +65,7 @@ impl EmbeddedLog {
         let mut done = Maintenance::default();
         for topic in self.shared.all_topics() {
             if let Cleanup::Compact { .. } = topic.settings.cleanup {
-                let compacted = self.shared.compact(&topic, |state| {
+                let compacted = self.shared.compact(&topic, KEYS_AT_ONCE, |state| {
                     let new = state.end.saturating_sub(state.clean_end);
                     new >= WORTHWHILE.max(state.clean_records)
                 })?;
@@ -95,7 +95,12 @@ struct Progress {
 }
 
 impl Shared {
-    fn compact(&self, topic: &Topic, worthwhile: impl Fn(&Progress) -> bool) -> Result<Maintenance> {
+    fn compact(
+        &self,
+        topic: &Topic,
+        keys_at_once: usize,
+        worthwhile: impl Fn(&Progress) -> bool,
+    ) -> Result<Maintenance> {
         let _alone = locked(&self.maintenance);
         let mut done = Maintenance::default();
         let mut run = None;
@@ -106,7 +111,7 @@ impl Shared {
             }
             let run = match &mut run {
                 Some(run) => run,
-                None => run.insert(Compaction::new(self, topic)?),
+                None => run.insert(Compaction::new(self, topic, keys_at_once)?),
             };
             done.removed += run.partition(partition, progress)?;
             done.partitions += 1;
@@ -189,12 +194,14 @@ struct Compaction<'a> {
     select: String,
     newest: String,
     delete: String,
+    /// How many keys `last` may hold.
+    keys_at_once: usize,
     /// The last offset of each key in what is new.
     last: HashMap<KeyHash, u64>,
 }
 
 impl<'a> Compaction<'a> {
-    fn new(shared: &'a Shared, topic: &'a Topic) -> Result<Self> {
+    fn new(shared: &'a Shared, topic: &'a Topic, keys_at_once: usize) -> Result<Self> {
         let reader = match shared.kind {
             Kind::File | Kind::ReadOnly => Some(open_reader(&shared.path)?),
             Kind::Memory => None,
@@ -220,6 +227,7 @@ impl<'a> Compaction<'a> {
                 "SELECT position FROM {table} WHERE position >= ?1 AND position < ?2 ORDER BY position DESC LIMIT 1"
             ),
             delete: format!("DELETE FROM {table} WHERE position = ?1"),
+            keys_at_once,
             last: HashMap::new(),
         })
     }
@@ -257,7 +265,7 @@ impl<'a> Compaction<'a> {
         while at < behind && full.is_none() {
             let next = self.scan(at, behind, |record| {
                 let hash = hash(record.key);
-                if last.len() >= KEYS_AT_ONCE && !last.contains_key(&hash) {
+                if last.len() >= self.keys_at_once && !last.contains_key(&hash) {
                     full = Some(record.position);
                     return ControlFlow::Break(());
                 }
@@ -367,3 +375,6 @@ fn hash(key: &[u8]) -> KeyHash {
     short.copy_from_slice(&blake3::hash(key).as_bytes()[..16]);
     short
 }
+
+#[cfg(test)]
+mod tests;
