@@ -1,0 +1,273 @@
+//! How far a group has come: what is not published, not resolved and not applied yet.
+//!
+//! Read from the outside, from the members and the log alone, so that it is the same whether the workers run in
+//! this process, in another one, or not at all. Upstream is read before downstream: whatever moves on in between is
+//! then counted once more and never missed, so that "nothing left" is true of everything that had been committed
+//! when the reading began.
+
+use crate::file::{Direction, GroupFile};
+use crate::spec::{GroupSpec, bind};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tributary_member::{Connector, Member, PositionRecord, Scan, TableState};
+use tributary_model::{MemberId, TableName};
+use tributary_stream::{Channels, Log, read_latest};
+
+/// Why the progress could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProgressError {
+    /// The log failed.
+    #[error("how far the group is could not be read from the log")]
+    Log(#[from] tributary_stream::Error),
+    /// A member's position record is no such thing.
+    #[error("the stored position of member {member} cannot be read")]
+    Position {
+        /// The member.
+        member: String,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl ProgressError {
+    /// The stable code, listed in `docs/errors.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Log(source) => source.code(),
+            Self::Position { .. } => "GRP-301",
+        }
+    }
+}
+
+/// One table of one member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TableProgress {
+    /// The group's name of the table.
+    #[serde(serialize_with = "as_text")]
+    pub table: TableName,
+    /// Why the table stands still; `None` when it is worked on.
+    pub stopped: Option<String>,
+    /// Changes of this member that are not in the log yet.
+    pub unpublished: u64,
+    /// Whether the rows that were there before are all published.
+    pub scan_done: bool,
+    /// Resolved records that this member has not read yet.
+    pub unapplied: u64,
+    /// Records that this member refused.
+    pub parked_apply: u64,
+    /// Rows of this member that cannot be published.
+    pub parked_capture: u64,
+}
+
+/// One member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MemberProgress {
+    /// The member.
+    pub id: MemberId,
+    /// Why it cannot be looked at; then `tables` is empty.
+    pub trouble: Option<String>,
+    /// By table, in the order of the spec.
+    pub tables: Vec<TableProgress>,
+    /// How many pages it has published.
+    pub token_counter: Option<u64>,
+}
+
+/// The whole group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// By member, in the order of the group file.
+    pub members: Vec<MemberProgress>,
+    /// Published changes that the resolver has not settled yet.
+    pub unresolved: u64,
+}
+
+impl Progress {
+    /// Whether everything that had been committed when the reading began is in every member, or parked there.
+    pub fn is_drained(&self) -> bool {
+        self.unresolved == 0
+            && self.members.iter().all(|member| {
+                member.trouble.is_none()
+                    && member.tables.iter().all(|table| {
+                        table.stopped.is_none()
+                            && table.scan_done
+                            && table.unpublished == 0
+                            && table.unapplied == 0
+                    })
+            })
+    }
+
+    /// What is in the way of [`Progress::is_drained`], and what is parked, in sentences.
+    pub fn blockers(&self) -> Vec<String> {
+        let mut blockers = Vec::new();
+        for member in &self.members {
+            let id = &member.id;
+            if let Some(trouble) = &member.trouble {
+                blockers.push(format!("member {id} cannot be reached: {trouble}"));
+            }
+            for table in &member.tables {
+                let name = &table.table;
+                if let Some(reason) = &table.stopped {
+                    blockers.push(format!("table {name} of member {id} stands still: {reason}"));
+                }
+                if !table.scan_done {
+                    blockers.push(format!("the first scan of table {name} of member {id} is not finished"));
+                }
+                let counted = [
+                    (table.unpublished, "are not captured yet"),
+                    (table.unapplied, "are not applied yet"),
+                    (table.parked_apply, "were refused and are parked"),
+                    (table.parked_capture, "cannot be published and are listed"),
+                ];
+                for (count, what) in counted.into_iter().filter(|(count, _)| *count > 0) {
+                    blockers.push(format!("{count} changes of table {name} {what} in member {id}"));
+                }
+            }
+        }
+        if self.unresolved > 0 {
+            blockers.push(format!("{} changes are not resolved yet", self.unresolved));
+        }
+        blockers
+    }
+}
+
+fn as_text<S: serde::Serializer>(name: &TableName, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name.as_str())
+}
+
+/// Reads how far the group is. A member that cannot be reached is part of the answer, not an error.
+///
+/// # Errors
+/// When the log cannot be read.
+pub async fn progress(
+    file: &GroupFile,
+    spec: &GroupSpec,
+    channels: &Channels,
+    log: &dyn Log,
+    connectors: &[Arc<dyn Connector>],
+) -> Result<Progress, ProgressError> {
+    let positions = positions(channels, log).await?;
+    let mut members = Vec::with_capacity(connectors.len());
+    let mut open: Vec<Option<Box<dyn Member>>> = Vec::with_capacity(connectors.len());
+    for connector in connectors {
+        let position = positions.get(connector.id().as_str());
+        match upstream(file, spec, connector.as_ref(), position).await {
+            Ok((progress, member)) => {
+                members.push(progress);
+                open.push(Some(member));
+            }
+            Err(error) => {
+                let (id, trouble) = (connector.id().clone(), Some(format!("{error} ({})", error.code())));
+                members.push(MemberProgress { id, trouble, tables: Vec::new(), token_counter: None });
+                open.push(None);
+            }
+        }
+    }
+    let unresolved = unresolved(channels, log).await?;
+    for (progress, member) in members.iter_mut().zip(open) {
+        let Some(mut member) = member else { continue };
+        let publishes = file.member(&progress.id).is_some_and(|m| m.direction == Direction::Publish);
+        if publishes {
+            continue;
+        }
+        if let Err(error) = downstream(channels, log, member.as_mut(), progress).await? {
+            progress.trouble = Some(format!("{error} ({})", error.code()));
+        }
+    }
+    Ok(Progress { members, unresolved })
+}
+
+async fn positions(
+    channels: &Channels,
+    log: &dyn Log,
+) -> Result<BTreeMap<String, PositionRecord>, ProgressError> {
+    let mut positions = BTreeMap::new();
+    for (key, value) in read_latest(log, &channels.topics.positions()).await? {
+        let member = String::from_utf8_lossy(&key).into_owned();
+        let record = PositionRecord::from_json(&value);
+        let record = record.map_err(|source| ProgressError::Position { member: member.clone(), source })?;
+        positions.insert(member, record);
+    }
+    Ok(positions)
+}
+
+/// What a member has not published, and what is parked in it.
+async fn upstream(
+    file: &GroupFile,
+    spec: &GroupSpec,
+    connector: &dyn Connector,
+    position: Option<&PositionRecord>,
+) -> Result<(MemberProgress, Box<dyn Member>), tributary_member::Error> {
+    let inspection = connector.connect(&[]).await?.inspect().await?;
+    let bound = bind(file, spec, connector.id(), &inspection);
+    let mut member = connector.connect(&bound.bindings).await?;
+    let states = member.table_states().await?;
+    let parked = member.parked_counts().await?;
+    let subscribes = file.member(connector.id()).is_some_and(|m| m.direction == Direction::Subscribe);
+    let mut tables = Vec::with_capacity(spec.tables.len());
+    for (at, (table, state)) in spec.tables.iter().zip(states).enumerate() {
+        let name = table.schema.name.clone();
+        let at_position = position.map(|record| record.table(&name)).unwrap_or_default();
+        let (stopped, unpublished) = match state {
+            TableState::Stopped { reason } => (Some(reason), 0),
+            TableState::Ready if subscribes => (None, 0),
+            TableState::Ready => (None, member.pending(at, &at_position).await?),
+        };
+        let parked_at = |end| parked.get(&(name.clone(), end)).copied().unwrap_or(0);
+        tables.push(TableProgress {
+            stopped,
+            unpublished,
+            scan_done: subscribes || at_position.scan == Scan::Done,
+            unapplied: 0,
+            parked_apply: parked_at("apply"),
+            parked_capture: parked_at("capture"),
+            table: name,
+        });
+    }
+    let token_counter = position.map(|record| record.counter);
+    Ok((MemberProgress { id: connector.id().clone(), trouble: None, tables, token_counter }, member))
+}
+
+async fn unresolved(channels: &Channels, log: &dyn Log) -> Result<u64, ProgressError> {
+    let committed = log.committed(&channels.resolver_group()).await?;
+    let mut unresolved = 0;
+    for channel in &channels.tables {
+        for (partition, range) in (0..).zip(log.offsets(&channel.changes).await?) {
+            let next = committed
+                .iter()
+                .find(|(at, _)| at.topic == channel.changes && at.partition == partition)
+                .map_or(range.start, |(_, next)| *next);
+            unresolved += range.end.saturating_sub(next);
+        }
+    }
+    Ok(unresolved)
+}
+
+async fn downstream(
+    channels: &Channels,
+    log: &dyn Log,
+    member: &mut dyn Member,
+    progress: &mut MemberProgress,
+) -> Result<Result<(), tributary_member::Error>, ProgressError> {
+    // The ends before the offsets: what is resolved in between belongs to later changes.
+    let mut ends = Vec::with_capacity(channels.tables.len());
+    for channel in &channels.tables {
+        ends.push(log.offsets(&channel.resolved).await?);
+    }
+    let stored = match member.offsets().await {
+        Ok(stored) => stored,
+        Err(error) => return Ok(Err(error)),
+    };
+    for ((channel, ranges), table) in channels.tables.iter().zip(ends).zip(&mut progress.tables) {
+        for (partition, range) in (0..).zip(ranges) {
+            let next = stored
+                .iter()
+                .find(|offset| offset.topic == channel.resolved.as_str() && offset.partition == partition)
+                .map_or(range.start, |offset| offset.next);
+            table.unapplied += range.end.saturating_sub(next);
+        }
+    }
+    Ok(Ok(()))
+}
