@@ -1,5 +1,5 @@
 -- Rows that could not be published ('capture') and records that could not be written ('apply'). Times are ticks of
--- 100 ns since 1970-01-01.
+-- 100 ns since 1970-01-01. `waits_for` tells what row a record waits for, so that its arrival makes it due.
 CREATE TABLE "DataSync_dss_exceptions" (
   id INTEGER NOT NULL PRIMARY KEY,
   parked_at TEXT NOT NULL,
@@ -17,5 +17,6 @@ CREATE TABLE "DataSync_dss_exceptions" (
   first_at INTEGER NOT NULL,
   last_at INTEGER NOT NULL,
   due_at INTEGER NOT NULL,
+  waits_for BLOB,
   payload BLOB
 )
