@@ -10,7 +10,7 @@ use crate::json;
 use crate::schema;
 use crate::table::TableCodec;
 use crate::vector::{self, put_dot, put_vector};
-use crate::wire::{Fault, Read, Reader, Within, put_branch, put_bytes, put_long, put_optional_long};
+use crate::wire::{Fault, Place, Read, Reader, Within, put_branch, put_bytes, put_long, put_optional_long};
 use std::sync::{Arc, LazyLock};
 use tributary_model::{
     ConflictId, ConflictKind, ConflictRecord, ConflictState, KeyBytes, Policy, Reason, Row, Side, TableName,
@@ -50,9 +50,7 @@ impl ConflictCodec {
         let id = read_word(&mut reader, ConflictId::parse).within("key").map_err(|fault| foreign(&fault))?;
         match reader.rest().len() {
             0 => Ok(id),
-            extra => {
-                Err(Error::LeftOver { record: RECORD, table: TableName::new(""), at: reader.at(), extra })
-            }
+            extra => Err(Error::LeftOver { record: RECORD, table: None, at: reader.at(), extra }),
         }
     }
 
@@ -116,8 +114,11 @@ impl ConflictCodec {
 fn foreign(fault: &Fault) -> Error {
     Error::Malformed {
         record: RECORD,
-        table: TableName::new(""),
-        field: None,
+        table: None,
+        field: match fault.place {
+            Place::Field(name) => Some(name.to_owned()),
+            Place::Unknown | Place::Column(_) => None,
+        },
         at: fault.at,
         problem: fault.problem,
     }
@@ -183,14 +184,15 @@ fn read_side(reader: &mut Reader<'_>, codec: &TableCodec, name: &'static str) ->
         let changed_at = reader.optional_long()?;
         let effective_at = reader.optional_long()?;
         let deleted = reader.boolean()?;
-        let payload = if reader.branch()? { Some(reader.bytes()?) } else { None };
+        let payload = if reader.branch()? { Some((reader.bytes()?, reader.at())) } else { None };
         if deleted == payload.is_some() {
             return reader.fault("a version is deleted and has a row, or is not and has none");
         }
         Ok((dot, vv, kind, changed_at, effective_at, payload))
     };
     let (dot, vv, kind, changed_at, effective_at, payload) = head().within(name).map_err(malformed)?;
-    let mut row: Option<Row> = payload.map(|payload| codec.read_row_payload(RECORD, payload)).transpose()?;
+    let mut row: Option<Row> =
+        payload.map(|(bytes, end)| codec.read_row_payload(RECORD, bytes, end - bytes.len())).transpose()?;
     codec.read_unset(reader, row.as_mut()).within(name).map_err(malformed)?;
     let mut json = || -> Read<()> {
         if reader.branch()? {

@@ -97,9 +97,11 @@ fn put_i128(out: &mut Vec<u8>, value: i128) {
 
 /// Appends the plain text of an unbounded decimal, its scale kept; `None` when it would be absurdly long.
 pub(crate) fn put_text(out: &mut Vec<u8>, value: &BigDecimal) -> Option<()> {
-    let (digits, exponent) = value.as_bigint_and_scale();
-    // A bit is worth less than a third of a digit; an exponent adds zeros on one side.
-    let length = digits.bits() / 3 + exponent.unsigned_abs();
+    let (unscaled, scale) = value.as_bigint_and_scale();
+    // A bit is worth 0.30103 digits, which 1234/4096 is just above.
+    let digits = unscaled.bits() * 1234 / 4096 + 1;
+    let length =
+        if scale <= 0 { digits.saturating_add(scale.unsigned_abs()) } else { digits.max(scale as u64) };
     if length > MAX_TEXT as u64 {
         return None;
     }
@@ -110,7 +112,8 @@ pub(crate) fn put_text(out: &mut Vec<u8>, value: &BigDecimal) -> Option<()> {
 /// Reads plain decimal text: a sign, digits, a point with digits behind it. No exponent: it could name a number too
 /// long to write out.
 pub(crate) fn read_text(text: &str) -> Option<BigDecimal> {
-    if text.len() > MAX_TEXT + 2 {
+    // Room for a sign, a point and a zero before it.
+    if text.len() > MAX_TEXT + 3 {
         return None;
     }
     let unsigned = text.strip_prefix('-').unwrap_or(text);

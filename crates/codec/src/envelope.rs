@@ -4,7 +4,9 @@ use crate::row::{self, Column};
 use crate::vector::{self, put_dot, put_vector};
 use crate::wire::{Read, Reader, Within, put_branch, put_bytes, put_long, put_optional_long};
 use tributary_model::time::TICKS_A_MILLISECOND;
-use tributary_model::{Change, ChangeKind, Dot, Policy, Resolved, Row, Settled, Ticks, Version};
+use tributary_model::{
+    Change, ChangeKind, Dot, Policy, Resolved, Row, Settled, Ticks, Version, VersionVector,
+};
 
 /// Version of the envelope's format, as `source.version` says it.
 const FORMAT: &str = "1";
@@ -25,6 +27,8 @@ pub(crate) struct Shape {
 pub(crate) enum Unwritable {
     Row(row::Unfit),
     Version(Version),
+    /// The content has no image, or one that is made of no change.
+    Content,
 }
 
 impl From<row::Unfit> for Unwritable {
@@ -116,10 +120,11 @@ impl Shape {
         put_long(out, milliseconds(settled_at));
         put_dot(out, &resolved.winner)?;
         put_vector(out, &resolved.vv)?;
-        if !resolved.content.is_empty() {
-            put_long(out, resolved.content.len() as i64);
-            resolved.content.iter().try_for_each(|image| put_vector(out, image))?;
+        if resolved.content.is_empty() || resolved.content.iter().any(VersionVector::is_empty) {
+            return Err(Unwritable::Content);
         }
+        put_long(out, resolved.content.len() as i64);
+        resolved.content.iter().try_for_each(|image| put_vector(out, image))?;
         put_long(out, 0);
         put_bytes(out, resolved.kind.as_str().as_bytes());
         put_bytes(out, resolved.settled.as_str().as_bytes());
@@ -139,10 +144,14 @@ impl Shape {
 
     fn skip_source(&self, reader: &mut Reader<'_>) -> Result<(), Unreadable> {
         if !reader.skip_prefix(&self.source) {
-            // Another group's records, or another version's, are fine as long as the table is this one.
-            for _ in 0..3 {
-                reader.bytes().within("source")?;
+            if reader.bytes().within("source.version")? != FORMAT.as_bytes() {
+                return Ok(reader.fault("the format's version is not 1").within("source.version")?);
             }
+            if reader.bytes().within("source.connector")? != CONNECTOR.as_bytes() {
+                return Ok(reader.fault("the record is not one of ours").within("source.connector")?);
+            }
+            // Topics may have been copied from another group.
+            reader.bytes().within("source.name")?;
             let table = reader.text().within("source.table")?;
             if table != self.table {
                 return Err(Unreadable::OtherTable(table.to_owned()));
@@ -214,7 +223,7 @@ fn read_op(reader: &mut Reader<'_>, has_row: bool) -> Read<()> {
     }
 }
 
-fn read_content(reader: &mut Reader<'_>) -> Read<Vec<tributary_model::VersionVector>> {
+fn read_content(reader: &mut Reader<'_>) -> Read<Vec<VersionVector>> {
     let mut content = Vec::with_capacity(1);
     reader.array(|reader| {
         let image = vector::vector(reader)?;

@@ -34,15 +34,15 @@ pub enum Error {
 
     /// Bytes that are no record of the expected schema.
     #[error(
-        "a {record} of table {table} cannot be read: {problem} at byte {at}{}; it was written with another schema, \
-         or damaged",
+        "a {record}{} cannot be read: {problem} at byte {at}{}; it was written with another schema, or damaged",
+        of(table),
         place(field)
     )]
     Malformed {
         /// What it should have been: `key`, `change`, `resolved record`, `conflict`.
         record: &'static str,
-        /// The table whose schema was expected.
-        table: TableName,
+        /// The table whose schema was expected; `None` for a conflict whose table could not be read.
+        table: Option<TableName>,
         /// The field or column that was being read.
         field: Option<String>,
         /// Where in the payload, from 0.
@@ -53,14 +53,14 @@ pub enum Error {
 
     /// A record that was read to its end, and more bytes behind it.
     #[error(
-        "a {record} of table {table} ends at byte {at}, but {extra} more bytes follow; it was written with another \
-         schema"
+        "a {record}{} ends at byte {at}, but {extra} more bytes follow; it was written with another schema",
+        of(table)
     )]
     LeftOver {
         /// What it should have been.
         record: &'static str,
-        /// The table whose schema was expected.
-        table: TableName,
+        /// The table whose schema was expected; `None` for a conflict's key.
+        table: Option<TableName>,
         /// Where the record ends.
         at: usize,
         /// How many bytes follow.
@@ -114,6 +114,19 @@ pub enum Error {
         version: u64,
     },
 
+    /// A record that nobody could make sense of if it were written.
+    #[error(
+        "a {record} of table {table} cannot be written: {problem}; this is a fault in the program that made it"
+    )]
+    Inconsistent {
+        /// What it is.
+        record: &'static str,
+        /// The table.
+        table: TableName,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+
     /// Bytes that are no key of the table.
     #[error(
         "a record's key is not a key of table {table}; the table's key has changed, or the record is damaged"
@@ -145,6 +158,10 @@ pub enum Error {
     },
 }
 
+fn of(table: &Option<TableName>) -> String {
+    table.as_ref().map_or_else(String::new, |table| format!(" of table {table}"))
+}
+
 fn place(field: &Option<String>) -> String {
     field.as_ref().map_or_else(String::new, |field| format!(" in `{field}`"))
 }
@@ -163,6 +180,7 @@ impl Error {
             Self::Key { .. } => "COD-008",
             Self::Schema { .. } => "COD-009",
             Self::UnknownTable { .. } => "COD-010",
+            Self::Inconsistent { .. } => "COD-011",
         }
     }
 
@@ -179,6 +197,7 @@ impl Error {
             | Self::Version { .. }
             | Self::Key { .. }
             | Self::Schema { .. }
+            | Self::Inconsistent { .. }
             | Self::UnknownTable { .. } => Disposition::Stop,
         }
     }

@@ -38,8 +38,8 @@ fn json(value: &Value) -> Json {
         Value::Boolean(value) => Json::from(*value),
         Value::Int(value) => Json::from(*value),
         Value::Long(value) if value.unsigned_abs() <= EXACT => Json::from(*value),
-        Value::Float(float) => number(f64::from(*float), value),
-        Value::Double(double) => number(*double, value),
+        // By way of its text: a single widened to a double has digits that nobody wrote.
+        Value::Float(_) | Value::Double(_) => number(&value.to_string()),
         Value::Long(_)
         | Value::Decimal(_)
         | Value::String(_)
@@ -52,6 +52,6 @@ fn json(value: &Value) -> Json {
     }
 }
 
-fn number(float: f64, value: &Value) -> Json {
-    Number::from_f64(float).map_or_else(|| Json::from(value.to_string()), Json::Number)
+fn number(text: &str) -> Json {
+    text.parse().ok().and_then(Number::from_f64).map_or_else(|| Json::from(text), Json::Number)
 }

@@ -168,9 +168,14 @@ impl TableCodec {
         row::put_unset(out, &self.shape.columns, row);
     }
 
-    /// Reads a payload of the row record, which it must fill.
-    pub(crate) fn read_row_payload(&self, record: &'static str, payload: &[u8]) -> Result<Row, Error> {
-        let mut reader = Reader::new(payload);
+    /// Reads a payload of the row record, which it must fill; it starts at byte `start` of its record.
+    pub(crate) fn read_row_payload(
+        &self,
+        record: &'static str,
+        payload: &[u8],
+        start: usize,
+    ) -> Result<Row, Error> {
+        let mut reader = Reader::of_part(payload, start);
         let row =
             row::read(&mut reader, &self.shape.columns).map_err(|fault| self.malformed(record, &fault))?;
         self.at_end(record, &reader)?;
@@ -188,7 +193,7 @@ impl TableCodec {
     pub(crate) fn at_end(&self, record: &'static str, reader: &Reader<'_>) -> Result<(), Error> {
         match reader.rest().len() {
             0 => Ok(()),
-            extra => Err(Error::LeftOver { record, table: self.name(), at: reader.at(), extra }),
+            extra => Err(Error::LeftOver { record, table: Some(self.name()), at: reader.at(), extra }),
         }
     }
 
@@ -201,7 +206,7 @@ impl TableCodec {
                 self.shape.columns.get(usize::from(index)).map(|column| column.name.clone())
             }
         };
-        Error::Malformed { record, table: self.name(), field, at: fault.at, problem: fault.problem }
+        Error::Malformed { record, table: Some(self.name()), field, at: fault.at, problem: fault.problem }
     }
 
     #[cold]
@@ -217,6 +222,11 @@ impl TableCodec {
         match cause {
             Unwritable::Row(unfit) => self.unfit(unfit),
             Unwritable::Version(version) => self.version(version),
+            Unwritable::Content => Error::Inconsistent {
+                record: "resolved record",
+                table: self.name(),
+                problem: "its content names no change",
+            },
         }
     }
 

@@ -1,6 +1,8 @@
 //! Tables, values and records for the codec's tests: arbitrary ones and a fixed example of every type.
 #![allow(dead_code, clippy::unwrap_used, reason = "shared by several test binaries, each using a part")]
 
+pub(crate) mod avro;
+
 use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::BigInt;
 use proptest::prelude::*;
