@@ -1,1 +1,16 @@
-//! Generators, fault plans and the convergence oracle, for tests only.
+//! What whole-system tests share: groups in temporary folders, the program as a child process, writers that leave a
+//! trail, and the oracle that says whether all members agree and nothing that was acknowledged is lost.
+//!
+//! Everything here goes through files and the command line, as a user would: it knows nothing of the inside.
+
+#![allow(clippy::unwrap_used, reason = "test support: a failure here is a failed test")]
+
+mod compare;
+mod group;
+mod program;
+mod trail;
+
+pub use compare::{assert_members_equal, table_content};
+pub use group::GroupFolder;
+pub use program::{Program, program_path};
+pub use trail::{Obligations, TRAIL_TABLE, Writer};

@@ -1,0 +1,64 @@
+//! A group of SQLite members in a temporary folder.
+
+use rusqlite::Connection;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A folder with a group file, members' files and the log.
+pub struct GroupFolder {
+    folder: tempfile::TempDir,
+    members: Vec<String>,
+}
+
+impl GroupFolder {
+    /// A group of these members and tables; `extra` is added to the group file as it is. The members' files are
+    /// made by the first [`GroupFolder::connect`] or by `provision --create`.
+    pub fn new(members: &[&str], tables: &[&str], extra: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut text = String::from("group: test\nlog: { embedded: ./test.log.db }\nmembers:\n");
+        for member in members {
+            writeln!(text, "  {member}: {{ url: \"sqlite:{member}.db\" }}").unwrap();
+        }
+        text.push_str("tables:\n");
+        for table in tables {
+            writeln!(text, "  - name: {table}").unwrap();
+        }
+        text.push_str(extra);
+        std::fs::write(folder.path().join("tributary.yaml"), text).unwrap();
+        Self { folder, members: members.iter().map(|member| (*member).to_owned()).collect() }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The group file.
+    pub fn group_file(&self) -> PathBuf {
+        self.path().join("tributary.yaml")
+    }
+
+    /// The members' ids.
+    pub fn members(&self) -> &[String] {
+        &self.members
+    }
+
+    /// A member's file.
+    pub fn member_path(&self, member: &str) -> PathBuf {
+        self.path().join(format!("{member}.db"))
+    }
+
+    /// A user's connection to a member, with foreign keys on and patience for other writers.
+    pub fn connect(&self, member: &str) -> Connection {
+        let connection = Connection::open(self.member_path(member)).unwrap();
+        connection.busy_timeout(Duration::from_secs(30)).unwrap();
+        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON").unwrap();
+        connection
+    }
+
+    /// Connections to all members.
+    pub fn connect_all(&self) -> Vec<Connection> {
+        self.members.iter().map(|member| self.connect(member)).collect()
+    }
+}

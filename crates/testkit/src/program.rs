@@ -1,0 +1,86 @@
+//! The program as a child process.
+
+use crate::GroupFolder;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// The program, built in the profile of the test that asks.
+pub fn program_path() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        // target/<profile>/deps/<test> → target/<profile>/tributary
+        let test = std::env::current_exe().unwrap();
+        let folder = test.parent().and_then(Path::parent).expect("tests run from target/<profile>/deps");
+        let mut build = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+        build.args(["build", "--quiet", "--locked", "--package", "tributary"]);
+        if folder.file_name().is_some_and(|profile| profile == "release") {
+            build.arg("--release");
+        }
+        // The target folder may lie outside the checkout.
+        build.env("CARGO_TARGET_DIR", folder.parent().expect("a profile's folder lies in a target folder"));
+        build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        assert!(build.status().unwrap().success(), "the program could not be built");
+        folder.join("tributary")
+    })
+}
+
+/// A running `tributary run`, killed when it goes out of scope.
+pub struct Program {
+    child: Child,
+}
+
+impl Program {
+    /// Starts `tributary run`.
+    pub fn run(group: &GroupFolder) -> Self {
+        let child = command(group, &["run"]).stdout(Stdio::null()).stderr(log_file(group)).spawn().unwrap();
+        Self { child }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL: no chance to finish anything.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Runs one command to its end.
+    pub fn output(group: &GroupFolder, arguments: &[&str]) -> Output {
+        command(group, arguments).output().unwrap()
+    }
+
+    /// Runs one command to its end, which must be a success, and gives what it printed.
+    pub fn ok(group: &GroupFolder, arguments: &[&str]) -> String {
+        let output = Self::output(group, arguments);
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "tributary {arguments:?} failed: {}\n{out}\n{err}", output.status);
+        out.into_owned()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(group: &GroupFolder, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program_path());
+    command.args(arguments).arg("--group-file").arg(group.group_file()).current_dir(group.path());
+    command
+}
+
+fn log_file(group: &GroupFolder) -> Stdio {
+    let path = group.path().join("run.log");
+    Stdio::from(std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap())
+}
