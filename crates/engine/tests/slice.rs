@@ -1,0 +1,44 @@
+//! The whole pipe in one process: two members, one table, changes in both directions.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod support;
+
+use support::Pipe;
+
+#[test]
+fn changes_travel_in_both_directions() {
+    let pipe = Pipe::new(&["hq", "cloud"], &["Customer"], "");
+    pipe.execute(
+        "hq",
+        "CREATE TABLE Customer (Id INTEGER PRIMARY KEY NOT NULL, Name TEXT NOT NULL, Credit DECIMAL(10,2));
+         INSERT INTO Customer VALUES (1, 'Ada', 10.50), (2, 'Bob', NULL);",
+    );
+    let running = pipe.start();
+    running.drain();
+    assert_eq!(pipe.rows("cloud", "SELECT * FROM Customer ORDER BY 1"), pipe.rows("hq", "SELECT * FROM Customer ORDER BY 1"));
+    pipe.execute("cloud", "UPDATE Customer SET Name = 'Bea' WHERE Id = 2; INSERT INTO Customer VALUES (3, 'Cy', 1)");
+    pipe.execute("hq", "DELETE FROM Customer WHERE Id = 1");
+    running.drain();
+    let expected = ["2|Bea|NULL", "3|Cy|1"];
+    assert_eq!(pipe.rows("hq", "SELECT * FROM Customer ORDER BY 1"), expected);
+    assert_eq!(pipe.rows("cloud", "SELECT * FROM Customer ORDER BY 1"), expected);
+    running.stop();
+}
+
+#[test]
+fn an_idle_group_publishes_nothing() {
+    let pipe = Pipe::new(&["hq", "cloud"], &["Customer"], "");
+    pipe.execute("hq", "CREATE TABLE Customer (Id INTEGER PRIMARY KEY NOT NULL, Name TEXT)");
+    let running = pipe.start();
+    pipe.execute("hq", "INSERT INTO Customer VALUES (1, 'Ada')");
+    running.drain();
+    let before = running.ends();
+    pipe.execute("cloud", "UPDATE Customer SET Name = Name");
+    running.drain();
+    running.stop();
+    let again = pipe.start();
+    again.drain();
+    assert_eq!(again.ends(), before, "no echo, and an update that changes nothing is no change (I3)");
+    again.stop();
+}
