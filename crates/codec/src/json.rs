@@ -32,7 +32,7 @@ fn object<'a>(fields: impl Iterator<Item = (&'a str, &'a Value)>) -> String {
     out
 }
 
-fn json(value: &Value) -> Json {
+pub(crate) fn json(value: &Value) -> Json {
     match value {
         Value::Null => Json::Null,
         Value::Boolean(value) => Json::from(*value),
