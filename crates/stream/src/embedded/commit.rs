@@ -5,11 +5,10 @@
 
 use super::group::Groups;
 use super::producer::Identity;
-use super::topic::{Topic, partition_id, position};
+use super::topic::{Topic, partition_id};
 use super::{Kind, Shared, locked};
 use crate::{Error, GroupMetadata, Outgoing, Result, TopicPartition};
 use rusqlite::{Connection, TransactionBehavior};
-use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -180,23 +179,25 @@ impl Shared {
         let failed = self.failure("write a transaction");
         let transaction =
             writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-        let mut advances: HashMap<i64, Advance<'_>> = HashMap::new();
         let now_ms = (self.clock)();
-        for records in transactions.iter().map(|transaction| &transaction.records) {
-            // Records come in runs of one topic.
-            for run in records.chunk_by(|(one, _), (next, _)| Arc::ptr_eq(one, next)) {
-                let Some((topic, _)) = run.first() else { continue };
-                append(&transaction, topic, run, now_ms, &mut advances).map_err(&failed)?;
-            }
+        let mut records: Vec<&(Arc<Topic>, Outgoing)> =
+            transactions.iter().flat_map(|transaction| &transaction.records).collect();
+        // Partition by partition, each in the order sent: a statement and the end of a table serve for many records.
+        records.sort_by_key(|(topic, record)| partition_id(topic.id, record.partition));
+        let mut advances = Vec::new();
+        for run in
+            records.chunk_by(|one, next| Arc::ptr_eq(&one.0, &next.0) && one.1.partition == next.1.partition)
+        {
+            advances.extend(append(&transaction, run, now_ms, &failed)?);
         }
         store(&transaction, &advances, transactions).map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
-        for advance in advances.values() {
+        for advance in &advances {
             // The range was read from the same partition: it exists.
             let _ = advance.topic.set_end(advance.partition, advance.end, advance.last_ms);
         }
         let mut told: Vec<i64> = Vec::new();
-        for advance in advances.values() {
+        for advance in &advances {
             if !told.contains(&advance.topic.id) {
                 told.push(advance.topic.id);
                 advance.topic.announce();
@@ -206,44 +207,44 @@ impl Shared {
     }
 }
 
-/// Adds a run of records of one topic.
+/// Adds a run of records of one partition.
 fn append<'a>(
     connection: &Connection,
-    topic: &'a Arc<Topic>,
-    run: &[(Arc<Topic>, Outgoing)],
+    run: &[&'a (Arc<Topic>, Outgoing)],
     now_ms: i64,
-    advances: &mut HashMap<i64, Advance<'a>>,
-) -> rusqlite::Result<()> {
-    let mut insert = connection.prepare_cached(&topic.insert_sql)?;
-    for (_, record) in run {
-        let partition = record.partition;
-        let advance = advances.entry(partition_id(topic.id, partition)).or_insert_with(|| {
-            // The producer has checked that the partition exists.
-            let end = topic.range(partition).map_or(0, |range| range.end);
-            let last_ms = topic.last_ms(partition).unwrap_or(now_ms).max(now_ms);
-            Advance { topic, partition, end, last_ms }
-        });
-        let headers = record.headers.as_bytes();
-        insert.raw_bind_parameter(1, position(partition, advance.end))?;
-        insert.raw_bind_parameter(2, advance.last_ms)?;
-        insert.raw_bind_parameter(3, record.key.as_slice())?;
-        insert.raw_bind_parameter(4, record.value.as_deref())?;
-        insert.raw_bind_parameter(5, (!headers.is_empty()).then_some(headers))?;
-        insert.raw_execute()?;
-        advance.end += 1;
-    }
-    Ok(())
+    failed: &impl Fn(rusqlite::Error) -> Error,
+) -> Result<Option<Advance<'a>>> {
+    let Some((topic, first)) = run.first() else { return Ok(None) };
+    let partition = first.partition;
+    let (sql, mut end) = (&topic.partition(partition)?.insert_sql, topic.range(partition)?.end);
+    let last_ms = topic.last_ms(partition)?.max(now_ms);
+    let mut insert_all = || -> rusqlite::Result<u64> {
+        let mut insert = connection.prepare_cached(sql)?;
+        for (_, record) in run {
+            let headers = record.headers.as_bytes();
+            insert.raw_bind_parameter(1, end)?;
+            insert.raw_bind_parameter(2, last_ms)?;
+            insert.raw_bind_parameter(3, record.key.as_slice())?;
+            insert.raw_bind_parameter(4, record.value.as_deref())?;
+            insert.raw_bind_parameter(5, (!headers.is_empty()).then_some(headers))?;
+            insert.raw_execute()?;
+            end += 1;
+        }
+        Ok(end)
+    };
+    Ok(Some(Advance { topic, partition, end: insert_all().map_err(failed)?, last_ms }))
 }
 
 /// Stores how far partitions and groups have come.
 fn store(
     connection: &Connection,
-    advances: &HashMap<i64, Advance<'_>>,
+    advances: &[Advance<'_>],
     transactions: &[&Transaction],
 ) -> rusqlite::Result<()> {
     let mut update =
         connection.prepare_cached("UPDATE partition SET next_offset = ?2, last_ms = ?3 WHERE id = ?1")?;
-    for (id, advance) in advances {
+    for advance in advances {
+        let id = partition_id(advance.topic.id, advance.partition);
         update.execute((id, advance.end, advance.last_ms))?;
     }
     let mut upsert = connection.prepare_cached(

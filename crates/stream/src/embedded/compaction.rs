@@ -9,7 +9,7 @@
 //! Reads and writes are short, so that producers get their turn between them and the write-ahead log can be reset.
 
 use super::file::open_reader;
-use super::topic::{Topic, offset_of, partition_id, position};
+use super::topic::{Topic, partition_id};
 use super::{EmbeddedLog, Kind, Shared, locked};
 use crate::{Cleanup, Error, Result, TopicName, TopicPartition};
 use rusqlite::{Connection, OptionalExtension};
@@ -39,7 +39,7 @@ type KeyHash = [u8; 16];
 
 /// A record as compaction sees it.
 struct Scanned<'a> {
-    position: i64,
+    offset: u64,
     timestamp_ms: i64,
     key: &'a [u8],
     tombstone: bool,
@@ -103,17 +103,17 @@ impl Shared {
     ) -> Result<Maintenance> {
         let _alone = locked(&self.maintenance);
         let mut done = Maintenance::default();
-        let mut run = None;
+        let mut reader = None;
         for partition in 0..topic.settings.partitions {
             let progress = self.progress(topic, partition)?;
             if progress.end == 0 || !worthwhile(&progress) {
                 continue;
             }
-            let run = match &mut run {
-                Some(run) => run,
-                None => run.insert(Compaction::new(self, topic, keys_at_once)?),
-            };
-            done.removed += run.partition(partition, progress)?;
+            if reader.is_none() && self.kind != Kind::Memory {
+                reader = Some(open_reader(&self.path)?);
+            }
+            let mut run = Compaction::new(self, topic, partition, reader.as_ref(), keys_at_once)?;
+            done.removed += run.run(progress)?;
             done.partitions += 1;
         }
         Ok(done)
@@ -159,22 +159,20 @@ impl Shared {
             })?;
         }
         // From the very first: a run that was killed may have left records before the start.
-        let (first, behind) = (position(number, 0), position(number, range.start.max(offset)));
+        let behind = range.start.max(offset);
+        let table = &topic.partition(number)?.table;
         let select = format!(
-            "SELECT position FROM {} WHERE position >= ?1 AND position < ?2 ORDER BY position LIMIT 1 OFFSET {}",
-            topic.table,
+            "SELECT offset FROM {table} WHERE offset < ?1 ORDER BY offset LIMIT 1 OFFSET {}",
             RECORDS_AT_ONCE - 1
         );
-        let delete = format!("DELETE FROM {} WHERE position >= ?1 AND position < ?2", topic.table);
+        let delete = format!("DELETE FROM {table} WHERE offset < ?1");
         let mut finished = false;
         while !finished {
             let step = |connection: &Connection| -> rusqlite::Result<bool> {
-                let last: Option<i64> = connection
-                    .prepare_cached(&select)?
-                    .query_row([first, behind], |row| row.get(0))
-                    .optional()?;
+                let last: Option<u64> =
+                    connection.prepare_cached(&select)?.query_row([behind], |row| row.get(0)).optional()?;
                 let upto = last.map_or(behind, |last| last + 1);
-                connection.prepare_cached(&delete)?.execute([first, upto])?;
+                connection.prepare_cached(&delete)?.execute([upto])?;
                 Ok(last.is_none())
             };
             finished = self.write(action, |connection| step(connection).map_err(&failed), |_| {})?;
@@ -183,12 +181,13 @@ impl Shared {
     }
 }
 
-/// One compaction of one topic.
+/// One compaction of one partition.
 struct Compaction<'a> {
     shared: &'a Shared,
-    topic: &'a Topic,
+    /// The partition's id in the tables that are kept per partition.
+    id: i64,
     /// A connection of its own. `None` with a log in memory, which has one in all.
-    reader: Option<Connection>,
+    reader: Option<&'a Connection>,
     /// A tombstone written at this time or before may go.
     expired_ms: Option<i64>,
     select: String,
@@ -201,55 +200,51 @@ struct Compaction<'a> {
 }
 
 impl<'a> Compaction<'a> {
-    fn new(shared: &'a Shared, topic: &'a Topic, keys_at_once: usize) -> Result<Self> {
-        let reader = match shared.kind {
-            Kind::File | Kind::ReadOnly => Some(open_reader(&shared.path)?),
-            Kind::Memory => None,
-        };
+    fn new(
+        shared: &'a Shared,
+        topic: &Topic,
+        partition: u32,
+        reader: Option<&'a Connection>,
+        keys_at_once: usize,
+    ) -> Result<Self> {
         let expired_ms = match topic.settings.cleanup {
             Cleanup::Compact { delete_retention } => {
                 (shared.clock)().checked_sub(super::topic::retention_ms(delete_retention))
             }
             Cleanup::Keep => None,
         };
-        let table = &topic.table;
+        let table = &topic.partition(partition)?.table;
         Ok(Self {
             shared,
-            topic,
+            id: partition_id(topic.id, partition),
             reader,
             expired_ms,
             // typeof() looks at the record's header alone, and leaves a large value on its pages.
             select: format!(
-                "SELECT position, timestamp_ms, key, typeof(value) = 'null' FROM {table} \
-                 WHERE position >= ?1 AND position < ?2 ORDER BY position LIMIT {RECORDS_AT_ONCE}"
+                "SELECT offset, timestamp_ms, key, typeof(value) = 'null' FROM {table} \
+                 WHERE offset >= ?1 AND offset < ?2 ORDER BY offset LIMIT {RECORDS_AT_ONCE}"
             ),
-            newest: format!(
-                "SELECT position FROM {table} WHERE position >= ?1 AND position < ?2 ORDER BY position DESC LIMIT 1"
-            ),
-            delete: format!("DELETE FROM {table} WHERE position = ?1"),
+            newest: format!("SELECT max(offset) FROM {table}"),
+            delete: format!("DELETE FROM {table} WHERE offset = ?1"),
             keys_at_once,
             last: HashMap::new(),
         })
     }
 
-    /// Compacts a partition and returns how many records it removed.
-    fn partition(&mut self, partition: u32, progress: Progress) -> Result<u64> {
-        let behind = position(partition, progress.end);
-        let newest: Option<i64> = self.read(|connection, compaction| {
-            connection
-                .prepare_cached(&compaction.newest)?
-                .query_row([position(partition, 0), behind], |row| row.get(0))
-                .optional()
-        })?;
+    /// Compacts the partition and returns how many records it removed.
+    fn run(&mut self, progress: Progress) -> Result<u64> {
+        // Taken now: what is added meanwhile only makes it one that need not have stayed.
+        let newest: Option<u64> =
+            self.read(|connection, run| connection.query_row(&run.newest, [], |row| row.get(0)))?;
         let Some(newest) = newest else { return Ok(0) };
         let mut removed = 0;
-        let mut from = position(partition, progress.clean_end.min(progress.end));
+        let mut from = progress.clean_end.min(progress.end);
         loop {
-            let upto = self.learn(from, behind)?;
-            let (kept, gone) = self.remove(position(partition, 0), upto, newest)?;
+            let upto = self.learn(from, progress.end)?;
+            let (kept, gone) = self.remove(upto, newest)?;
             removed += gone;
-            self.note(partition, offset_of(upto), kept)?;
-            if upto >= behind {
+            self.note(upto, kept)?;
+            if upto >= progress.end {
                 return Ok(removed);
             }
             from = upto;
@@ -257,7 +252,7 @@ impl<'a> Compaction<'a> {
     }
 
     /// Remembers the last offset of each key in `[from, behind)`, and returns up to where it came.
-    fn learn(&mut self, from: i64, behind: i64) -> Result<i64> {
+    fn learn(&mut self, from: u64, behind: u64) -> Result<u64> {
         let mut last = std::mem::take(&mut self.last);
         last.clear();
         let mut at = from;
@@ -266,10 +261,10 @@ impl<'a> Compaction<'a> {
             let next = self.scan(at, behind, |record| {
                 let hash = hash(record.key);
                 if last.len() >= self.keys_at_once && !last.contains_key(&hash) {
-                    full = Some(record.position);
+                    full = Some(record.offset);
                     return ControlFlow::Break(());
                 }
-                last.insert(hash, offset_of(record.position));
+                last.insert(hash, record.offset);
                 ControlFlow::Continue(())
             })?;
             at = next;
@@ -278,21 +273,20 @@ impl<'a> Compaction<'a> {
         Ok(full.unwrap_or(behind))
     }
 
-    /// Removes what is superseded in `[from, upto)`; returns how many records stay and how many went.
+    /// Removes what is superseded before `upto`; returns how many records stay and how many went.
     ///
     /// In the order of offsets: when a tombstone goes, the records that it deleted are gone already.
-    fn remove(&self, from: i64, upto: i64, newest: i64) -> Result<(u64, u64)> {
+    fn remove(&self, upto: u64, newest: u64) -> Result<(u64, u64)> {
         let (mut kept, mut removed) = (0, 0);
         let mut superseded = Vec::with_capacity(RECORDS_AT_ONCE);
-        let mut at = from;
+        let mut at = 0;
         while at < upto {
             at = self.scan(at, upto, |record| {
-                let later =
-                    self.last.get(&hash(record.key)).is_some_and(|last| *last > offset_of(record.position));
+                let later = self.last.get(&hash(record.key)).is_some_and(|last| *last > record.offset);
                 let expired =
                     record.tombstone && self.expired_ms.is_some_and(|time| record.timestamp_ms <= time);
-                if record.position != newest && (later || expired) {
-                    superseded.push(record.position);
+                if record.offset != newest && (later || expired) {
+                    superseded.push(record.offset);
                 } else {
                     kept += 1;
                 }
@@ -307,11 +301,11 @@ impl<'a> Compaction<'a> {
         Ok((kept, removed))
     }
 
-    fn delete(&self, positions: &[i64]) -> Result<()> {
+    fn delete(&self, offsets: &[u64]) -> Result<()> {
         let delete = |connection: &Connection| -> rusqlite::Result<()> {
             let mut delete = connection.prepare_cached(&self.delete)?;
-            for position in positions {
-                delete.execute([position])?;
+            for offset in offsets {
+                delete.execute([offset])?;
             }
             Ok(())
         };
@@ -319,12 +313,12 @@ impl<'a> Compaction<'a> {
         self.shared.write("compact a topic", |connection| delete(connection).map_err(&failed), |()| {})
     }
 
-    fn note(&self, partition: u32, clean_end: u64, clean_records: u64) -> Result<()> {
+    fn note(&self, clean_end: u64, clean_records: u64) -> Result<()> {
         let failed = self.shared.failure("note how far it is compacted");
         let note = |connection: &Connection| {
             connection
                 .prepare_cached("UPDATE partition SET clean_end = ?2, clean_records = ?3 WHERE id = ?1")?
-                .execute((partition_id(self.topic.id, partition), clean_end, clean_records))
+                .execute((self.id, clean_end, clean_records))
         };
         self.shared
             .write("compact a topic", |connection| note(connection).map_err(&failed), |_| {})
@@ -334,24 +328,24 @@ impl<'a> Compaction<'a> {
     /// Shows up to [`RECORDS_AT_ONCE`] records in `[from, behind)`; returns where to go on.
     fn scan(
         &self,
-        from: i64,
-        behind: i64,
+        from: u64,
+        behind: u64,
         mut visit: impl FnMut(Scanned<'_>) -> ControlFlow<()>,
-    ) -> Result<i64> {
-        self.read(|connection, compaction| {
-            let mut select = connection.prepare_cached(&compaction.select)?;
+    ) -> Result<u64> {
+        self.read(|connection, run| {
+            let mut select = connection.prepare_cached(&run.select)?;
             let mut rows = select.query([from, behind])?;
             let mut next = from;
             let mut count = 0;
             while let Some(row) = rows.next()? {
-                let position = row.get(0)?;
+                let offset = row.get(0)?;
                 let record = Scanned {
-                    position,
+                    offset,
                     timestamp_ms: row.get(1)?,
                     key: row.get_ref(2)?.as_blob()?,
                     tombstone: row.get(3)?,
                 };
-                next = position + 1;
+                next = offset + 1;
                 count += 1;
                 if visit(record).is_break() {
                     return Ok(next);
@@ -362,7 +356,7 @@ impl<'a> Compaction<'a> {
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection, &Self) -> rusqlite::Result<T>) -> Result<T> {
-        let outcome = match &self.reader {
+        let outcome = match self.reader {
             Some(reader) => read(reader, self),
             None => read(&locked(&self.shared.writer), self),
         };

@@ -7,7 +7,7 @@
 use super::commit::{GroupOffsets, Transaction};
 use super::group::Signal;
 use super::producer::resolve_offsets;
-use super::topic::{Topic, offset_of, position};
+use super::topic::Topic;
 use super::{Kind, Shared, file, locked};
 use crate::{
     Consumer, ConsumerSettings, Error, GroupMetadata, Headers, Incoming, Polled, Result, Start, TopicName,
@@ -225,9 +225,10 @@ impl EmbeddedConsumer {
             records.reserve(budget.records.min(there).min(RECORDS_AHEAD));
         }
         let length = records.len();
+        let sql = &topic.partition(partition)?.read_sql;
         let read = self.read("read records", |connection| {
-            let mut select = connection.prepare_cached(&topic.read_sql)?;
-            let mut rows = select.query([position(partition, from), position(partition, end)])?;
+            let mut select = connection.prepare_cached(sql)?;
+            let mut rows = select.query([from, end])?;
             while let Some(row) = rows.next()? {
                 let bytes = size_of(row)?;
                 if budget.records == 0 || (bytes > budget.bytes && !records.is_empty()) {
@@ -271,7 +272,7 @@ fn incoming(row: &Row<'_>, topic: &Topic, partition: u32) -> rusqlite::Result<In
     Ok(Incoming {
         topic: topic.name().clone(),
         partition,
-        offset: offset_of(row.get(0)?),
+        offset: row.get(0)?,
         timestamp_ms: row.get(1)?,
         key: row.get_ref(2)?.as_blob()?.to_vec(),
         value: row.get_ref(3)?.as_blob_or_null()?.map(<[u8]>::to_vec),

@@ -3,7 +3,7 @@
 //! Freed pages are used again by later records and never given back to the file system: incremental vacuum needs
 //! pointer pages that cost a fifth of the append speed, and a log that once needed the room will need it again.
 
-use super::topic::{Topic, partition_id, position, position_after, split_partition_id};
+use super::topic::{Topic, partition_id, split_partition_id};
 use crate::{Cleanup, Error, LogId, OffsetRange, Result, TopicName, TopicSettings};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 use std::collections::BTreeMap;
@@ -20,6 +20,9 @@ const FORMAT: i64 = 1;
 
 /// How long to wait for a lock of another program. Within this process writers queue before SQLite sees them.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Statements kept for the next use, by each connection: one a partition, and some more.
+const STATEMENTS: usize = 1024;
 
 /// What SQLite's failure means for the log at `path`.
 pub(super) fn failure(path: &Path, action: &'static str) -> impl Fn(rusqlite::Error) -> Error {
@@ -107,7 +110,7 @@ pub(super) fn is_log(connection: &Connection, path: &Path) -> Result<bool> {
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.set_prepared_statement_cache_capacity(256);
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }
 
@@ -170,16 +173,15 @@ pub(super) fn create_topic(connection: &Connection, settings: &TopicSettings) ->
         "INSERT INTO partition (id, start_offset, next_offset, last_ms, clean_end, clean_records) \
          VALUES (?1, 0, 0, 0, 0, 0)",
     )?;
-    for partition in 0..settings.partitions {
-        insert.execute([partition_id(id, partition)])?;
-    }
     let topic = Topic::new(id, settings.clone());
-    // The key stands before the value, so that compaction reads no overflow pages of large values.
-    connection.execute_batch(&format!(
-        "CREATE TABLE {} (position INTEGER PRIMARY KEY, timestamp_ms INTEGER NOT NULL, key BLOB NOT NULL, \
-         value BLOB, headers BLOB) STRICT",
-        topic.table
-    ))?;
+    for (partition, table) in topic.tables() {
+        insert.execute([partition_id(id, partition)])?;
+        // The key stands before the value, so that compaction reads no overflow pages of large values.
+        connection.execute_batch(&format!(
+            "CREATE TABLE {table} (offset INTEGER PRIMARY KEY, timestamp_ms INTEGER NOT NULL, key BLOB NOT NULL, \
+             value BLOB, headers BLOB) STRICT"
+        ))?;
+    }
     Ok(topic)
 }
 
@@ -243,18 +245,11 @@ pub(super) fn read_topics(
 /// log's size. A full check of a large log would take minutes at every start.
 pub(super) fn check_ends(connection: &Connection, path: &Path, topic: &Topic) -> Result<()> {
     let failed = failure(path, "read its newest records");
-    let sql = format!(
-        "SELECT position FROM {} WHERE position >= ?1 AND position < ?2 ORDER BY position DESC LIMIT 1",
-        topic.table
-    );
-    let mut newest = connection.prepare(&sql).map_err(&failed)?;
-    for partition in 0..topic.settings.partitions {
-        let end = position(partition, topic.range(partition)?.end);
-        let found: Option<i64> = newest
-            .query_row([position(partition, 0), position_after(partition)], |row| row.get(0))
-            .optional()
+    for (partition, table) in topic.tables() {
+        let newest: Option<u64> = connection
+            .query_row(&format!("SELECT max(offset) FROM {table}"), [], |row| row.get(0))
             .map_err(&failed)?;
-        if found.is_some_and(|found| found >= end) {
+        if newest.is_some_and(|newest| newest >= topic.range(partition).map_or(0, |range| range.end)) {
             return Err(Error::Corrupt { path: path.to_owned(), source: None });
         }
     }

@@ -1,4 +1,5 @@
--- Format 1 of the log file. Records stand in one table a topic (records_<topic id>), created with the topic.
+-- Format 1 of the log file. Records stand in one table a partition (records_<topic id>_<partition>), created with
+-- the topic.
 
 CREATE TABLE log (
     one INTEGER PRIMARY KEY CHECK (one = 1),

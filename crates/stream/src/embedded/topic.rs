@@ -9,35 +9,17 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-/// Offsets have 47 bits of a rowid, enough for four years at a million records a second in one partition.
-const OFFSET_BITS: u32 = 47;
-
-/// Partitions have the other 16 bits.
-pub(super) const MAX_PARTITIONS: u32 = 1 << 16;
-
-/// The rowid of a record: ordered by partition, then offset, so that the table needs no index.
-pub(super) const fn position(partition: u32, offset: u64) -> i64 {
-    ((partition as i64) << OFFSET_BITS) | (offset as i64)
-}
-
-/// The offset in a rowid that [`position`] gave.
-pub(super) const fn offset_of(position: i64) -> u64 {
-    (position & ((1 << OFFSET_BITS) - 1)) as u64
-}
-
-/// The first rowid behind all of a partition; saturates for the last partition, whose last offset is never given.
-pub(super) const fn position_after(partition: u32) -> i64 {
-    position(partition, (1 << OFFSET_BITS) - 1)
-}
+/// Each partition is a table, and every connection reads the list of tables when it opens.
+pub(super) const MAX_PARTITIONS: u32 = 1024;
 
 /// The id of a partition in the tables that are kept per partition.
 pub(super) const fn partition_id(topic_id: i64, partition: u32) -> i64 {
-    topic_id * MAX_PARTITIONS as i64 + partition as i64
+    topic_id * 65_536 + partition as i64
 }
 
 /// The topic's id and the partition in what [`partition_id`] gave.
 pub(super) const fn split_partition_id(id: i64) -> (i64, u32) {
-    (id / MAX_PARTITIONS as i64, (id % MAX_PARTITIONS as i64) as u32)
+    (id / 65_536, (id % 65_536) as u32)
 }
 
 /// A topic and its state.
@@ -48,51 +30,67 @@ pub(super) struct Topic {
     partitions: Vec<Partition>,
     /// Consumers that have partitions of this topic.
     listeners: Mutex<Vec<Weak<Signal>>>,
+}
+
+/// A partition and its state.
+///
+/// It has a table of its own, with the offset as the rowid: appends go to the end of a tree, which SQLite does at
+/// half the cost of one somewhere in the middle, and no index is needed.
+#[derive(Debug)]
+pub(super) struct Partition {
+    /// The table's name, made from numbers.
+    pub(super) table: String,
     /// Adds one record.
     pub(super) insert_sql: String,
     /// Reads records in `[?1, ?2)`.
     pub(super) read_sql: String,
-    /// The table's name, made from the id.
-    pub(super) table: String,
-}
-
-#[derive(Debug, Default)]
-struct Partition {
     start: AtomicU64,
     end: AtomicU64,
     /// Timestamp of the newest record; touched under the writer's lock alone.
     last_ms: AtomicI64,
 }
 
-impl Topic {
-    pub(super) fn new(id: i64, settings: TopicSettings) -> Self {
-        let table = format!("records_{id}");
+impl Partition {
+    fn new(topic: i64, number: u32) -> Self {
+        let table = format!("records_{topic}_{number}");
         Self {
-            id,
-            partitions: (0..settings.partitions).map(|_| Partition::default()).collect(),
-            settings,
-            listeners: Mutex::default(),
             insert_sql: format!(
-                "INSERT INTO {table} (position, timestamp_ms, key, value, headers) VALUES (?1, ?2, ?3, ?4, ?5)"
+                "INSERT INTO {table} (offset, timestamp_ms, key, value, headers) VALUES (?1, ?2, ?3, ?4, ?5)"
             ),
             read_sql: format!(
-                "SELECT position, timestamp_ms, key, value, headers FROM {table} \
-                 WHERE position >= ?1 AND position < ?2 ORDER BY position"
+                "SELECT offset, timestamp_ms, key, value, headers FROM {table} \
+                 WHERE offset >= ?1 AND offset < ?2 ORDER BY offset"
             ),
             table,
+            start: AtomicU64::new(0),
+            end: AtomicU64::new(0),
+            last_ms: AtomicI64::new(0),
         }
+    }
+}
+
+impl Topic {
+    pub(super) fn new(id: i64, settings: TopicSettings) -> Self {
+        let partitions = (0..settings.partitions).map(|number| Partition::new(id, number)).collect();
+        Self { id, settings, partitions, listeners: Mutex::default() }
     }
 
     pub(super) fn name(&self) -> &TopicName {
         &self.settings.name
     }
 
-    fn partition(&self, partition: u32) -> Result<&Partition> {
+    /// A partition, or the error that there is none.
+    pub(super) fn partition(&self, partition: u32) -> Result<&Partition> {
         self.partitions.get(partition as usize).ok_or_else(|| Error::UnknownPartition {
             topic: self.name().clone(),
             partition,
             partitions: self.settings.partitions,
         })
+    }
+
+    /// The tables of the partitions.
+    pub(super) fn tables(&self) -> impl Iterator<Item = (u32, &str)> {
+        (0..).zip(self.partitions.iter().map(|partition| partition.table.as_str()))
     }
 
     /// What a partition holds.
@@ -173,7 +171,7 @@ pub(super) fn check_settings(settings: &TopicSettings) -> Result<()> {
         return refuse("a name consists of letters, digits, dots, underscores and hyphens");
     }
     if settings.partitions == 0 || settings.partitions > MAX_PARTITIONS {
-        return refuse("it has 1 to 65536 partitions");
+        return refuse("it has 1 to 1024 partitions");
     }
     if settings.max_record_bytes == 0 {
         return refuse("its records may have at least one byte");
