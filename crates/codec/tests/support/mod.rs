@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "shared by several test binaries, each using a part")]
 
 pub(crate) mod avro;
+pub(crate) mod example;
 
 use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::BigInt;
