@@ -106,6 +106,7 @@ impl Drop for Turn<'_> {
         }
         state.writing = false;
         drop(state);
+        // Somebody may have come meanwhile, and leads next.
         self.shared.commits.written.notify_all();
     }
 }
@@ -140,6 +141,9 @@ impl Turn<'_> {
             *locked(&ticket.outcome) = Some(outcome);
         }
         drop(groups);
+        // The others need not wait for a checkpoint. Under the lock, so that none is just about to wait.
+        drop(locked(&shared.commits.state));
+        shared.commits.written.notify_all();
         shared.checkpoint(&writer);
     }
 }
@@ -185,8 +189,7 @@ impl Shared {
         // Partition by partition, each in the order sent: a statement and the end of a table serve for many records.
         records.sort_by_key(|(topic, record)| partition_id(topic.id, record.partition));
         let mut advances = Vec::new();
-        for run in
-            records.chunk_by(|one, next| Arc::ptr_eq(&one.0, &next.0) && one.1.partition == next.1.partition)
+        for run in records.chunk_by(|one, next| one.0.id == next.0.id && one.1.partition == next.1.partition)
         {
             advances.extend(append(&transaction, run, now_ms, &failed)?);
         }

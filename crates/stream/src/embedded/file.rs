@@ -51,6 +51,11 @@ pub(super) fn open_writer(path: &Path, now_ms: i64) -> Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
+    // SQLite makes do with reading where it may not write.
+    if connection.is_readonly("main").map_err(&failed)? {
+        let source = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        return Err(Error::File { path: path.to_owned(), action: "write to", source });
+    }
     prepare(&connection).map_err(&failed)?;
     if !is_log(&connection, path)? {
         // The page size has to be set before anything is written.
