@@ -101,6 +101,8 @@ impl SqliteConnector {
             settings: self.settings.clone(),
             schema_version: None,
             data_version: None,
+            ended_listings: Vec::new(),
+            provisioned: false,
             rounded: 0,
         };
         if provisioned {
@@ -108,10 +110,9 @@ impl SqliteConnector {
         }
         let mode = journal_mode(&member.connection, path)?;
         if mode != "wal" {
-            let created = member.settings.create && is_empty(&member.connection, path)?;
-            if member.settings.enable_wal || created {
+            if member.settings.create && is_empty(&member.connection, path)? {
                 enable_wal(&member.connection, path)?;
-            } else if provisioned {
+            } else if provisioned && !member.settings.enable_wal && !member.settings.any_identity {
                 return Err(Error::NotWal { path: path.clone(), mode });
             }
         }

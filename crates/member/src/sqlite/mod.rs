@@ -12,8 +12,10 @@ mod declared;
 mod digest;
 mod exceptions;
 mod failure;
+mod image;
 mod inspect;
 mod lexer;
+mod objects;
 mod offsets;
 mod poll;
 mod provision;
@@ -23,6 +25,7 @@ mod scan;
 mod settings;
 mod states;
 mod table;
+mod template;
 mod token;
 mod values;
 
@@ -58,8 +61,12 @@ pub struct SqliteMember {
     tables: Vec<BoundTable>,
     /// SQLite's schema version when `tables` were last looked at.
     schema_version: Option<i64>,
-    /// SQLite's data version at the last [`Member::has_news`].
-    data_version: Option<i64>,
+    /// SQLite's data version, and the rows written by this connection, at the last [`Member::has_news`].
+    data_version: Option<(i64, u64)>,
+    /// Listings of rows that are gone and never had a usable key; they end with capture's next commit.
+    ended_listings: Vec<(usize, String)>,
+    /// Whether the file has sync objects; found with `schema_version`.
+    provisioned: bool,
     /// Values that were rounded because of [`OnLoss::Round`], since the connection was opened.
     rounded: u64,
 }
@@ -73,6 +80,7 @@ impl SqliteMember {
     /// The table at this position of the bindings, if it can be worked on.
     fn ready(&self, table: usize) -> Result<&BoundTable> {
         let bound = self.bound(table)?;
+        self.require_provisioned()?;
         match &bound.state {
             TableState::Ready => Ok(bound),
             TableState::Stopped { reason } => Err(Error::TableChanged {
@@ -81,6 +89,18 @@ impl SqliteMember {
                 reason: reason.clone(),
             }),
         }
+    }
+
+    /// An error unless the file has sync objects.
+    fn require_provisioned(&self) -> Result<()> {
+        if self.provisioned {
+            return Ok(());
+        }
+        Err(Error::NotProvisioned {
+            member: self.id.clone(),
+            path: self.path.to_path_buf(),
+            what: "\"DataSync_dss_tables\"".to_owned(),
+        })
     }
 
     /// The table at this position of the bindings.

@@ -1,12 +1,41 @@
 //! Whether each bound table is as provisioned, found anew whenever the file's schema has changed.
 
+use super::failure::failed;
+use super::objects::{self, Object};
+use super::provision::ProvisionedColumns;
+use super::table::{BoundTable, Names};
 use super::{SqliteMember, catalog};
-use crate::{Result, TableState};
+use crate::{Error, Result, TableState};
+use rusqlite::{Connection, OptionalExtension as _};
+use std::path::Path;
+use tributary_model::Incarnation;
+
+/// What provisioning wrote down about a table.
+pub(super) struct ProvisionedTable {
+    /// The member's own name of it.
+    pub(super) local_table: String,
+    /// The generation of its topics.
+    pub(super) generation: u32,
+    /// The incarnation of tracking rows that name none.
+    pub(super) first_incarnation: Incarnation,
+    /// The incarnation of versions to come.
+    pub(super) incarnation: Incarnation,
+    /// What it looked like; `None` if that cannot be read.
+    pub(super) columns: Option<ProvisionedColumns>,
+    /// The same as stored.
+    pub(super) json: String,
+}
 
 /// Whether each bound table can be worked on.
 pub(super) fn table_states(member: &mut SqliteMember) -> Result<Vec<TableState>> {
     refresh(member)?;
     Ok(member.tables.iter().map(|table| table.state.clone()).collect())
+}
+
+/// Forgets what is known, after something was rolled back or provisioned.
+pub(super) fn forget(member: &mut SqliteMember) {
+    member.schema_version = None;
+    member.data_version = None;
 }
 
 /// Looks at the bound tables again if the schema has changed since the last look.
@@ -15,19 +44,155 @@ pub(super) fn refresh(member: &mut SqliteMember) -> Result<()> {
     if member.schema_version == Some(version) {
         return Ok(());
     }
+    member.schema_version = None;
+    // One snapshot for all of it.
+    let transaction =
+        member.connection.unchecked_transaction().map_err(failed(&member.path, "look at its tables"))?;
+    let version = catalog::schema_version(&transaction, &member.path)?;
+    let provisioned = catalog::exists(&transaction, &member.path, "DataSync_dss_tables")?;
     for table in &mut member.tables {
-        let trouble = table.describe(&member.connection, &member.path)?;
-        table.state = match trouble {
-            None => TableState::Ready,
-            Some(reason) => TableState::Stopped { reason },
+        let trouble = match table.describe(&transaction, &member.path)? {
+            Some(reason) => Some(reason),
+            None if !provisioned => Some("the member is not provisioned; run `provision`".to_owned()),
+            None => trouble(table, &transaction, &member.path)?,
         };
+        table.state = trouble.map_or(TableState::Ready, |reason| TableState::Stopped { reason });
     }
+    transaction.commit().map_err(failed(&member.path, "look at its tables"))?;
+    member.provisioned = provisioned;
     member.schema_version = Some(version);
     Ok(())
 }
 
-/// Whether anything may have been written by others since the last call.
+/// What stands in the way of working on a described table.
+fn trouble(table: &mut BoundTable, connection: &Connection, path: &Path) -> Result<Option<String>> {
+    let name = table.binding.schema.name.as_str();
+    let Some(stored) = provisioned_table(connection, path, name)? else {
+        return Ok(Some("it is not provisioned; run `provision`".to_owned()));
+    };
+    table.first_incarnation = stored.first_incarnation;
+    table.incarnation = stored.incarnation;
+    if stored.local_table != table.binding.local_table {
+        return Ok(Some(format!(
+            "it was provisioned as {:?}; rename it back, or add it to the group anew",
+            stored.local_table
+        )));
+    }
+    if stored.generation != table.binding.schema.generation {
+        return Ok(Some(format!(
+            "it is provisioned for generation {} of its topics, and the group is at {}; run `provision`",
+            stored.generation, table.binding.schema.generation
+        )));
+    }
+    let now = ProvisionedColumns::of(table);
+    let before = stored.columns.unwrap_or(ProvisionedColumns { columns: Vec::new(), key: Vec::new() });
+    if before.key != now.key {
+        return Ok(Some(format!(
+            "its key was ({}) when it was provisioned and is ({}) now; change it back, or add the table to the group \
+             anew",
+            before.key.join(", "),
+            now.key.join(", ")
+        )));
+    }
+    if before != now {
+        return Ok(Some(describe_difference(&before, &now)));
+    }
+    let tracking = Names::of(&table.binding.local_table).tracking;
+    if !catalog::exists(connection, path, &tracking)? {
+        return Ok(Some(format!(
+            "its tracking table {tracking:?} is gone, and with it what was changed here; run `member rejoin`"
+        )));
+    }
+    let wanted = objects::objects(table);
+    table.has_replaced = wanted.iter().any(|object| object.kind == "table" && object.name != tracking);
+    for Object { kind, name, sql, .. } in wanted {
+        let found: Option<String> = connection
+            .prepare_cached("SELECT coalesce(sql, '') FROM sqlite_schema WHERE type = ?1 AND name = ?2 COLLATE NOCASE")
+            .and_then(|mut statement| statement.query_row([kind, name.as_str()], |row| row.get(0)).optional())
+            .map_err(failed(path, "look at its sync objects"))?;
+        let what = match found {
+            Some(found) if found == sql => continue,
+            Some(_) => "is not as it was provisioned",
+            None => "is missing",
+        };
+        return Ok(Some(format!(
+            "its {kind} {name:?} {what}, so changes may have been missed; run `provision`, then `verify`"
+        )));
+    }
+    Ok(None)
+}
+
+fn describe_difference(before: &ProvisionedColumns, now: &ProvisionedColumns) -> String {
+    let find = |columns: &[(String, String)], name: &str| {
+        columns.iter().find(|(column, _)| column.eq_ignore_ascii_case(name)).map(|(_, declared)| declared.clone())
+    };
+    for (name, declared) in &now.columns {
+        match find(&before.columns, name) {
+            None => {
+                return format!("column {name:?} is not provisioned yet; run `provision`");
+            }
+            Some(old) if old != *declared => {
+                return format!(
+                    "column {name:?} was declared as {old:?} when it was provisioned and is {declared:?} now; change \
+                     it back, or run `provision`"
+                );
+            }
+            Some(_) => {}
+        }
+    }
+    "its synchronised columns are others than when it was provisioned; run `provision`".to_owned()
+}
+
+/// What provisioning wrote down about the group's table `name`.
+pub(super) fn provisioned_table(connection: &Connection, path: &Path, name: &str) -> Result<Option<ProvisionedTable>> {
+    let damaged = |reason: &str| Error::Damaged {
+        path: path.to_owned(),
+        object: "\"DataSync_dss_tables\"".to_owned(),
+        reason: format!("{reason} of {name:?}"),
+    };
+    let found = connection
+        .prepare_cached(
+            "SELECT local_table, generation, first_incarnation, incarnation, columns \
+             FROM \"DataSync_dss_tables\" WHERE table_name = ?1",
+        )
+        .and_then(|mut statement| {
+            statement
+                .query_row([name], |row| {
+                    Ok((
+                        row.get::<_, String>(0)?,
+                        row.get::<_, u32>(1)?,
+                        row.get::<_, String>(2)?,
+                        row.get::<_, String>(3)?,
+                        row.get::<_, String>(4)?,
+                    ))
+                })
+                .optional()
+        })
+        .map_err(failed(path, "tell what is provisioned"))?;
+    let Some((local_table, generation, first, current, json)) = found else { return Ok(None) };
+    Ok(Some(ProvisionedTable {
+        local_table,
+        generation,
+        first_incarnation: Incarnation::parse(&first).map_err(|_| damaged("first_incarnation"))?,
+        incarnation: Incarnation::parse(&current).map_err(|_| damaged("incarnation"))?,
+        columns: serde_json::from_str(&json).ok(),
+        json,
+    }))
+}
+
+/// Whether anything may have been written since the last call.
+///
+/// SQLite's data version changes when another connection has committed, and never for this one's own commits, so
+/// the rows that this one has written count too: apply may have fired a user's trigger. Only what capture commits
+/// itself is no news ([`super::token`]).
 pub(super) fn has_news(member: &mut SqliteMember) -> Result<bool> {
-    let _ = member;
-    Ok(true)
+    let version: i64 = member
+        .connection
+        .prepare_cached("PRAGMA data_version")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .map_err(failed(&member.path, "tell whether it was written to"))?;
+    let now = Some((version, member.connection.total_changes()));
+    let news = member.data_version != now;
+    member.data_version = now;
+    Ok(news)
 }

@@ -1,7 +1,6 @@
 //! A bound table as it lies in the file: names, columns, codecs, prepared once and used by every call.
 
 use super::catalog::{self, CatalogTable};
-use super::declared::Declared;
 use super::quote::identifier;
 use super::values::Codec;
 use crate::{Result, TableBinding, TableState};
@@ -45,6 +44,8 @@ pub(crate) struct BoundTable {
     pub(crate) incarnation: Incarnation,
     /// The table as SQLite describes it.
     pub(crate) catalog: Option<CatalogTable>,
+    /// Whether rows of it can replace each other, so that there is a table to note them in.
+    pub(crate) has_replaced: bool,
 }
 
 /// A synced column of a bound table.
@@ -66,6 +67,13 @@ pub(crate) struct BoundColumn {
     pub(crate) codec: Codec,
 }
 
+impl BoundColumn {
+    /// Whether its values compare byte for byte.
+    pub(crate) fn is_binary(&self) -> bool {
+        self.collation.eq_ignore_ascii_case("BINARY")
+    }
+}
+
 impl BoundTable {
     /// A binding that has not been looked up in the file yet.
     pub(crate) fn unread(binding: &Arc<TableBinding>, member: &MemberId) -> Self {
@@ -81,6 +89,7 @@ impl BoundTable {
             first_incarnation: Incarnation::first(member),
             incarnation: Incarnation::first(member),
             catalog: None,
+            has_replaced: false,
         }
     }
 
@@ -131,7 +140,7 @@ impl BoundTable {
             };
             let found = &table.columns[at];
             let key_place = table.key.iter().position(|key| *key == at);
-            let declared = Declared::parse(&found.declared);
+            let declared = super::inspect::declared(table, found);
             let codec = Codec::new(column.logical, declared, key_place.is_some());
             let (Some(codec), false) = (codec, found.generated) else {
                 return Ok(Some(format!(
@@ -159,6 +168,48 @@ impl BoundTable {
             .filter_map(|position| self.columns.iter().position(|column| column.position == *position))
             .collect();
         Ok(None)
+    }
+
+    /// The key's columns in the base table under the alias `side`, as a list.
+    pub(crate) fn key_list(&self, side: &str) -> String {
+        self.key_columns().map(|column| format!("{side}.{}", column.quoted)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The condition that the base row `b` is that of the tracking row `t`, byte for byte. The plain comparison
+    /// finds it by the key's own index.
+    pub(crate) fn base_is_tracked(&self) -> String {
+        self.base_is(|_, column| format!("t.{}", column.tracking))
+    }
+
+    /// The condition that the base row `b` has the key whose values are the parameters 1, 2, …, byte for byte.
+    pub(crate) fn base_is_parameters(&self) -> String {
+        self.base_is(|place, _| format!("?{}", place + 1))
+    }
+
+    fn base_is(&self, other: impl Fn(usize, &BoundColumn) -> String) -> String {
+        let mut parts = Vec::new();
+        for (place, column) in self.key_columns().enumerate() {
+            parts.push(format!("b.{} = {}", column.quoted, other(place, column)));
+            if !column.is_binary() {
+                parts.push(format!("b.{} COLLATE BINARY = {}", column.quoted, other(place, column)));
+            }
+        }
+        parts.join(" AND ")
+    }
+
+    /// The condition that the base row `b` has no tracking row. Tracking keys compare binary.
+    pub(crate) fn untracked(&self) -> String {
+        let same = self.key_columns().map(|column| format!("t.{} = b.{}", column.tracking, column.quoted));
+        format!(
+            "NOT EXISTS (SELECT 1 FROM {} AS t WHERE {})",
+            self.tracking,
+            same.collect::<Vec<_>>().join(" AND ")
+        )
+    }
+
+    /// The table of rows that a statement may replace, quoted, if this table has one.
+    pub(crate) fn replaced(&self) -> Option<String> {
+        self.has_replaced.then(|| identifier(&Names::of(&self.binding.local_table).replaced))
     }
 
     /// The values of a key, in key order.
