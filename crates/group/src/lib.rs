@@ -1,5 +1,15 @@
 //! The group file, the group's spec, status, and the operators' actions.
 
+pub mod check;
+pub mod conflicts;
+pub mod exceptions;
 pub mod file;
+pub mod opened;
 pub mod progress;
 pub mod spec;
+pub mod status;
+pub mod tail;
+pub mod verify;
+pub mod view;
+
+pub use opened::{ActionError, OpenMember, Opened};

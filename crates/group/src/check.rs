@@ -1,0 +1,236 @@
+//! The schema check: what every member holds, held against the group file, in one report.
+//!
+//! What is found comes from three places: the adapter's inspection of each member, the making of the group's tables
+//! from all of them, and the binding of each member's tables to those. This module brings them together, adds what
+//! only shows in view of the group, and puts them in order. Pure: looking at the members is the caller's.
+
+use crate::file::GroupFile;
+use crate::spec::{Bound, GroupFinding, GroupSpec, bind, derive};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use tributary_member::{Error, Finding, Inspection, Severity, TableInspection};
+use tributary_model::MemberId;
+
+/// One thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FindingView {
+    /// `error`, `warning` or `note`.
+    pub severity: &'static str,
+    /// The member; none when it is about the group.
+    pub member: Option<String>,
+    /// The member's own name of the table.
+    pub table: Option<String>,
+    /// The member's own name of the column.
+    pub column: Option<String>,
+    /// What was found.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// A member as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckedMember {
+    /// Its id.
+    pub member: String,
+    /// The database's name and version; none when it could not be looked at.
+    pub server: Option<String>,
+    /// By table of the group: the member's own name of it; none where it has yet to be created.
+    pub tables: Vec<CheckedTable>,
+}
+
+/// A table of a member as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckedTable {
+    /// The group's name.
+    pub table: String,
+    /// The member's own name.
+    pub local: String,
+    /// Whether it is there.
+    pub exists: bool,
+    /// Whether it is provisioned.
+    pub provisioned: bool,
+    /// How many of the group's columns it has.
+    pub columns: usize,
+}
+
+/// What `check` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// The group.
+    pub group: String,
+    /// The members.
+    pub members: Vec<CheckedMember>,
+    /// What was found, gravest first.
+    pub findings: Vec<FindingView>,
+}
+
+impl CheckReport {
+    /// How many findings stand in the way.
+    pub fn errors(&self) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == "error").count()
+    }
+
+    /// How many do not, but are not as one might expect.
+    pub fn warnings(&self) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == "warning").count()
+    }
+}
+
+/// The word for a severity.
+pub fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    }
+}
+
+impl From<&GroupFinding> for FindingView {
+    fn from(found: &GroupFinding) -> Self {
+        Self {
+            severity: severity_word(found.finding.severity),
+            member: found.member.as_ref().map(ToString::to_string),
+            table: found.finding.table.clone(),
+            column: found.finding.column.clone(),
+            message: found.finding.message.clone(),
+            remedy: found.finding.remedy.clone(),
+        }
+    }
+}
+
+/// Holds all members against the group file; `known` is the spec that the log has, if there is one.
+pub fn check(
+    file: &GroupFile,
+    inspected: Vec<(MemberId, Result<Inspection, Error>)>,
+    known: Option<&GroupSpec>,
+) -> CheckReport {
+    let mut findings = Vec::new();
+    let mut reached = Vec::new();
+    for (member, inspection) in inspected {
+        match inspection {
+            Ok(inspection) => reached.push((member, inspection)),
+            Err(error) => findings.push(unreachable(&member, &error)),
+        }
+    }
+    let (spec, derived) = derive(file, &reached, known);
+    findings.extend(derived);
+    let mut members = Vec::new();
+    for (member, inspection) in &reached {
+        let bound = bind(file, &spec, member, inspection);
+        members.push(checked(member, inspection, &bound));
+        findings.extend(of_member(member, inspection, &bound));
+        findings.extend(bound.findings);
+    }
+    for member in &file.members {
+        if !members.iter().any(|checked| checked.member == member.id.as_str()) {
+            members.push(CheckedMember { member: member.id.to_string(), server: None, tables: Vec::new() });
+        }
+    }
+    let place = |id: Option<&str>| file.members.iter().position(|member| Some(member.id.as_str()) == id);
+    members.sort_by_key(|checked| place(Some(&checked.member)));
+    CheckReport { group: file.group.as_str().to_owned(), members, findings: sorted(findings, place) }
+}
+
+/// A member that cannot be looked at keeps others from nothing, but `check` is asked whether all is well.
+fn unreachable(member: &MemberId, error: &Error) -> GroupFinding {
+    let message = format!("{} ({})", tributary_runtime::Chain(error), error.code());
+    let remedy = "nothing else of this member could be looked at".to_owned();
+    let finding = Finding { severity: Severity::Error, table: None, column: None, message, remedy };
+    GroupFinding { member: Some(member.clone()), finding }
+}
+
+fn checked(member: &MemberId, inspection: &Inspection, bound: &Bound) -> CheckedMember {
+    let tables = bound.bindings.iter().zip(&bound.exists).map(|(binding, exists)| CheckedTable {
+        table: binding.schema.name.to_string(),
+        local: binding.local_table.clone(),
+        exists: *exists,
+        provisioned: inspection.table(&binding.local_table).is_some_and(|table| table.provisioned),
+        columns: binding.local_columns.iter().flatten().count(),
+    });
+    CheckedMember {
+        member: member.to_string(),
+        server: Some(inspection.server.clone()),
+        tables: tables.collect(),
+    }
+}
+
+/// What the adapter found of the member itself and of the tables that take part, and their users' triggers. Columns
+/// are left to [`bind()`], which knows which of them take part.
+fn of_member(member: &MemberId, inspection: &Inspection, bound: &Bound) -> Vec<GroupFinding> {
+    let own: Vec<&TableInspection> = bound
+        .bindings
+        .iter()
+        .zip(&bound.exists)
+        .filter(|(_, exists)| **exists)
+        .filter_map(|(binding, _)| inspection.table(&binding.local_table))
+        .collect();
+    let takes_part = |finding: &&Finding| {
+        let Some(table) = &finding.table else { return true };
+        let bound_columns = bound.bindings.iter().filter(|b| b.local_table.eq_ignore_ascii_case(table));
+        let synced = |column: &String| {
+            bound_columns.clone().any(|b| b.local_columns.iter().flatten().any(|own| own == column))
+        };
+        own.iter().any(|found| found.name.eq_ignore_ascii_case(table))
+            && finding.column.as_ref().is_none_or(synced)
+    };
+    let said = inspection.findings.iter().filter(takes_part).cloned();
+    let mut findings: Vec<_> =
+        said.map(|finding| GroupFinding { member: Some(member.clone()), finding }).collect();
+    for table in own {
+        for trigger in &table.triggers {
+            let named = |found: &GroupFinding| {
+                found.finding.table.as_deref() == Some(table.name.as_str())
+                    && found.finding.message.contains(trigger.name.as_str())
+            };
+            if !is_guarded(&trigger.sql) && !findings.iter().any(named) {
+                findings.push(unguarded(member, &table.name, &trigger.name));
+            }
+        }
+    }
+    findings
+}
+
+/// What a user's trigger has to ask, in order to be silent while changes of others are written.
+pub const TRIGGER_GUARD: &str = r#"NOT EXISTS (SELECT 1 FROM "DataSync_dss_apply")"#;
+
+/// Whether a trigger asks whether apply is at work.
+fn is_guarded(sql: &str) -> bool {
+    sql.to_ascii_lowercase().contains("datasync_dss_apply")
+}
+
+fn unguarded(member: &MemberId, table: &str, trigger: &str) -> GroupFinding {
+    let finding = Finding {
+        severity: Severity::Warning,
+        table: Some(table.to_owned()),
+        column: None,
+        message: format!("the trigger {trigger} also fires when changes of other members are written"),
+        remedy: format!(
+            "if what it does has been done where the change was made, add this to its WHEN clause: {TRIGGER_GUARD}"
+        ),
+    };
+    GroupFinding { member: Some(member.clone()), finding }
+}
+
+/// Gravest first, then by member in the order of the file, table and column; each once.
+fn sorted(findings: Vec<GroupFinding>, place: impl Fn(Option<&str>) -> Option<usize>) -> Vec<FindingView> {
+    let mut findings = findings;
+    findings.sort_by(|a, b| {
+        let rank = |found: &GroupFinding| {
+            let member = found.member.as_ref().map(MemberId::as_str);
+            (std::cmp::Reverse(found.finding.severity), place(member))
+        };
+        let names = |found: &GroupFinding| (found.finding.table.clone(), found.finding.column.clone());
+        rank(a).cmp(&rank(b)).then_with(|| names(a).cmp(&names(b)))
+    });
+    let mut met = BTreeSet::new();
+    let views = findings.iter().map(FindingView::from);
+    views
+        .filter(|view| {
+            met.insert((view.member.clone(), view.table.clone(), view.column.clone(), view.message.clone()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

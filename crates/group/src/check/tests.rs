@@ -1,0 +1,159 @@
+//! Tests of the schema check, on inspections made by hand.
+
+use super::*;
+use std::path::{Path, PathBuf};
+use tributary_member::{ColumnInspection, TriggerInspection};
+use tributary_model::LogicalType;
+
+const FILE: &str = "
+group: retail
+log: { embedded: log.db }
+members:
+  hq: { url: \"sqlite:hq.db\" }
+  shop: { url: \"sqlite:shop.db\" }
+tables:
+  - name: Customer
+";
+
+fn file() -> GroupFile {
+    GroupFile::parse(FILE, Path::new("/group/tributary.yaml"), &|_| None).unwrap()
+}
+
+fn column(name: &str, logical: Option<LogicalType>) -> ColumnInspection {
+    ColumnInspection {
+        name: name.to_owned(),
+        declared: "INTEGER".to_owned(),
+        logical,
+        nullable: true,
+        max_length: None,
+        has_default: false,
+        generated: false,
+        collation: None,
+    }
+}
+
+fn table(name: &str, key: &[&str], columns: Vec<ColumnInspection>) -> TableInspection {
+    TableInspection {
+        schema: None,
+        name: name.to_owned(),
+        columns,
+        key: key.iter().map(|part| (*part).to_owned()).collect(),
+        foreign_keys: Vec::new(),
+        unique: Vec::new(),
+        triggers: Vec::new(),
+        provisioned: false,
+    }
+}
+
+fn customer() -> TableInspection {
+    let columns = vec![column("Id", Some(LogicalType::Long)), column("Age", Some(LogicalType::Long))];
+    table("Customer", &["Id"], columns)
+}
+
+fn with(tables: Vec<TableInspection>, findings: Vec<Finding>) -> Result<Inspection, Error> {
+    Ok(Inspection { server: "SQLite 3.50".to_owned(), tables, findings })
+}
+
+fn id(text: &str) -> MemberId {
+    MemberId::new(text).unwrap()
+}
+
+fn finding(severity: Severity, table: Option<&str>, message: &str) -> Finding {
+    let table = table.map(str::to_owned);
+    Finding { severity, table, column: None, message: message.to_owned(), remedy: "mend it".to_owned() }
+}
+
+fn messages(report: &CheckReport) -> Vec<String> {
+    let line = |found: &FindingView| {
+        format!("{} {} {}", found.severity, found.member.as_deref().unwrap_or("-"), found.message)
+    };
+    report.findings.iter().map(line).collect()
+}
+
+#[test]
+fn equal_members_have_no_findings() {
+    let report = check(
+        &file(),
+        vec![(id("hq"), with(vec![customer()], vec![])), (id("shop"), with(vec![customer()], vec![]))],
+        None,
+    );
+    assert_eq!(messages(&report), Vec::<String>::new());
+    assert_eq!((report.errors(), report.warnings()), (0, 0));
+    assert_eq!(report.members.len(), 2);
+    assert!(report.members[1].tables[0].exists && report.members[1].tables[0].columns == 2);
+}
+
+#[test]
+fn errors_come_first_and_a_member_that_is_away_is_one() {
+    let missing = Error::Missing { member: id("shop"), path: PathBuf::from("/group/shop.db") };
+    let notes = vec![
+        finding(Severity::Note, None, "a note of the file"),
+        finding(Severity::Error, None, "not in WAL mode"),
+        finding(Severity::Warning, Some("Customer"), "odd collation"),
+        finding(Severity::Error, Some("Unrelated"), "no key, but it takes no part"),
+    ];
+    let report =
+        check(&file(), vec![(id("shop"), Err(missing)), (id("hq"), with(vec![customer()], notes))], None);
+    let said = messages(&report);
+    assert_eq!(report.errors(), 2, "{said:?}");
+    assert_eq!(said[0], "error hq not in WAL mode");
+    assert!(said[1].starts_with("error shop there is no database at /group/shop.db"), "{said:?}");
+    assert!(said[1].ends_with("(DBS-001)"), "{said:?}");
+    assert_eq!(said[2..], ["warning hq odd collation", "note hq a note of the file"]);
+    let order: Vec<_> =
+        report.members.iter().map(|member| (member.member.as_str(), member.server.is_some())).collect();
+    assert_eq!(order, [("hq", true), ("shop", false)]);
+}
+
+#[test]
+fn a_table_without_a_key_and_one_that_nobody_has_are_errors() {
+    let keyless = table("Customer", &[], vec![column("Id", Some(LogicalType::Long))]);
+    let report = check(&file(), vec![(id("hq"), with(vec![keyless], vec![]))], None);
+    assert!(
+        messages(&report).iter().any(|line| line.contains("has no primary key")),
+        "{:?}",
+        messages(&report)
+    );
+    let report = check(&file(), vec![(id("hq"), with(vec![], vec![]))], None);
+    assert!(
+        messages(&report)
+            .iter()
+            .any(|line| line.starts_with("error - no member that can be reached has a table Customer"))
+    );
+}
+
+#[test]
+fn unguarded_triggers_are_warned_of_once() {
+    let mut triggered = customer();
+    let trigger = |name: &str, sql: &str| TriggerInspection { name: name.to_owned(), sql: sql.to_owned() };
+    triggered.triggers = vec![
+        trigger("audit", "CREATE TRIGGER audit AFTER INSERT ON Customer BEGIN SELECT 1; END"),
+        trigger(
+            "quiet",
+            &format!(
+                "CREATE TRIGGER quiet AFTER INSERT ON Customer WHEN {TRIGGER_GUARD} BEGIN SELECT 1; END"
+            ),
+        ),
+        trigger("said", "CREATE TRIGGER said AFTER INSERT ON Customer BEGIN SELECT 1; END"),
+    ];
+    let said = finding(Severity::Warning, Some("Customer"), "the adapter speaks of said itself");
+    let report = check(&file(), vec![(id("hq"), with(vec![triggered], vec![said]))], None);
+    let about = |name: &str| report.findings.iter().filter(|found| found.message.contains(name)).count();
+    assert_eq!((about("audit"), about("quiet"), about("said")), (1, 0, 1));
+    assert!(report.findings.iter().any(|found| found.remedy.contains(TRIGGER_GUARD)));
+}
+
+#[test]
+fn columns_that_take_no_part_are_left_out_and_those_that_do_are_told_once() {
+    let text = format!("{FILE}    columns: {{ exclude: [Blob] }}\n");
+    let file = GroupFile::parse(&text, Path::new("/group/tributary.yaml"), &|_| None).unwrap();
+    let mut found = customer();
+    found.columns.push(column("Blob", None));
+    let about = |name: &str, message: &str| Finding {
+        column: Some(name.to_owned()),
+        ..finding(Severity::Warning, Some("Customer"), message)
+    };
+    let said = vec![about("Blob", "excluded"), about("Age", "synchronised")];
+    let report = check(&file, vec![(id("hq"), with(vec![found], said))], None);
+    assert_eq!(messages(&report), ["warning hq synchronised"]);
+}
