@@ -102,6 +102,14 @@ impl Pipe {
         engine.start(&Roles::all()).unwrap();
         Running { engine }
     }
+
+    /// Starts all workers on the members as they are.
+    pub fn start_unprovisioned(&self) -> Running {
+        let options = Options::default();
+        let engine = block_on(Engine::open(self.file(), options)).unwrap();
+        engine.start(&Roles::all()).unwrap();
+        Running { engine }
+    }
 }
 
 pub struct Running {
@@ -138,6 +146,12 @@ impl Running {
             );
             std::thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// How many records the ledger has.
+    pub fn conflicts(&self) -> usize {
+        let topic = self.engine.channels.topics.conflicts();
+        block_on(tributary_stream::read_latest(self.engine.log.as_ref(), &topic)).unwrap().len()
     }
 
     /// The ends of all partitions of all topics.

@@ -1,0 +1,136 @@
+//! One member's or one table's trouble stops that member or table alone, with a reason that can be read.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod support;
+
+use std::fs;
+use support::Pipe;
+use tributary_runtime::State;
+
+const TABLES: &str = "CREATE TABLE Good (Id INTEGER PRIMARY KEY NOT NULL, Name TEXT);
+    CREATE TABLE Bad (Id INTEGER PRIMARY KEY NOT NULL, Name TEXT);";
+
+fn pipe(members: &[&str]) -> Pipe {
+    let pipe = Pipe::new(members, &["Good", "Bad"], "");
+    for member in members {
+        pipe.execute(member, TABLES);
+    }
+    pipe
+}
+
+#[test]
+fn a_table_that_is_dropped_while_running_stops_alone() {
+    let pipe = pipe(&["hq", "cloud"]);
+    let running = pipe.start();
+    pipe.execute("hq", "INSERT INTO Good VALUES (1, 'a'); INSERT INTO Bad VALUES (1, 'a')");
+    running.drain();
+    pipe.execute("cloud", "DROP TABLE Bad");
+    pipe.execute("hq", "INSERT INTO Good VALUES (2, 'b'); INSERT INTO Bad VALUES (2, 'b')");
+    running.wait_for("the good table to be in step and the bad one to be told", |progress| {
+        let cloud = &progress.members[1];
+        let (good, bad) = (&cloud.tables[0], &cloud.tables[1]);
+        good.unapplied == 0 && bad.stopped.is_some() && bad.unapplied == 1
+    });
+    assert_eq!(pipe.rows("cloud", "SELECT * FROM Good ORDER BY 1"), ["1|a", "2|b"]);
+    let notes: Vec<_> = running.engine.supervisor.states().into_iter().map(|worker| worker.note).collect();
+    assert!(notes.iter().any(|note| note.contains("table Bad stopped")), "{notes:?}");
+    running.stop();
+}
+
+#[test]
+fn a_table_that_is_altered_stops_until_it_is_provisioned_again() {
+    let pipe = pipe(&["hq", "cloud"]);
+    let running = pipe.start();
+    running.drain();
+    pipe.execute("cloud", "DROP TRIGGER Bad_dss_update_trigger");
+    running.wait_for("the missing trigger to be noticed", |progress| {
+        progress.members[1].tables[1].stopped.as_ref().is_some_and(|reason| reason.contains("provision"))
+    });
+    pipe.execute("hq", "INSERT INTO Good VALUES (1, 'a'); INSERT INTO Bad VALUES (1, 'a')");
+    running.wait_for("the good table to go on", |progress| progress.members[1].tables[0].unapplied == 0);
+    running.stop();
+    let running = pipe.start();
+    running.drain();
+    assert_eq!(pipe.rows("cloud", "SELECT * FROM Bad"), ["1|a"]);
+    running.stop();
+}
+
+#[test]
+fn a_member_that_is_away_does_not_keep_the_others() {
+    let pipe = pipe(&["hq", "cloud", "till"]);
+    pipe.start().stop();
+    let (here, away) = (pipe.member_path("till"), pipe.member_path("away"));
+    for suffix in ["", "-wal", "-shm"] {
+        let with = |path: &std::path::Path| format!("{}{suffix}", path.display());
+        let _ = fs::rename(with(&here), with(&away));
+    }
+    let running = pipe.start_unprovisioned();
+    pipe.execute("hq", "INSERT INTO Good VALUES (1, 'a')");
+    running.wait_for("hq and cloud to agree", |progress| {
+        progress.members[2].trouble.is_some() && progress.members[..2].iter().all(|m| m.tables[0].unapplied == 0 && m.tables[0].unpublished == 0)
+            && progress.unresolved == 0
+    });
+    assert_eq!(pipe.rows("cloud", "SELECT * FROM Good"), ["1|a"]);
+    running.stop();
+    let _ = fs::remove_file(&here);
+    fs::rename(&away, &here).unwrap();
+    let running = pipe.start();
+    running.drain();
+    assert_eq!(pipe.rows("till", "SELECT * FROM Good"), ["1|a"]);
+    running.stop();
+}
+
+#[test]
+fn a_member_that_went_back_in_time_is_refused_by_capture_and_apply() {
+    let pipe = pipe(&["hq", "cloud"]);
+    let running = pipe.start();
+    pipe.execute("cloud", "INSERT INTO Good VALUES (1, 'a')");
+    running.drain();
+    running.stop();
+    pipe.execute("cloud", "PRAGMA wal_checkpoint(TRUNCATE)");
+    let backup = fs::read(pipe.member_path("cloud")).unwrap();
+    let running = pipe.start();
+    pipe.execute("cloud", "INSERT INTO Good VALUES (2, 'b')");
+    running.drain();
+    pipe.execute("cloud", "INSERT INTO Good VALUES (3, 'c')");
+    running.drain();
+    running.stop();
+    pipe.execute("cloud", "PRAGMA wal_checkpoint(TRUNCATE)");
+    fs::write(pipe.member_path("cloud"), backup).unwrap();
+    pipe.execute("cloud", "INSERT INTO Good VALUES (4, 'used the versions again')");
+    let running = pipe.start_unprovisioned();
+    let board = running.engine.supervisor.board();
+    let states = support::block_on(board.wait_for(|states| {
+        let halted = |name: &str| {
+            states.iter().any(|w| w.name == name && matches!(&w.state, State::Halted { error } if error.contains("went back in time")))
+        };
+        halted("capture cloud") && halted("apply cloud")
+    }));
+    assert!(states.iter().any(|w| w.name == "capture hq" && !matches!(w.state, State::Halted { .. })));
+    assert_eq!(pipe.rows("hq", "SELECT Id FROM Good ORDER BY 1"), ["1", "2", "3"]);
+    running.stop();
+}
+
+#[test]
+fn a_log_that_was_replaced_is_noticed_before_anything_is_written() {
+    let pipe = pipe(&["hq", "cloud"]);
+    let running = pipe.start();
+    pipe.execute("hq", "INSERT INTO Good VALUES (1, 'a')");
+    running.drain();
+    running.stop();
+    for suffix in ["", "-wal", "-shm"] {
+        let mut path = pipe.log_path().into_os_string();
+        path.push(suffix);
+        let _ = fs::remove_file(path);
+    }
+    let running = pipe.start_unprovisioned();
+    let board = running.engine.supervisor.board();
+    support::block_on(board.wait_for(|states| {
+        ["capture hq", "apply hq", "apply cloud"].iter().all(|name| {
+            states.iter().any(|w| w.name == *name && matches!(w.state, State::Halted { .. }))
+        })
+    }));
+    assert_eq!(pipe.rows("cloud", "SELECT * FROM Good"), ["1|a"]);
+    running.stop();
+}
