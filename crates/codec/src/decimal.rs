@@ -124,3 +124,74 @@ pub(crate) fn read_text(text: &str) -> Option<BigDecimal> {
     }
     BigDecimal::from_str(text).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn bytes_are_as_few_as_can_be() {
+        let bounds = Bounds::new(38, 0);
+        for (text, bytes) in [
+            ("0", &[2, 0][..]),
+            ("127", &[2, 0x7f]),
+            ("128", &[4, 0, 0x80]),
+            ("-128", &[2, 0x80]),
+            ("-129", &[4, 0xff, 0x7f]),
+            ("-1", &[2, 0xff]),
+        ] {
+            let mut out = Vec::new();
+            bounds.put(&mut out, &text.parse().unwrap()).unwrap();
+            assert_eq!(out, bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_outside_of_the_precision_are_refused() {
+        let bounds = Bounds::new(3, 1);
+        assert_eq!(bounds.read(&[0x03, 0xe7]), Some("99.9".parse().unwrap()));
+        assert_eq!(bounds.read(&[0, 0, 0, 0x03, 0xe7]), Some("99.9".parse().unwrap()));
+        for bad in [&[0x03, 0xe8][..], &[0xfc, 0x18], &[], &[0; 17]] {
+            assert_eq!(bounds.read(bad), None, "{bad:?}");
+        }
+        assert_eq!(Bounds::new(40, 0).read(&[0x7f; 17]), None);
+        assert_eq!(Bounds::new(40, 0).read(&[0; 1000]), None);
+    }
+
+    #[test]
+    fn only_plain_text_is_a_number() {
+        for good in ["0", "-0", "007", "1.50", "-0.001"] {
+            assert!(read_text(good).is_some(), "{good}");
+        }
+        for bad in ["", "-", ".", "1.", ".5", "+1", "1e5", "1E5", "1_000", "NaN", " 1", "--1", "1.2.3", "١"]
+        {
+            assert_eq!(read_text(bad), None, "{bad}");
+        }
+        assert_eq!(read_text(&"9".repeat(MAX_TEXT + 4)), None);
+    }
+
+    proptest! {
+        /// The way through 128 bits and the way through big integers agree, on bytes and on refusals.
+        #[test]
+        fn both_ways_agree(
+            unscaled: i128,
+            shrink in 0..38_u32,
+            exponent in -45..45_i64,
+            precision in 1..=38_u32,
+            scale in 0..=38_u32,
+        ) {
+            let value = BigDecimal::new(BigInt::from(unscaled / 10_i128.pow(shrink)), exponent);
+            let quick = Bounds::new(precision, scale.min(precision));
+            let slow = Bounds { limit: None, ..quick };
+            let (mut a, mut b) = (Vec::new(), Vec::new());
+            prop_assert_eq!(quick.put(&mut a, &value), slow.put(&mut b, &value));
+            prop_assert_eq!(&a, &b);
+            if !a.is_empty() {
+                let read = quick.read(&a[1..]);
+                prop_assert_eq!(read.as_ref(), Some(&value));
+                prop_assert_eq!(slow.read(&a[1..]), Some(value));
+            }
+        }
+    }
+}

@@ -278,3 +278,73 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn problem<T: std::fmt::Debug>(read: Read<T>) -> &'static str {
+        read.unwrap_err().problem
+    }
+
+    #[test]
+    fn numbers_have_at_most_64_bits() {
+        let full = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+        assert_eq!(Reader::new(&full).long().unwrap(), i64::MIN);
+        let mut wider = full;
+        wider[9] = 0x02;
+        assert_eq!(problem(Reader::new(&wider).long()), "a number has more than 64 bits");
+        wider[9] = 0x81;
+        assert_eq!(problem(Reader::new(&wider).long()), "a number has more than 64 bits");
+        assert_eq!(problem(Reader::new(&full[..9]).long()), "the record ends in the middle");
+        // A longer spelling than needed is still the number, as everywhere in Avro.
+        assert_eq!(Reader::new(&[0x82, 0x80, 0x00]).long().unwrap(), 1);
+        let mut out = Vec::new();
+        put_long(&mut out, i64::from(i32::MAX) + 1);
+        assert_eq!(problem(Reader::new(&out).int()), "a number has more than 32 bits");
+    }
+
+    #[test]
+    fn what_no_schema_allows_is_refused() {
+        assert_eq!(problem(Reader::new(&[2]).boolean()), "a boolean is neither 0 nor 1");
+        assert_eq!(problem(Reader::new(&[4]).branch()), "a union has no such branch");
+        assert_eq!(problem(Reader::new(&[1]).branch()), "a union has no such branch");
+        assert_eq!(problem(Reader::new(&[1, 7]).bytes()), "a length is negative");
+        assert_eq!(problem(Reader::new(&[2, 0xff]).text()), "a text is not UTF-8");
+        assert_eq!(problem(Reader::new(&[0; 3]).float()), "the record ends in the middle");
+    }
+
+    #[test]
+    fn arrays_may_come_in_blocks() {
+        let read = |bytes: &[u8]| {
+            let mut items = Vec::new();
+            let mut reader = Reader::new(bytes);
+            reader.array(|reader| reader.long().map(|item| items.push(item)))?;
+            assert!(reader.rest().is_empty());
+            Ok(items)
+        };
+        // Two items; one and one; one of a block with its size in bytes.
+        assert_eq!(read(&[4, 2, 4, 0]).unwrap(), [1, 2]);
+        assert_eq!(read(&[2, 2, 2, 4, 0]).unwrap(), [1, 2]);
+        assert_eq!(read(&[1, 2, 2, 2, 4, 0]).unwrap(), [1, 2]);
+        assert_eq!(problem(read(&[4, 2])), "the record ends in the middle");
+    }
+
+    #[test]
+    fn a_fault_keeps_the_innermost_place() {
+        let fault = Reader::of_part(&[2], 40).boolean().within_column(3).within("after").unwrap_err();
+        assert_eq!((fault.at, fault.place), (41, Place::Column(3)));
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_read_back(number: i64) {
+            let mut out = Vec::new();
+            put_long(&mut out, number);
+            let mut reader = Reader::new(&out);
+            prop_assert_eq!(reader.long().unwrap(), number);
+            prop_assert_eq!(reader.at(), out.len());
+        }
+    }
+}

@@ -12,6 +12,8 @@ use tributary_codec::{ConflictCodec, FRAME_LENGTH, TableCodec};
 use tributary_model::Row;
 
 proptest! {
+    #![proptest_config(support::cases(256))]
+
     /// Canonical key bytes are the payload of the key record, whatever the key's type.
     #[test]
     fn key_bytes_are_the_key_records_payload(
@@ -102,6 +104,18 @@ proptest! {
         let said = avro::text(&conflict.id.to_string());
         prop_assert_eq!(&key[FRAME_LENGTH..], avro::write(ConflictCodec::key_schema(), &said));
     }
+}
+
+/// That the blocks above are blocks: a count of minus one, then the size, before each entry.
+#[test]
+fn the_library_cuts_arrays_into_blocks() {
+    let (table, record) = (support::example::customer(), support::example::updated().0);
+    let said = avro::resolved(&table, &record, None, 0);
+    let schema = support::example::codec().resolved_schema().to_owned();
+    let (whole, blocks) = (avro::write(&schema, &said), avro::write_in_blocks(&schema, &said));
+    let entry = b"\x01\x0e\x0acloud\x0e";
+    assert!(blocks.windows(entry.len()).any(|window| window == entry), "{blocks:02x?}");
+    assert!(!whole.windows(entry.len()).any(|window| window == entry));
 }
 
 fn framed(payload: &[u8]) -> Vec<u8> {

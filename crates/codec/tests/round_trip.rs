@@ -9,6 +9,8 @@ use support::{GROUP, changes, conflicts, resolved, rows, tables};
 use tributary_codec::{ConflictCodec, TableCodec, split_frame};
 
 proptest! {
+    #![proptest_config(support::cases(256))]
+
     #[test]
     fn keys_read_back((table, row) in tables().prop_flat_map(|t| (Just(t.clone()), rows(&t))), id: u32) {
         let codec = TableCodec::new(&table, GROUP).unwrap();

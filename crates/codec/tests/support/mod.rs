@@ -7,6 +7,7 @@ pub(crate) mod example;
 use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::BigInt;
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use tributary_model::time::TICKS_A_DAY;
 use tributary_model::{
     Change, ChangeKind, Column, ConflictId, ConflictKind, ConflictRecord, ConflictState, Dot, Incarnation,
@@ -17,6 +18,16 @@ use uuid::Uuid;
 
 /// The group of every test.
 pub(crate) const GROUP: &str = "retail";
+
+/// At least `cases` cases (`PROPTEST_CASES` asks for more); failing ones are kept in `<test>.regressions`.
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig {
+        cases: cases.max(default.cases),
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        ..default
+    }
+}
 
 /// A table of these columns.
 pub(crate) fn table(name: &str, columns: &[(&str, LogicalType)], key: &[usize]) -> TableSchema {
