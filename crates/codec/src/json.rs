@@ -26,13 +26,14 @@ fn object<'a>(fields: impl Iterator<Item = (&'a str, &'a Value)>) -> String {
     let mut out = String::from("{");
     for (index, (name, value)) in fields.enumerate() {
         let comma = if index == 0 { "" } else { "," };
-        let _ = write!(out, "{comma}{}:{}", Json::from(name), json(value));
+        let _ = write!(out, "{comma}{}:{}", Json::from(name), json_value(value));
     }
     out.push('}');
     out
 }
 
-pub(crate) fn json(value: &Value) -> Json {
+/// A value as JSON for people: exact, so whatever a JSON reader could round is text. Nothing reads it back.
+pub fn json_value(value: &Value) -> Json {
     match value {
         Value::Null => Json::Null,
         Value::Boolean(value) => Json::from(*value),

@@ -23,9 +23,5 @@ mod wire;
 pub use conflict::ConflictCodec;
 pub use error::{Disposition, Error};
 pub use frame::{FRAME_LENGTH, frame, split_frame};
+pub use json::json_value;
 pub use table::{ResolvedRecord, TableCodec};
-
-/// A value as JSON for people: exact, so whatever a JSON reader could round is text. Nothing reads it back.
-pub fn json_value(value: &tributary_model::Value) -> serde_json::Value {
-    json::json(value)
-}
