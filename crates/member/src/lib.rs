@@ -14,16 +14,16 @@ pub mod sqlite;
 
 pub use api::{
     Applied, ApplyBatch, ApplyRecord, BlockedDelete, CaptureCommit, Captured, Connector, Member, OffsetMove,
-    Outcome, Page, Parked, ParkedAt, ParkedFilter, Refusal, RefusalKind, Scan, ScanBound, Source, Statement, StoredOffset,
-    TableBinding, TablePosition, TableState, Token, Unpublishable,
+    Outcome, Page, Parked, ParkedAt, ParkedFilter, Refusal, RefusalKind, Scan, ScanBound, Source, Statement,
+    StoredOffset, TableBinding, TablePosition, TableState, Token, Unpublishable,
 };
-pub use digest::{BucketDigest, bucket_of, row_hash};
+pub use digest::{BucketDigest, MAX_BUCKET_BITS, bucket_of, row_hash};
 pub use error::{Disposition, Error, ErrorKind};
 pub use inspection::{
     ColumnInspection, Finding, ForeignKeyInspection, Inspection, Severity, TableInspection, TriggerInspection,
 };
+pub use plan::{BatchPlan, Step, TableOrder, TableRecords, plan};
 pub use position::{PositionRecord, StoredPosition, token_follows};
-pub use plan::{BatchPlan, plan};
 
 /// What the calls of this crate return.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -4,8 +4,8 @@ use super::*;
 use crate::Source;
 use proptest::prelude::*;
 use tributary_model::{
-    ChangeKind, Dot, ForeignKey, Incarnation, KeyBytes, OnDelete, Resolved, Row, Settled, TableName, TableSchema,
-    VersionVector,
+    ChangeKind, Dot, ForeignKey, Incarnation, KeyBytes, OnDelete, Resolved, Row, Settled, TableName,
+    TableSchema, VersionVector,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -97,7 +97,8 @@ fn a_null_record_beside_another_of_its_cell_is_found() {
     let apart = [record(0, 1, 1, Kind::Null, false), record(0, 2, 2, Kind::Upsert, false)];
     assert_eq!(plan(&order, &apart).uncut, None);
     assert_eq!(plan(&order, &apart).nulls, [0]);
-    for (first, second) in [(Kind::Null, Kind::Upsert), (Kind::Delete, Kind::Null), (Kind::Null, Kind::Null)] {
+    for (first, second) in [(Kind::Null, Kind::Upsert), (Kind::Delete, Kind::Null), (Kind::Null, Kind::Null)]
+    {
         let beside = [record(0, 1, 1, first, false), record(0, 1, 2, second, false)];
         assert_eq!(plan(&order, &beside).uncut, Some(1));
     }

@@ -89,8 +89,7 @@ impl SqliteConnector {
     pub fn open(&self, bindings: &[Arc<TableBinding>]) -> Result<SqliteMember> {
         let connection = open_file(&self.id, &self.path, &self.settings)?;
         let path = &self.path;
-        connection
-            .set_prepared_statement_cache_capacity(STATEMENTS + STATEMENTS_A_TABLE * bindings.len());
+        connection.set_prepared_statement_cache_capacity(STATEMENTS + STATEMENTS_A_TABLE * bindings.len());
         let provisioned = catalog::exists(&connection, path, "DataSync_dss_provisioning")?;
         let mut member = SqliteMember {
             tables: bindings.iter().map(|binding| BoundTable::unread(binding, &self.id)).collect(),
@@ -103,6 +102,7 @@ impl SqliteConnector {
             data_version: None,
             ended_listings: Vec::new(),
             provisioned: false,
+            shapes: None,
             rounded: 0,
         };
         if provisioned {

@@ -1,15 +1,103 @@
-//! Digests.
+//! Digests of a table's rows as they stand in the file.
+//!
+//! Rows whose key cannot be read are no cells: they are listed where capture meets them, and left out here. A row with
+//! another value that cannot be read counts, under a hash that no readable row has.
 
 use super::SqliteMember;
-use crate::{BucketDigest, Error, Result};
-use tributary_model::{KeyBytes};
+use super::failure::failed;
+use super::keys;
+use super::table::BoundTable;
+use super::template::fill;
+use crate::digest::{MAX_BUCKET_BITS, RowHasher};
+use crate::{BucketDigest, Error, Result, bucket_of};
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
+use tributary_model::KeyBytes;
 
-#[expect(unused_variables, reason = "placeholder until the other half is written")]
 pub(super) fn digest(member: &mut SqliteMember, table: usize, bits: u8) -> Result<Vec<BucketDigest>> {
-    Err(Error::Misuse { call: "digest", reason: "no code yet".to_owned() })
+    let mut buckets = vec![BucketDigest::default(); 1 << checked(bits)?];
+    each_row(member, table, &mut |key, hash| buckets[bucket_of(&key, bits)].add(hash()))?;
+    Ok(buckets)
 }
 
-#[expect(unused_variables, reason = "placeholder until the other half is written")]
-pub(super) fn bucket_rows(member: &mut SqliteMember, table: usize, bits: u8, buckets: &[usize]) -> Result<Vec<(KeyBytes, [u8; 16])>> {
-    Err(Error::Misuse { call: "bucket_rows", reason: "no code yet".to_owned() })
+pub(super) fn bucket_rows(
+    member: &mut SqliteMember,
+    table: usize,
+    bits: u8,
+    buckets: &[usize],
+) -> Result<Vec<(KeyBytes, [u8; 16])>> {
+    let mut wanted = vec![false; 1 << checked(bits)?];
+    for bucket in buckets {
+        match wanted.get_mut(*bucket) {
+            Some(wanted) => *wanted = true,
+            None => {
+                let reason = format!("bucket {bucket} of 2^{bits}");
+                return Err(Error::Misuse { call: "bucket_rows", reason });
+            }
+        }
+    }
+    let mut rows = Vec::new();
+    each_row(member, table, &mut |key, hash| {
+        if wanted[bucket_of(&key, bits)] {
+            let hash = hash();
+            rows.push((key, hash));
+        }
+    })?;
+    Ok(rows)
+}
+
+fn checked(bits: u8) -> Result<u8> {
+    if bits <= MAX_BUCKET_BITS {
+        return Ok(bits);
+    }
+    let reason = format!("2^{bits} buckets, where 2^{MAX_BUCKET_BITS} are the most");
+    Err(Error::Misuse { call: "digest", reason })
+}
+
+/// Visits the key of every row, with its hash for those who want it.
+fn each_row(
+    member: &mut SqliteMember,
+    table: usize,
+    visit: &mut dyn FnMut(KeyBytes, &dyn Fn() -> [u8; 16]),
+) -> Result<()> {
+    super::states::refresh(member)?;
+    let table = member.ready(table)?;
+    let columns: Vec<String> = table.columns.iter().map(|column| format!("b.{}", column.quoted)).collect();
+    let columns_of_key: Vec<String> =
+        table.key_columns().map(|column| format!("b.{}", column.quoted)).collect();
+    let sql = fill(
+        include_str!("sql/digest_rows.sql"),
+        &[("key", &columns_of_key.join(", ")), ("columns", &columns.join(", ")), ("base", &table.base)],
+    );
+    let mut read = || {
+        let mut statement = member.connection.prepare_cached(&sql)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            if let Some(key) = keys::read(table, row, 0)? {
+                visit(key.clone(), &|| hash(table, &key, row));
+            }
+        }
+        Ok(())
+    };
+    read().map_err(failed(&member.path, "read all rows of a table"))
+}
+
+fn hash(table: &BoundTable, key: &KeyBytes, row: &Row<'_>) -> [u8; 16] {
+    let mut hasher = RowHasher::new(key);
+    for (at, column) in table.columns.iter().enumerate() {
+        // The key stands before the columns.
+        let stored = row.get_ref(table.key.len() + at).unwrap_or(ValueRef::Null);
+        match (column.codec.read(stored), stored) {
+            (Ok(value), _) => hasher.column(column.position, &value),
+            (Err(_), ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => {
+                hasher.unreadable(column.position, bytes)
+            }
+            (Err(_), ValueRef::Integer(number)) => hasher.unreadable(column.position, &number.to_be_bytes()),
+            (Err(_), ValueRef::Real(number)) => {
+                hasher.unreadable(column.position, &number.to_bits().to_be_bytes())
+            }
+            (Err(_), ValueRef::Null) => hasher.unreadable(column.position, &[]),
+        }
+    }
+    hasher.finish()
 }

@@ -1,21 +1,384 @@
-//! Parked records.
+//! The exceptions store: parked records and rows, one for each cell and end.
+//!
+//! Apply writes it in the transaction of the offsets. A record that waits for a row says so by a token, so that the
+//! row's arrival makes it due, and nothing else does: looking through a million parked records for each batch would
+//! stop the member. What waits for something that has no token is tried again by time.
 
 use super::SqliteMember;
+use super::failure::failed;
+use super::references::References;
+use super::table::BoundTable;
+use crate::{ApplyRecord, Error, Parked, ParkedAt, ParkedFilter, Refusal, RefusalKind, Result, Source};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::collections::BTreeMap;
-use crate::{Error, Parked, ParkedFilter, Result};
-use tributary_model::{TableName};
+use tributary_model::{KeyBytes, TableName, Ticks, VersionVector, time};
 
-#[expect(unused_variables, reason = "placeholder until the other half is written")]
+/// The first pause before a parked record is tried again; it doubles with every attempt.
+const FIRST_PAUSE: Ticks = time::TICKS_A_SECOND;
+/// The longest pause.
+const LONGEST_PAUSE: Ticks = 300 * time::TICKS_A_SECOND;
+
+/// When a record that was refused so many times is due again.
+pub(super) fn due_at(now: Ticks, attempts: u32) -> Ticks {
+    let doubled = FIRST_PAUSE.checked_shl(attempts.saturating_sub(1).min(20)).unwrap_or(LONGEST_PAUSE);
+    now.saturating_add(doubled.min(LONGEST_PAUSE))
+}
+
+/// What a parked record waits for.
+pub(super) type Token = [u8; 16];
+
+/// The row that has these values in these columns of the group's table.
+pub(super) fn row_token(table: &TableName, columns: &[usize], values: &KeyBytes) -> Token {
+    token("row", table, columns, values)
+}
+
+/// One row less that refers to the row with this key.
+pub(super) fn referrer_token(table: &TableName, key: &KeyBytes) -> Token {
+    token("referrer", table, &[], key)
+}
+
+fn token(what: &str, table: &TableName, columns: &[usize], values: &KeyBytes) -> Token {
+    let mut hasher = blake3::Hasher::new();
+    let mut part = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_be_bytes());
+        hasher.update(bytes);
+    };
+    part(what.as_bytes());
+    part(table.as_str().as_bytes());
+    for column in columns {
+        part(&(*column as u64).to_be_bytes());
+    }
+    part(values.as_slice());
+    let mut token = [0; 16];
+    token.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    token
+}
+
+/// What is known of a cell's parked record without its payload.
+pub(super) struct Entry {
+    pub(super) id: i64,
+    generation: u32,
+    offset: u64,
+    pub(super) code: String,
+    pub(super) attempts: u32,
+    pub(super) first_at: Ticks,
+    pub(super) waits_for: Option<Token>,
+}
+
+impl Entry {
+    /// How its place in the log compares with a record's. By generation and offset, not by VV: two lives of a cell
+    /// cannot be compared.
+    pub(super) fn compare(&self, source: &Source) -> std::cmp::Ordering {
+        (self.generation, self.offset).cmp(&(source.generation, source.offset))
+    }
+}
+
+/// A record to be parked.
+pub(super) struct Entrant<'a> {
+    pub(super) table: &'a BoundTable,
+    pub(super) record: &'a ApplyRecord,
+    pub(super) refusal: &'a Refusal,
+    pub(super) attempts: u32,
+    pub(super) first_at: Ticks,
+    pub(super) last_at: Ticks,
+    pub(super) due_at: Ticks,
+    pub(super) waits_for: Option<Token>,
+}
+
+/// What a round knows of the parked records: mostly that there are none.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    /// By bound table: whether records are parked.
+    tables: Vec<bool>,
+    /// By bound table: whether a parent's parked delete may wait for its rows to go.
+    parents: Vec<bool>,
+    /// Whether any parked record waits for something.
+    waiting: bool,
+}
+
+impl Shelf {
+    pub(super) fn open(
+        connection: &Connection,
+        tables: &[BoundTable],
+        references: &References,
+    ) -> rusqlite::Result<Self> {
+        let mut any = connection.prepare_cached(include_str!("sql/parked_any.sql"))?;
+        let (any, waiting): (bool, bool) = any.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut shelf =
+            Self { tables: vec![false; tables.len()], parents: vec![false; tables.len()], waiting };
+        if any {
+            let mut in_table = connection.prepare_cached(include_str!("sql/parked_in_table.sql"))?;
+            for (holds, table) in shelf.tables.iter_mut().zip(tables) {
+                *holds = in_table.query_row([table.binding.schema.name.as_str()], |row| row.get(0))?;
+            }
+            for child in 0..tables.len() {
+                shelf.parents[child] =
+                    waiting && references.parents_of(child).any(|parent| shelf.tables[parent]);
+            }
+        }
+        Ok(shelf)
+    }
+
+    /// Whether records of a table are parked.
+    pub(super) fn has(&self, table: usize) -> bool {
+        self.tables[table]
+    }
+
+    /// Whether any parked record waits for something.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.waiting
+    }
+
+    /// Whether a parked delete may wait until rows of this table no longer refer to its row.
+    pub(super) fn may_wait_for_children_of(&self, table: usize) -> bool {
+        self.parents[table]
+    }
+
+    /// Whether this very record is parked.
+    pub(super) fn holds(
+        &self,
+        connection: &Connection,
+        table: &BoundTable,
+        record: &ApplyRecord,
+    ) -> rusqlite::Result<bool> {
+        if !self.has(record.table) {
+            return Ok(false);
+        }
+        let entry = find(connection, table, &record.key)?;
+        Ok(entry.is_some_and(|entry| entry.compare(&record.source).is_eq()))
+    }
+}
+
+/// A cell's parked record.
+pub(super) fn find(
+    connection: &Connection,
+    table: &BoundTable,
+    key: &KeyBytes,
+) -> rusqlite::Result<Option<Entry>> {
+    let mut statement = connection.prepare_cached(include_str!("sql/parked_find.sql"))?;
+    statement
+        .query_row(params![table.binding.schema.name.as_str(), key.as_slice()], |row| {
+            Ok(Entry {
+                id: row.get(0)?,
+                generation: row.get::<_, Option<u32>>(1)?.unwrap_or_default(),
+                offset: row.get::<_, Option<u64>>(2)?.unwrap_or_default(),
+                code: row.get(3)?,
+                attempts: row.get(4)?,
+                first_at: row.get(5)?,
+                waits_for: row.get(6)?,
+            })
+        })
+        .optional()
+}
+
+/// Removes a parked record.
+pub(super) fn remove(connection: &Connection, id: i64) -> rusqlite::Result<()> {
+    connection.prepare_cached(include_str!("sql/parked_remove.sql"))?.execute([id]).map(drop)
+}
+
+/// Notes another attempt, and when the next one is due.
+pub(super) fn postpone(
+    connection: &Connection,
+    id: i64,
+    attempts: u32,
+    now: Ticks,
+    due_at: Ticks,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(include_str!("sql/parked_postpone.sql"))?;
+    statement.execute(params![id, attempts, now, due_at]).map(drop)
+}
+
+/// Parks a record, in place of one of its cell that is parked already.
+pub(super) fn park(connection: &Connection, entrant: &Entrant<'_>) -> rusqlite::Result<()> {
+    let Entrant { table, record, refusal, attempts, first_at, last_at, due_at, waits_for } = entrant;
+    let vv = match &record.resolved {
+        Ok(resolved) => resolved.vv.to_string(),
+        Err(vv) => vv.to_string(),
+    };
+    let mut statement = connection.prepare_cached(include_str!("sql/parked_write.sql"))?;
+    let Source { generation, partition, offset } = &record.source;
+    statement.execute(params![
+        table.binding.schema.name.as_str(),
+        record.key.as_slice(),
+        super::keys::text(table, &record.key),
+        vv,
+        generation,
+        partition,
+        offset,
+        refusal.kind.as_str(),
+        refusal.code,
+        refusal.message,
+        attempts,
+        first_at,
+        last_at,
+        due_at,
+        waits_for,
+        record.payload,
+    ])?;
+    Ok(())
+}
+
+/// A record that was made due.
+pub(super) struct Woken {
+    pub(super) table: String,
+    pub(super) key: KeyBytes,
+    pub(super) kind: Option<RefusalKind>,
+}
+
+/// Makes records due that wait for a token, at most so many.
+pub(super) fn wake(
+    connection: &Connection,
+    token: &Token,
+    now: Ticks,
+    limit: usize,
+) -> rusqlite::Result<Vec<Woken>> {
+    let mut statement = connection.prepare_cached(include_str!("sql/parked_wake.sql"))?;
+    let rows = statement.query_map(params![token, now, limit], |row| {
+        Ok(Woken {
+            table: row.get(0)?,
+            key: KeyBytes::new(row.get::<_, Option<Vec<u8>>>(1)?.unwrap_or_default()),
+            kind: RefusalKind::parse(&row.get::<_, String>(2)?),
+        })
+    })?;
+    rows.collect()
+}
+
+/// Exceptions, oldest first.
 pub(super) fn parked(member: &mut SqliteMember, filter: &ParkedFilter) -> Result<Vec<Parked>> {
-    Err(Error::Misuse { call: "parked", reason: "no code yet".to_owned() })
+    let action = "list its exceptions";
+    let limit = |limit: &usize| i64::try_from(*limit).unwrap_or(i64::MAX);
+    let read = || {
+        let connection = &member.connection;
+        let mut statement = match filter {
+            ParkedFilter::All { limit: most } => {
+                let mut statement = connection.prepare_cached(include_str!("sql/parked_list.sql"))?;
+                statement.raw_bind_parameter(1, limit(most))?;
+                statement
+            }
+            ParkedFilter::Retryable { now, limit: most } => {
+                let mut statement = connection.prepare_cached(include_str!("sql/parked_retryable.sql"))?;
+                statement.raw_bind_parameter(1, limit(most))?;
+                statement.raw_bind_parameter(2, now)?;
+                statement
+            }
+            ParkedFilter::Table { table, limit: most } => {
+                let mut statement = connection.prepare_cached(include_str!("sql/parked_of_table.sql"))?;
+                statement.raw_bind_parameter(1, limit(most))?;
+                statement.raw_bind_parameter(2, table.as_str())?;
+                statement
+            }
+        };
+        let mut rows = statement.raw_query();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(listed(row)?);
+        }
+        Ok(found)
+    };
+    let found: Vec<std::result::Result<Parked, String>> = read().map_err(failed(&member.path, action))?;
+    found
+        .into_iter()
+        .map(|parked| {
+            parked.map_err(|reason| Error::Damaged {
+                path: member.path.to_path_buf(),
+                object: "DataSync_dss_exceptions".to_owned(),
+                reason,
+            })
+        })
+        .collect()
 }
 
-#[expect(unused_variables, reason = "placeholder until the other half is written")]
+/// A listed exception; a reason if it is none that this program wrote.
+fn listed(row: &Row<'_>) -> rusqlite::Result<std::result::Result<Parked, String>> {
+    let at = match row.get::<_, String>(0)?.as_str() {
+        "apply" => ParkedAt::Apply,
+        "capture" => ParkedAt::Capture,
+        other => {
+            return Ok(Err(format!("an exception of {other:?}, which is neither `capture` nor `apply`")));
+        }
+    };
+    let kind = row.get::<_, String>(8)?;
+    let Some(kind) = RefusalKind::parse(&kind) else {
+        return Ok(Err(format!("an exception of the kind {kind:?}")));
+    };
+    let vv = match VersionVector::parse(&row.get::<_, String>(4)?) {
+        Ok(vv) => vv,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let place: (Option<u32>, Option<u32>, Option<u64>) = (row.get(5)?, row.get(6)?, row.get(7)?);
+    let source = match (at, place) {
+        (ParkedAt::Apply, (Some(generation), Some(partition), Some(offset))) => {
+            Some(Source { generation, partition, offset })
+        }
+        (ParkedAt::Apply, _) => return Ok(Err("a parked record without its place in the log".to_owned())),
+        (ParkedAt::Capture, _) => None,
+    };
+    Ok(Ok(Parked {
+        at,
+        table: TableName::new(row.get::<_, String>(1)?),
+        key: row.get::<_, Option<Vec<u8>>>(2)?.map(KeyBytes::new),
+        key_text: row.get(3)?,
+        vv,
+        source,
+        refusal: Refusal { kind, code: row.get(9)?, message: row.get(10)? },
+        attempts: row.get(11)?,
+        first_at: row.get(12)?,
+        last_at: row.get(13)?,
+        due_at: row.get(14)?,
+        payload: row.get::<_, Option<Vec<u8>>>(15)?.unwrap_or_default(),
+    }))
+}
+
+/// How many exceptions are stored, by table and end.
 pub(super) fn parked_counts(member: &mut SqliteMember) -> Result<BTreeMap<(TableName, &'static str), u64>> {
-    Err(Error::Misuse { call: "parked_counts", reason: "no code yet".to_owned() })
+    let read = || {
+        let mut statement = member.connection.prepare_cached(include_str!("sql/parked_counts.sql"))?;
+        let mut rows = statement.raw_query();
+        let mut counts = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let end = if row.get::<_, String>(1)? == "capture" { "capture" } else { "apply" };
+            *counts.entry((TableName::new(row.get::<_, String>(0)?), end)).or_default() +=
+                row.get::<_, u64>(2)?;
+        }
+        Ok(counts)
+    };
+    read().map_err(failed(&member.path, "count its exceptions"))
 }
 
-#[expect(unused_variables, reason = "placeholder until the other half is written")]
+/// Makes parked records due at once, all or those of one table; returns how many.
 pub(super) fn retry_parked(member: &mut SqliteMember, table: Option<&TableName>) -> Result<u64> {
-    Err(Error::Misuse { call: "retry_parked", reason: "no code yet".to_owned() })
+    let write = || {
+        let mut statement = member.connection.prepare_cached(include_str!("sql/parked_make_due.sql"))?;
+        statement.execute([table.map(TableName::as_str)])
+    };
+    let changed = write().map_err(failed(&member.path, "make its exceptions due"))?;
+    Ok(changed as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_five_minutes() {
+        let seconds = |attempts| (due_at(0, attempts)) / time::TICKS_A_SECOND;
+        assert_eq!([1, 2, 3, 9, 10, 40].map(seconds), [1, 2, 4, 256, 300, 300]);
+        assert_eq!(due_at(Ticks::MAX, 3), Ticks::MAX);
+    }
+
+    #[test]
+    fn tokens_tell_what_is_waited_for() {
+        let (table, other) = (TableName::new("a"), TableName::new("b"));
+        let key = KeyBytes::new([2]);
+        let tokens = [
+            row_token(&table, &[0], &key),
+            row_token(&other, &[0], &key),
+            row_token(&table, &[1], &key),
+            row_token(&table, &[0], &KeyBytes::new([4])),
+            referrer_token(&table, &key),
+        ];
+        for (at, token) in tokens.iter().enumerate() {
+            assert!(!tokens[..at].contains(token), "token {at}");
+        }
+    }
 }

@@ -8,26 +8,38 @@ mod cascade;
 mod catalog;
 mod clock;
 mod connect;
+mod decide;
 mod declared;
+mod deferred;
 mod digest;
 mod exceptions;
 mod failure;
 mod image;
 mod inspect;
+mod keys;
 mod lexer;
 mod objects;
 mod offsets;
+mod parking;
 mod poll;
 mod provision;
 mod quote;
+mod references;
+mod refusal;
 mod rows;
+mod run;
 mod scan;
 mod settings;
+mod shape;
 mod states;
+mod swap;
 mod table;
 mod template;
 mod token;
+mod tracking;
 mod values;
+mod watch;
+mod writes;
 
 pub use connect::SqliteConnector;
 pub use settings::{OnLoss, SqliteSettings};
@@ -67,6 +79,8 @@ pub struct SqliteMember {
     ended_listings: Vec<(usize, String)>,
     /// Whether the file has sync objects; found with `schema_version`.
     provisioned: bool,
+    /// What apply has prepared for `schema_version`.
+    shapes: Option<Arc<shape::Shapes>>,
     /// Values that were rounded because of [`OnLoss::Round`], since the connection was opened.
     rounded: u64,
 }

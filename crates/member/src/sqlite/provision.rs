@@ -19,14 +19,29 @@ use serde::{Deserialize, Serialize};
 use tributary_model::{OnDelete, TableSchema};
 
 /// The objects that every member has: name, kind, purpose, SQL.
-const FIXED: [(&str, &str, &str, &str); 9] = [
-    ("DataSync_dss_provisioning", "table", "whose member this is", include_str!("sql/create_provisioning.sql")),
-    ("DataSync_dss_tables", "table", "list of the synchronised tables", include_str!("sql/create_tables.sql")),
+const FIXED: [(&str, &str, &str, &str); 10] = [
+    (
+        "DataSync_dss_provisioning",
+        "table",
+        "whose member this is",
+        include_str!("sql/create_provisioning.sql"),
+    ),
+    (
+        "DataSync_dss_tables",
+        "table",
+        "list of the synchronised tables",
+        include_str!("sql/create_tables.sql"),
+    ),
     ("DataSync_dss_counter", "table", "counter of versions", include_str!("sql/create_counter.sql")),
     ("DataSync_dss_apply", "table", "mark of a running apply", include_str!("sql/create_apply.sql")),
     ("DataSync_dss_token", "table", "capture's token", include_str!("sql/create_token.sql")),
     ("DataSync_dss_offsets", "table", "apply's offsets", include_str!("sql/create_offsets.sql")),
-    ("DataSync_dss_exceptions", "table", "rows that could not be carried", include_str!("sql/create_exceptions.sql")),
+    (
+        "DataSync_dss_exceptions",
+        "table",
+        "rows that could not be carried",
+        include_str!("sql/create_exceptions.sql"),
+    ),
     (
         "DataSync_dss_exceptions_row",
         "index",
@@ -38,6 +53,12 @@ const FIXED: [(&str, &str, &str, &str); 9] = [
         "index",
         "exceptions that are due",
         include_str!("sql/create_exceptions_due.sql"),
+    ),
+    (
+        "DataSync_dss_exceptions_waits",
+        "index",
+        "exceptions that wait for a row",
+        include_str!("sql/create_exceptions_waits.sql"),
     ),
 ];
 
@@ -59,7 +80,11 @@ impl ProvisionedColumns {
             column.map_or_else(String::new, |column| column.declared.clone())
         };
         Self {
-            columns: table.columns.iter().map(|column| (column.name.clone(), declared(&column.name))).collect(),
+            columns: table
+                .columns
+                .iter()
+                .map(|column| (column.name.clone(), declared(&column.name)))
+                .collect(),
             key: table.key_columns().map(|column| column.name.clone()).collect(),
         }
     }
@@ -232,8 +257,9 @@ impl Run<'_> {
         }
         if self.query::<i64>("SELECT version FROM \"DataSync_dss_counter\" WHERE id = 1", &[])?.is_none() {
             let last = self.highest_version()?;
-            let sql =
-                format!("INSERT INTO \"DataSync_dss_counter\" (id, version, batch) VALUES (1, {last}, {last})");
+            let sql = format!(
+                "INSERT INTO \"DataSync_dss_counter\" (id, version, batch) VALUES (1, {last}, {last})"
+            );
             self.execute("the first version is 2", &sql)?;
         }
         Ok(())
@@ -241,8 +267,9 @@ impl Run<'_> {
 
     /// The highest version that was ever given, for a file whose counter was lost: none may be given twice.
     fn highest_version(&self) -> Result<i64> {
-        let mut highest =
-            self.query::<i64>("SELECT highest_version FROM \"DataSync_dss_token\" WHERE id = 1", &[])?.unwrap_or(1);
+        let mut highest = self
+            .query::<i64>("SELECT highest_version FROM \"DataSync_dss_token\" WHERE id = 1", &[])?
+            .unwrap_or(1);
         for name in our_tables(self.transaction, self.path)?.0 {
             let sql = format!("SELECT max(local_version) FROM {}", identifier(&name));
             highest = highest.max(self.query::<Option<i64>>(&sql, &[])?.flatten().unwrap_or(1));
@@ -267,9 +294,14 @@ impl Run<'_> {
         let label = &table.binding.local_table;
         // Triggers of ours that are no longer wanted, or are not as they should be, go first.
         for (name, sql) in catalog::triggers(self.transaction, self.path, label)? {
-            let stays = wanted.iter().any(|object| object.kind == "trigger" && object.name == name && object.sql == sql);
+            let stays = wanted
+                .iter()
+                .any(|object| object.kind == "trigger" && object.name == name && object.sql == sql);
             if is_our_trigger(&name, &sql) && !stays {
-                self.execute(&format!("replace a trigger of {label}"), &format!("DROP TRIGGER {}", identifier(&name)))?;
+                self.execute(
+                    &format!("replace a trigger of {label}"),
+                    &format!("DROP TRIGGER {}", identifier(&name)),
+                )?;
             }
         }
         for object in &wanted {
@@ -353,8 +385,9 @@ impl Run<'_> {
         };
         table.first_incarnation = stored.first_incarnation.clone();
         table.incarnation = stored.incarnation.clone();
-        let same_cells = stored.columns.as_ref().is_some_and(|columns| columns.key_types() == now.key_types())
-            && stored.local_table == label;
+        let same_cells =
+            stored.columns.as_ref().is_some_and(|columns| columns.key_types() == now.key_types())
+                && stored.local_table == label;
         if !same_cells {
             if schema.generation <= stored.generation {
                 return Err(Error::TableChanged {
@@ -457,7 +490,8 @@ fn run_deprovision(member: &mut SqliteMember, keep: bool) -> Result<Vec<Statemen
         let mut statement = transaction
             .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name")
             .map_err(failed(&path, action))?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed(&path, action))?;
+        let rows =
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed(&path, action))?;
         rows.collect::<rusqlite::Result<_>>().map_err(failed(&path, action))?
     };
     for (name, sql) in triggers {
@@ -494,7 +528,11 @@ fn create_table(binding: &TableBinding, bindings: &[std::sync::Arc<TableBinding>
         .filter_map(|(position, column)| {
             let name = local(&position)?;
             let not_null = if column.nullable && !schema.key.contains(&position) { "" } else { " NOT NULL" };
-            Some(format!("{} {}{not_null}", identifier(name), created_type(column.logical, column.max_length)))
+            Some(format!(
+                "{} {}{not_null}",
+                identifier(name),
+                created_type(column.logical, column.max_length)
+            ))
         })
         .collect();
     let list = |names: &[&str]| names.iter().map(|name| identifier(name)).collect::<Vec<_>>().join(", ");
@@ -509,7 +547,9 @@ fn create_table(binding: &TableBinding, bindings: &[std::sync::Arc<TableBinding>
     }
     for key in &schema.foreign_keys {
         let Some(columns) = names(&key.columns) else { continue };
-        let Some(parent) = bindings.iter().find(|other| other.schema.name == key.references) else { continue };
+        let Some(parent) = bindings.iter().find(|other| other.schema.name == key.references) else {
+            continue;
+        };
         let Some(referenced) = referenced_columns(parent, &key.referenced_columns) else { continue };
         parts.push(format!(
             "FOREIGN KEY ({}) REFERENCES {} ({}){}",

@@ -1,0 +1,2 @@
+-- Takes a mark away from a cell that had no tracking row.
+DELETE FROM {tracking} WHERE {tracking_match}

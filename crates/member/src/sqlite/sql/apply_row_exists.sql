@@ -1,0 +1,2 @@
+-- Whether a row is there.
+SELECT 1 FROM {base} AS b WHERE {base_match}

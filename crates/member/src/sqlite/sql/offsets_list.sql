@@ -1,0 +1,1 @@
+SELECT topic, generation, partition, next_offset, log_id FROM "DataSync_dss_offsets" ORDER BY topic, generation, partition

@@ -1,0 +1,1 @@
+DELETE FROM "DataSync_dss_exceptions" WHERE id = ?1
