@@ -13,7 +13,7 @@ use tributary_stream::embedded::{Access, EmbeddedLog};
 use tributary_stream::{Channels, Log, TopicLimits, Topics};
 
 /// Prefix of all topic names.
-const TOPIC_PREFIX: &str = "tributary";
+pub const TOPIC_PREFIX: &str = "tributary";
 
 /// How a group is opened.
 #[derive(Clone)]

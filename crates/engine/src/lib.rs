@@ -8,7 +8,7 @@ mod error;
 mod members;
 mod workers;
 
-pub use engine::{Engine, Options};
+pub use engine::{Engine, Options, TOPIC_PREFIX};
 pub use error::EngineError;
 pub use members::{Provisioned, connector, inspect_all, provision_all};
 pub use workers::Roles;

@@ -10,11 +10,25 @@ pub fn table_content(connection: &Connection, table: &str) -> Vec<String> {
     let columns = statement.column_count();
     let rows = statement.query_map([], |row| {
         let values: Result<Vec<Value>, _> = (0..columns).map(|at| row.get(at)).collect();
-        Ok(format!("{:?}", values?))
+        Ok(values?.iter().map(comparable).collect::<Vec<_>>().join(" | "))
     });
     let mut content: Vec<String> = rows.unwrap().map(Result::unwrap).collect();
     content.sort_unstable();
     content
+}
+
+/// A value as text. A decimal may lie in one member as a number and in another as text with its trailing zeros.
+fn comparable(value: &Value) -> String {
+    let decimal = |text: &str| {
+        let plain = text.contains('.') && text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
+        plain.then(|| text.parse::<f64>().ok()).flatten()
+    };
+    match value {
+        Value::Integer(number) => number.to_string(),
+        Value::Real(number) => number.to_string(),
+        Value::Text(text) => decimal(text).map_or_else(|| format!("{text:?}"), |number| number.to_string()),
+        Value::Null | Value::Blob(_) => format!("{value:?}"),
+    }
 }
 
 /// Fails with the first differing rows unless every member holds the same rows in these tables.

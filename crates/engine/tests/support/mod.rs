@@ -14,16 +14,16 @@ use tributary_group::progress::{Progress, progress};
 use tributary_stream::Log;
 
 /// How long anything may take before a test gives up.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-pub struct Pipe {
+pub(crate) struct Pipe {
     folder: tempfile::TempDir,
     members: Vec<String>,
     text: String,
 }
 
 impl Pipe {
-    pub fn new(members: &[&str], tables: &[&str], extra: &str) -> Self {
+    pub(crate) fn new(members: &[&str], tables: &[&str], extra: &str) -> Self {
         let mut text = String::from("group: test\nlog: { embedded: ./test.log.db }\nmembers:\n");
         for member in members {
             writeln!(text, "  {member}: {{ url: \"sqlite:{member}.db\" }}").unwrap();
@@ -37,31 +37,31 @@ impl Pipe {
         Self { folder: tempfile::tempdir().unwrap(), members, text }
     }
 
-    pub fn member_path(&self, member: &str) -> PathBuf {
+    pub(crate) fn member_path(&self, member: &str) -> PathBuf {
         self.folder.path().join(format!("{member}.db"))
     }
 
-    pub fn log_path(&self) -> PathBuf {
+    pub(crate) fn log_path(&self) -> PathBuf {
         self.folder.path().join("test.log.db")
     }
 
-    pub fn state_path(&self) -> PathBuf {
+    pub(crate) fn state_path(&self) -> PathBuf {
         self.folder.path().join("test.data").join("resolver.db")
     }
 
-    pub fn connect(&self, member: &str) -> Connection {
+    pub(crate) fn connect(&self, member: &str) -> Connection {
         let connection = Connection::open(self.member_path(member)).unwrap();
         connection.busy_timeout(Duration::from_secs(30)).unwrap();
         connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON").unwrap();
         connection
     }
 
-    pub fn execute(&self, member: &str, sql: &str) {
+    pub(crate) fn execute(&self, member: &str, sql: &str) {
         self.connect(member).execute_batch(sql).unwrap();
     }
 
     /// Rows as `a|b|c`.
-    pub fn rows(&self, member: &str, sql: &str) -> Vec<String> {
+    pub(crate) fn rows(&self, member: &str, sql: &str) -> Vec<String> {
         let connection = self.connect(member);
         let mut statement = connection.prepare(sql).unwrap();
         let columns = statement.column_count();
@@ -80,19 +80,19 @@ impl Pipe {
         rows.unwrap().map(Result::unwrap).collect()
     }
 
-    pub fn file(&self) -> GroupFile {
+    pub(crate) fn file(&self) -> GroupFile {
         let path = self.folder.path().join("tributary.yaml");
         std::fs::write(&path, &self.text).unwrap();
         GroupFile::load(&path).unwrap()
     }
 
-    pub fn open(&self) -> Engine {
+    pub(crate) fn open(&self) -> Engine {
         let options = Options { create_members: true, enable_wal: true, ..Options::default() };
         block_on(Engine::open(self.file(), options)).unwrap()
     }
 
     /// Provisions and starts all workers.
-    pub fn start(&self) -> Running {
+    pub(crate) fn start(&self) -> Running {
         let engine = self.open();
         for provisioned in block_on(engine.provision(false)) {
             let bound = provisioned.bound.expect("the member can be reached");
@@ -104,7 +104,7 @@ impl Pipe {
     }
 
     /// Starts all workers on the members as they are.
-    pub fn start_unprovisioned(&self) -> Running {
+    pub(crate) fn start_unprovisioned(&self) -> Running {
         let options = Options::default();
         let engine = block_on(Engine::open(self.file(), options)).unwrap();
         engine.start(&Roles::all()).unwrap();
@@ -112,12 +112,12 @@ impl Pipe {
     }
 }
 
-pub struct Running {
-    pub engine: Engine,
+pub(crate) struct Running {
+    pub(crate) engine: Engine,
 }
 
 impl Running {
-    pub fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self) -> Progress {
         let engine = &self.engine;
         let read =
             progress(&engine.file, &engine.spec, &engine.channels, engine.log.as_ref(), &engine.connectors);
@@ -125,13 +125,13 @@ impl Running {
     }
 
     /// Waits until everything that was committed before is in every member.
-    pub fn drain(&self) {
+    pub(crate) fn drain(&self) {
         self.wait_for("everything to be drained", Progress::is_drained);
         // What apply itself has set in motion (rows that were restored, users' triggers) comes in a second round.
         self.wait_for("everything to stay drained", Progress::is_drained);
     }
 
-    pub fn wait_for(&self, what: &str, mut wanted: impl FnMut(&Progress) -> bool) {
+    pub(crate) fn wait_for(&self, what: &str, mut wanted: impl FnMut(&Progress) -> bool) {
         let started = Instant::now();
         loop {
             let progress = self.progress();
@@ -149,13 +149,13 @@ impl Running {
     }
 
     /// How many records the ledger has.
-    pub fn conflicts(&self) -> usize {
+    pub(crate) fn conflicts(&self) -> usize {
         let topic = self.engine.channels.topics.conflicts();
         block_on(tributary_stream::read_latest(self.engine.log.as_ref(), &topic)).unwrap().len()
     }
 
     /// The ends of all partitions of all topics.
-    pub fn ends(&self) -> BTreeMap<String, Vec<u64>> {
+    pub(crate) fn ends(&self) -> BTreeMap<String, Vec<u64>> {
         let log = &self.engine.log;
         let topics = block_on(log.topics()).unwrap();
         let ends = topics.iter().map(|topic| {
@@ -165,11 +165,11 @@ impl Running {
         ends.collect()
     }
 
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         assert_eq!(self.engine.stop(), Vec::<String>::new(), "all workers ended in time");
     }
 }
 
-pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
