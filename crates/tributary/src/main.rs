@@ -1,3 +1,22 @@
 //! The command line of Tributary: argument parsing and wiring only.
+//!
+//! Standard output carries what was asked for, standard error everything else. Every command is a file of
+//! [`command`]; what it shows is made by the crates behind it.
 
-fn main() {}
+mod arguments;
+mod command;
+mod failure;
+mod group;
+mod output;
+
+use arguments::Cli;
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match command::run(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => failure::report(&error),
+    }
+}

@@ -1,0 +1,71 @@
+//! `bench`: load on this machine, measured.
+
+use super::Context;
+use crate::failure::Exit;
+use crate::output::{self, Format};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use std::path::PathBuf;
+use std::time::Duration;
+use tributary_demo::bench::{Options, Workload, run as measure};
+
+/// What `bench` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// What is measured; by default everything.
+    #[arg(value_parser = PossibleValuesParser::new(Workload::ALL.map(Workload::as_str)))]
+    workload: Vec<String>,
+    /// Rows of the table.
+    #[arg(long, value_name = "NUMBER", default_value_t = 200_000)]
+    rows: u64,
+    /// Changes of `update` and `mixed`; by default as many as rows, at most 200,000.
+    #[arg(long, value_name = "NUMBER")]
+    changes: Option<u64>,
+    /// Members of the group.
+    #[arg(long, value_name = "NUMBER", default_value_t = 2)]
+    members: usize,
+    /// Changes a second of `delay`.
+    #[arg(long, value_name = "NUMBER", default_value_t = 500)]
+    rate: u32,
+    /// How long `delay` and `idle` are watched.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    duration: Duration,
+    /// Length of the text that makes up most of a row.
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    value_bytes: usize,
+    /// The same seed gives the same rows in the same order.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+    /// Does not measure capture, resolver and apply one by one.
+    #[arg(long)]
+    no_stages: bool,
+    /// Puts the files into this folder, and leaves them there.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+pub(crate) fn run(context: &Context, arguments: Arguments) -> anyhow::Result<Exit> {
+    let named: Vec<_> = arguments.workload.iter().filter_map(|name| Workload::parse(name)).collect();
+    let options = Options {
+        workloads: if named.is_empty() { Workload::ALL.to_vec() } else { named },
+        rows: arguments.rows,
+        changes: arguments.changes,
+        members: arguments.members,
+        rate: arguments.rate,
+        duration: arguments.duration,
+        value_bytes: arguments.value_bytes,
+        seed: arguments.seed,
+        stages: !arguments.no_stages,
+        dir: arguments.dir,
+        ..Options::default()
+    };
+    let report = measure(&options, &mut anstream::stderr())?;
+    output::line(
+        match context.output {
+            Format::Json => report.to_json(),
+            Format::Text => report.to_text(),
+        }
+        .trim_end(),
+    )?;
+    Ok(Exit::Well)
+}

@@ -1,0 +1,79 @@
+//! `check`: do members and group file fit together?
+
+use super::Context;
+use crate::failure::Exit;
+use crate::group::{block_on, connectors, known_spec, load};
+use crate::output::{self, Format, bad, faint, good, odd};
+use clap::Args;
+use tributary_engine::inspect_all;
+use tributary_group::check::{CheckReport, FindingView, check};
+
+/// What `check` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {}
+
+pub(crate) fn run(context: &Context, _: &Arguments) -> anyhow::Result<Exit> {
+    let file = load(&context.group_file)?;
+    let report = block_on(async {
+        let known = known_spec(&file).await?;
+        Ok(check(&file, inspect_all(&connectors(&file)).await, known.as_ref()))
+    })?;
+    match context.output {
+        Format::Json => output::json(&report)?,
+        Format::Text => told(&report)?,
+    }
+    Ok(Exit::found(report.errors() > 0))
+}
+
+fn told(report: &CheckReport) -> anyhow::Result<()> {
+    let mut rows = Vec::new();
+    for member in &report.members {
+        let server = member.server.clone().unwrap_or_else(|| "cannot be looked at".to_owned());
+        for table in &member.tables {
+            let state = match (table.exists, table.provisioned) {
+                (false, _) => "to be created",
+                (true, false) => "not provisioned",
+                (true, true) => "provisioned",
+            };
+            rows.push(vec![
+                member.member.clone(),
+                server.clone(),
+                table.table.clone(),
+                table.local.clone(),
+                table.columns.to_string(),
+                state.to_owned(),
+            ]);
+        }
+        if member.tables.is_empty() {
+            rows.push(vec![
+                member.member.clone(),
+                server,
+                String::new(),
+                String::new(),
+                String::new(),
+                String::new(),
+            ]);
+        }
+    }
+    output::table(&["member", "database", "table", "there", "columns", "state"], rows)?;
+    for finding in &report.findings {
+        finding_line(finding)?;
+    }
+    let (errors, warnings) = (report.errors(), report.warnings());
+    let summary = format!("{errors} errors, {warnings} warnings");
+    output::line(&if errors > 0 { bad(&summary) } else { good(&summary) })
+}
+
+/// One finding, with its remedy on a second line.
+pub(super) fn finding_line(finding: &FindingView) -> anyhow::Result<()> {
+    let word = match finding.severity {
+        "error" => bad(finding.severity),
+        "warning" => odd(finding.severity),
+        _ => faint(finding.severity),
+    };
+    let place: Vec<&str> =
+        [&finding.member, &finding.table].into_iter().flatten().map(String::as_str).collect();
+    let place = if place.is_empty() { String::new() } else { format!("{}: ", place.join(", ")) };
+    output::line(&format!("{word}: {place}{}", finding.message))?;
+    output::line(&format!("  {}", faint(&finding.remedy)))
+}

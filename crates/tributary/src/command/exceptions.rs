@@ -1,0 +1,152 @@
+//! `exceptions`: what members refused.
+
+use super::Context;
+use crate::failure::Exit;
+use crate::group::{block_on, open_to_read, opened};
+use crate::output::{self, Format, bad, faint, good, heading, note};
+use clap::{Args, Subcommand};
+use tributary_engine::Engine;
+use tributary_group::exceptions::{
+    ExceptionFilter, ExceptionView, Exceptions, list_exceptions, retry_exceptions,
+};
+
+/// What `exceptions` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Lists what members refused, and rows that cannot be published.
+    List(Filter),
+    /// Shows one with all that is known of it.
+    Show {
+        /// Its id, or the beginning of it.
+        id: String,
+    },
+    /// Lets the running workers try again at once.
+    Retry(Filter),
+}
+
+#[derive(Debug, Args)]
+struct Filter {
+    /// Of this table.
+    #[arg(long, value_name = "TABLE")]
+    table: Option<String>,
+    /// In this member.
+    #[arg(long, value_name = "ID")]
+    member: Option<String>,
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Exit> {
+    block_on(async {
+        let engine = open_to_read(&context.group_file).await?;
+        match &arguments.action {
+            Action::List(filter) => list(context, &engine, filter).await,
+            Action::Show { id } => {
+                let all = list_exceptions(&opened(&engine), &ExceptionFilter::default()).await;
+                warn(&all);
+                show(context, all.find(id)?)?;
+                Ok(Exit::Well)
+            }
+            Action::Retry(filter) => retry(context, &engine, filter).await,
+        }
+    })
+}
+
+fn filter(engine: &Engine, filter: &Filter) -> anyhow::Result<ExceptionFilter> {
+    let group = opened(engine);
+    Ok(ExceptionFilter {
+        member: filter.member.as_deref().map(|id| group.connector(id).map(|c| c.id().clone())).transpose()?,
+        table: filter.table.as_deref().map(|name| group.table(name)).transpose()?,
+        at: None,
+    })
+}
+
+/// Members that could not be asked, on standard error: the listing is not whole.
+fn warn(all: &Exceptions) {
+    for unasked in &all.unasked {
+        note(&bad(&format!("{} cannot be asked: {} ({})", unasked.member, unasked.trouble, unasked.code)));
+    }
+}
+
+async fn list(context: &Context, engine: &Engine, wanted: &Filter) -> anyhow::Result<Exit> {
+    let all = list_exceptions(&opened(engine), &filter(engine, wanted)?).await;
+    warn(&all);
+    match context.output {
+        Format::Json => output::json(&all)?,
+        Format::Text if all.exceptions.is_empty() => note(&faint("no exceptions")),
+        Format::Text => {
+            let rows = all.exceptions.iter().map(|found| {
+                vec![
+                    found.id.clone(),
+                    found.member.to_string(),
+                    found.at.to_owned(),
+                    found.table.to_string(),
+                    output::cell(&found.key, 30),
+                    found.kind.to_owned(),
+                    found.attempts.to_string(),
+                    found.last_at.clone(),
+                    output::cell(&found.message, 60),
+                ]
+            });
+            let header = ["id", "member", "at", "table", "key", "kind", "tries", "last tried", "message"];
+            output::table(&header, rows.collect())?;
+        }
+    }
+    Ok(Exit::found(!all.unasked.is_empty()))
+}
+
+fn show(context: &Context, found: &ExceptionView) -> anyhow::Result<()> {
+    if context.output == Format::Json {
+        return output::json(found);
+    }
+    output::line(&format!("{} {} in {}", heading("exception"), found.id, found.member))?;
+    let what = match (found.at, found.deletes) {
+        ("capture", _) => "this row cannot be published",
+        (_, Some(true)) => "the delete of this row was refused",
+        (_, _) => "this row was refused",
+    };
+    output::line(&format!("{} [{}]: {what}", found.table, found.key))?;
+    let source = found.source.as_ref();
+    let source = source.map(|s| format!("partition {}, offset {}", s.partition, s.offset));
+    let lines = [
+        ("why", Some(format!("{} ({}): {}", found.kind, found.code, found.message))),
+        ("tried", Some(format!("{} times, {} to {}", found.attempts, found.first_at, found.last_at))),
+        ("tried again", found.due_at.clone()),
+        ("change of", found.origin.clone()),
+        ("takes into account", Some(found.vector.clone()).filter(|text| !text.is_empty())),
+        ("in the log", source),
+        ("row", found.row.as_ref().map(tributary_group::view::RowView::text)),
+    ];
+    for (name, text) in lines {
+        if let Some(text) = text {
+            output::line(&format!("  {name}: {text}"))?;
+        }
+    }
+    Ok(())
+}
+
+async fn retry(context: &Context, engine: &Engine, wanted: &Filter) -> anyhow::Result<Exit> {
+    let retried = retry_exceptions(&opened(engine), &filter(engine, wanted)?).await;
+    match context.output {
+        Format::Json => output::json(&retried)?,
+        Format::Text => {
+            for member in &retried {
+                let line = match (&member.due, &member.trouble) {
+                    (Some(due), _) => good(&format!("{}: {due} are due now", member.member)),
+                    (None, trouble) => bad(&format!(
+                        "{}: {}",
+                        member.member,
+                        trouble.as_deref().unwrap_or("cannot be asked")
+                    )),
+                };
+                output::line(&line)?;
+            }
+            note(&faint("a running `tributary run`, or the next `tributary sync`, tries them again"));
+        }
+    }
+    Ok(Exit::found(retried.iter().any(|member| member.due.is_none())))
+}

@@ -1,0 +1,63 @@
+//! The commands, one file each.
+
+pub(crate) mod bench;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod conflicts;
+pub(crate) mod deprovision;
+pub(crate) mod exceptions;
+pub(crate) mod init;
+pub(crate) mod provision;
+pub(crate) mod quickstart;
+pub(crate) mod run;
+pub(crate) mod status;
+pub(crate) mod sync;
+pub(crate) mod tail;
+pub(crate) mod verify;
+
+use crate::arguments::{Cli, Command};
+use crate::failure::Exit;
+use crate::output::Format;
+use std::path::PathBuf;
+use tributary_runtime::logging;
+
+/// What every command is told.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The group file.
+    pub(crate) group_file: PathBuf,
+    /// How results are written.
+    pub(crate) output: Format,
+    /// How log lines look.
+    pub(crate) log_format: Format,
+}
+
+/// `run` tells workers' states itself, so what the supervisor logs of them would come twice.
+const QUIET: &str = "warn,tributary_runtime::supervisor=off";
+
+/// Does what the command line says.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let context = Context { group_file: cli.group_file, output: cli.output, log_format: cli.log_format };
+    let (format, default) = match context.log_format {
+        Format::Text => (logging::Format::Text, QUIET),
+        Format::Json => (logging::Format::Json, "info"),
+    };
+    let filter = cli.log.unwrap_or_else(|| default.to_owned());
+    logging::init(&logging::Settings { format, filter, ..logging::Settings::default() })?;
+    match cli.command {
+        Command::Init(arguments) => init::run(&context, &arguments),
+        Command::Quickstart(arguments) => quickstart::run(&context, arguments),
+        Command::Check(arguments) => check::run(&context, &arguments),
+        Command::Provision(arguments) => provision::run(&context, &arguments),
+        Command::Deprovision(arguments) => deprovision::run(&context, &arguments),
+        Command::Run(arguments) => run::run(&context, arguments),
+        Command::Status(arguments) => status::run(&context, &arguments),
+        Command::Sync(arguments) => sync::run(&context, &arguments),
+        Command::Verify(arguments) => verify::run(&context, &arguments),
+        Command::Conflicts(arguments) => conflicts::run(&context, &arguments),
+        Command::Exceptions(arguments) => exceptions::run(&context, &arguments),
+        Command::Tail(arguments) => tail::run(&context, &arguments),
+        Command::Bench(arguments) => bench::run(&context, arguments),
+        Command::Completions(arguments) => Ok(completions::run(&arguments)),
+    }
+}

@@ -1,0 +1,164 @@
+//! `provision`: creates what synchronisation needs in the members.
+
+use super::Context;
+use super::check::finding_line;
+use crate::failure::Exit;
+use crate::group::{block_on, connectors, known_spec, load};
+use crate::output::{self, Format, bad, good};
+use clap::Args;
+use serde::Serialize;
+use tributary_engine::{Engine, EngineError, Options, Provisioned, inspect_all, provision_all};
+use tributary_group::check::FindingView;
+use tributary_group::file::GroupFile;
+use tributary_group::spec::{GroupFinding, derive};
+use tributary_member::{Severity, Statement};
+use tributary_runtime::Chain;
+
+/// What `provision` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Only prints the SQL that would be run; changes nothing, not even the log.
+    #[arg(long)]
+    dry_run: bool,
+    /// Creates database files that are not there, empty.
+    #[arg(long)]
+    create: bool,
+    /// Switches databases to WAL mode that are not in it.
+    #[arg(long)]
+    enable_wal: bool,
+}
+
+/// A statement, for programs.
+#[derive(Debug, Serialize)]
+pub(super) struct StatementView {
+    purpose: String,
+    sql: String,
+}
+
+impl From<&Statement> for StatementView {
+    fn from(statement: &Statement) -> Self {
+        Self { purpose: statement.purpose.clone(), sql: statement.sql.clone() }
+    }
+}
+
+/// What was done in a member, for programs.
+#[derive(Debug, Serialize)]
+pub(super) struct MemberView {
+    pub(super) member: String,
+    pub(super) statements: Vec<StatementView>,
+    pub(super) error: Option<String>,
+    pub(super) code: Option<&'static str>,
+    pub(super) findings: Vec<FindingView>,
+}
+
+impl MemberView {
+    pub(super) fn of(member: String, done: &Result<Vec<Statement>, tributary_member::Error>) -> Self {
+        let (statements, error, code) = match done {
+            Ok(statements) => (statements.iter().map(StatementView::from).collect(), None, None),
+            Err(error) => (Vec::new(), Some(Chain(error).to_string()), Some(error.code())),
+        };
+        Self { member, statements, error, code, findings: Vec::new() }
+    }
+
+    /// Whether there was nothing to do.
+    pub(super) fn statements_are_empty(&self) -> bool {
+        self.statements.is_empty()
+    }
+
+    fn failed(&self) -> bool {
+        self.error.is_some() || self.findings.iter().any(|finding| finding.severity == "error")
+    }
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Exit> {
+    let file = load(&context.group_file)?;
+    let (findings, provisioned) = block_on(async {
+        if arguments.dry_run {
+            return planned(&file).await;
+        }
+        let options = Options {
+            create_members: arguments.create,
+            enable_wal: arguments.enable_wal,
+            ..Options::default()
+        };
+        let engine = Engine::open(file, options).await?;
+        let provisioned = engine.provision(false).await;
+        Ok((engine.findings, provisioned))
+    })?;
+    let members: Vec<_> = provisioned.iter().map(view).collect();
+    let group: Vec<_> = findings.iter().map(FindingView::from).collect();
+    show(context, arguments.dry_run, &group, &members, "provisioned")
+}
+
+/// What would be done, with everything left as it is.
+async fn planned(file: &GroupFile) -> anyhow::Result<(Vec<GroupFinding>, Vec<Provisioned>)> {
+    let connectors = connectors(file);
+    let known = known_spec(file).await?;
+    let mut reached = Vec::new();
+    for (member, inspection) in inspect_all(&connectors).await {
+        // One that cannot be reached is told when its own turn comes.
+        if let Ok(inspection) = inspection {
+            reached.push((member, inspection));
+        }
+    }
+    let (spec, findings) = derive(file, &reached, known.as_ref());
+    if findings.iter().any(|found| found.finding.severity == Severity::Error) {
+        return Err(EngineError::Findings { findings }.into());
+    }
+    let provisioned = provision_all(file, &spec, &connectors, true).await;
+    Ok((findings, provisioned))
+}
+
+fn view(done: &Provisioned) -> MemberView {
+    let mut view = MemberView::of(done.member.to_string(), &done.statements);
+    if let Some(bound) = &done.bound {
+        view.findings = bound.findings.iter().map(FindingView::from).collect();
+    }
+    view
+}
+
+/// Shows what was done, or would be, in all members.
+pub(super) fn show(
+    context: &Context,
+    dry_run: bool,
+    group: &[FindingView],
+    members: &[MemberView],
+    done: &str,
+) -> anyhow::Result<Exit> {
+    #[derive(Serialize)]
+    struct Shown<'a> {
+        dry_run: bool,
+        findings: &'a [FindingView],
+        members: &'a [MemberView],
+    }
+    match context.output {
+        Format::Json => output::json(&Shown { dry_run, findings: group, members })?,
+        Format::Text => {
+            group.iter().try_for_each(finding_line)?;
+            members.iter().try_for_each(|member| told(member, dry_run, done))?;
+        }
+    }
+    Ok(Exit::found(members.iter().any(MemberView::failed)))
+}
+
+fn told(member: &MemberView, dry_run: bool, done: &str) -> anyhow::Result<()> {
+    let id = &member.member;
+    member.findings.iter().try_for_each(finding_line)?;
+    if let (Some(error), Some(code)) = (&member.error, member.code) {
+        return output::line(&format!("{} {error}", bad(&format!("{id}: failed[{code}]:"))));
+    }
+    if member.failed() {
+        return output::line(&bad(&format!("{id}: left alone because of the errors above")));
+    }
+    let count = member.statements.len();
+    if dry_run {
+        output::line(&format!("-- member {id}: {count} statements"))?;
+        for statement in &member.statements {
+            let sql = statement.sql.trim_end().trim_end_matches(';');
+            output::line(&format!("-- {}\n{sql};", statement.purpose))?;
+        }
+        return Ok(());
+    }
+    let text = if count == 0 { "nothing to do".to_owned() } else { format!("{done} ({count} statements)") };
+    output::line(&good(&format!("{id}: {text}")))
+}

@@ -1,0 +1,98 @@
+//! `status`: how far members and tables are.
+
+mod process;
+
+use super::Context;
+use crate::failure::Exit;
+use crate::group::{block_on, open_to_read, opened};
+use crate::output::{self, Format, bad, faint, good, heading, odd};
+use clap::Args;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+use tributary_group::status::{MemberStatus, Status, read_status};
+
+/// What `status` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Shows it again and again, until interrupted.
+    #[arg(short, long)]
+    watch: bool,
+    /// The pause between two looks, with --watch.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    every: u64,
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Exit> {
+    block_on(async {
+        let engine = open_to_read(&context.group_file).await?;
+        loop {
+            let process = engine.file.metrics.and_then(|address| process::ask(address, &engine.file.group));
+            let status = read_status(&opened(&engine), engine.clock.now_ticks(), process).await?;
+            match (context.output, arguments.watch) {
+                (Format::Json, false) => output::json(&status)?,
+                (Format::Json, true) => output::json_line(&status)?,
+                (Format::Text, _) => {
+                    if arguments.watch && io::stdout().is_terminal() {
+                        // To the upper left corner, and clear what follows.
+                        output::line("\u{1b}[H\u{1b}[2J\u{1b}[3J")?;
+                    }
+                    told(&status)?;
+                }
+            }
+            if !arguments.watch {
+                return Ok(Exit::Well);
+            }
+            tokio::time::sleep(Duration::from_secs(arguments.every)).await;
+        }
+    })
+}
+
+fn told(status: &Status) -> anyhow::Result<()> {
+    let state = if status.in_step { good("in step") } else { odd("not in step") };
+    output::line(&format!("group {} at {}: {state}", heading(&status.group), status.at))?;
+    output::line(&faint(&format!("log {} ({})", status.log, status.log_id)))?;
+    output::line(&format!(
+        "{} changes to settle, {} conflicts ({} open), {} rows out of sync",
+        status.unresolved, status.conflicts, status.open_conflicts, status.out_of_sync
+    ))?;
+    let rows = status.members.iter().flat_map(rows).collect();
+    let header = ["member", "table", "state", "to capture", "to apply", "refused", "not publishable"];
+    output::table(&header, rows)?;
+    if let Some(process) = &status.process {
+        output::line(&format!("workers of process {}:", process.pid))?;
+        let rows = process.workers.iter().map(|worker| {
+            let what = worker.error.as_ref().unwrap_or(&worker.note);
+            vec![worker.name.clone(), worker.state.clone(), worker.restarts.to_string(), what.clone()]
+        });
+        output::table(&["worker", "state", "restarts", "what"], rows.collect())?;
+    }
+    for text in &status.notes {
+        output::line(&format!("{} {text}", odd("!")))?;
+    }
+    Ok(())
+}
+
+fn rows(member: &MemberStatus) -> Vec<Vec<String>> {
+    if let Some(trouble) = &member.trouble {
+        let mut row = vec![member.id.clone(), String::new(), bad(trouble)];
+        row.resize(7, String::new());
+        return vec![row];
+    }
+    let rows = member.tables.iter().map(|table| {
+        let state = match (&table.stopped, table.scan_done) {
+            (Some(_), _) => bad("stopped"),
+            (None, false) => odd("first scan"),
+            (None, true) => good("ready"),
+        };
+        vec![
+            member.id.clone(),
+            table.table.to_string(),
+            state,
+            table.unpublished.to_string(),
+            table.unapplied.to_string(),
+            table.parked_apply.to_string(),
+            table.parked_capture.to_string(),
+        ]
+    });
+    rows.collect()
+}

@@ -1,0 +1,127 @@
+//! `sync`: waits until every change that was committed before the call is in every member.
+//!
+//! Runs the workers itself if nobody else does; beside a running `tributary run` it only reads.
+
+mod verdict;
+
+use super::Context;
+use crate::failure::Exit;
+use crate::group::{block_on, load};
+use crate::output::{self, Format, good, note, odd};
+use clap::Args;
+use indicatif::ProgressBar;
+use serde::Serialize;
+use std::path::Path;
+use std::time::Duration;
+use tributary_engine::{Engine, EngineError, Options, Roles};
+use tributary_group::progress::{Progress, progress};
+use tributary_runtime::State;
+use tributary_stream::embedded::Access;
+use verdict::{Judge, Verdict};
+
+/// The first pause between two looks; it grows while nothing happens.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// What `sync` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// How long to wait at most, such as 30s or 5m. Otherwise as long as anything moves.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+}
+
+#[derive(Debug, Serialize)]
+struct Outcome {
+    in_step: bool,
+    ran_workers: bool,
+    waited_ms: u64,
+    in_the_way: Vec<String>,
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Exit> {
+    let outcome = block_on(async {
+        let (engine, ran_workers) = open(&context.group_file).await?;
+        if ran_workers {
+            engine.start(&Roles::all())?;
+        }
+        let bar = output::spinner("looking at the members".to_owned());
+        let waited = wait(&engine, ran_workers, arguments.timeout, &bar).await;
+        bar.finish_and_clear();
+        if ran_workers {
+            for name in engine.stop() {
+                note(&odd(&format!("{name} did not stop in time")));
+            }
+        }
+        let (waited, in_the_way) = waited?;
+        let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        Ok(Outcome { in_step: in_the_way.is_empty(), ran_workers, waited_ms, in_the_way })
+    })?;
+    match context.output {
+        Format::Json => output::json(&outcome)?,
+        Format::Text if outcome.in_step => {
+            output::line(&good("in step: every change that had been committed is in every member"))?;
+        }
+        Format::Text => {
+            output::line(&odd("not in step:"))?;
+            outcome.in_the_way.iter().try_for_each(|text| output::line(&format!("  {text}")))?;
+        }
+    }
+    Ok(Exit::found(!outcome.in_step))
+}
+
+/// Opens the group to work on it, or to read if somebody else works on it.
+async fn open(path: &Path) -> anyhow::Result<(Engine, bool)> {
+    let file = load(path)?;
+    match Engine::open(file.clone(), Options::default()).await {
+        Ok(engine) => Ok((engine, true)),
+        Err(EngineError::Log(tributary_stream::Error::Locked { .. })) => {
+            let options = Options { access: Access::ReadOnly, ..Options::default() };
+            Ok((Engine::open(file, options).await?, false))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Looks until there is a verdict; returns how long that took and what is in the way.
+async fn wait(
+    engine: &Engine,
+    ours: bool,
+    timeout: Option<Duration>,
+    bar: &ProgressBar,
+) -> anyhow::Result<(Duration, Vec<String>)> {
+    let began = engine.clock.monotonic();
+    let mut judge = Judge::new(timeout);
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        let read =
+            progress(&engine.file, &engine.spec, &engine.channels, engine.log.as_ref(), &engine.connectors)
+                .await?;
+        let halted = if ours { halted(engine) } else { Vec::new() };
+        bar.set_message(left(&read));
+        let waited = engine.clock.monotonic().saturating_sub(began);
+        match judge.look(&read, halted, waited) {
+            Verdict::InStep => return Ok((waited, Vec::new())),
+            Verdict::Blocked(in_the_way) => return Ok((waited, in_the_way)),
+            Verdict::Moved => pause = SHORTEST_PAUSE,
+            Verdict::Unmoved => pause = (pause * 2).min(LONGEST_PAUSE),
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+fn halted(engine: &Engine) -> Vec<String> {
+    let states = engine.supervisor.states();
+    let halted = states.iter().filter_map(|worker| match &worker.state {
+        State::Halted { error } => Some(format!("{} has halted: {error}", worker.name)),
+        State::Starting | State::Running | State::Waiting { .. } | State::Stopped => None,
+    });
+    halted.collect()
+}
+
+fn left(read: &Progress) -> String {
+    let tables = || read.members.iter().flat_map(|member| &member.tables);
+    let capture: u64 = tables().map(|table| table.unpublished).sum();
+    let apply: u64 = tables().map(|table| table.unapplied).sum();
+    format!("{capture} changes to capture, {} to settle, {apply} to apply", read.unresolved)
+}

@@ -1,0 +1,51 @@
+//! The log's file in trouble.
+
+use crate::place::Place;
+use rusqlite::Connection;
+
+#[test]
+fn without_a_log_readers_say_who_makes_it() {
+    let place = Place::new();
+    for arguments in
+        [&["status"][..], &["verify"], &["conflicts", "list"], &["exceptions", "list"], &["tail"]]
+    {
+        place.run(arguments).failed(69, &["error[LOG-013]", "there is no log at", "provision"]);
+    }
+    place.run(&["sync"]).failed(1, &[]);
+}
+
+#[test]
+fn a_log_that_is_none_is_refused_by_everyone() {
+    let place = Place::provisioned();
+    place.write("log.db", "certainly no log of ours, but a text of some length that somebody has put here");
+    for end in ["log.db-wal", "log.db-shm"] {
+        let _ = std::fs::remove_file(place.path(end));
+    }
+    for arguments in [&["status"][..], &["run"], &["sync"], &["tail"], &["provision"]] {
+        place.run(arguments).failed(69, &["error[LOG-014]", "log.db"]);
+    }
+}
+
+#[test]
+fn a_log_of_a_newer_program_is_refused() {
+    let place = Place::provisioned();
+    let connection = Connection::open(place.path("log.db")).unwrap();
+    connection.execute_batch("PRAGMA user_version = 999").unwrap();
+    drop(connection);
+    for arguments in [&["status"][..], &["run"], &["sync"]] {
+        place.run(arguments).failed(69, &["error[LOG-016]", "999", "newer"]);
+    }
+}
+
+#[test]
+fn a_log_that_was_replaced_is_noticed() {
+    let place = Place::provisioned();
+    place.edit("hq", "INSERT INTO Customer VALUES (1, 'Ada', 'London')");
+    place.ok(&["sync"]);
+    for end in ["log.db", "log.db-wal", "log.db-shm"] {
+        let _ = std::fs::remove_file(place.path(end));
+    }
+    let ended = place.run(&["sync"]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.out.contains("hq has halted") || ended.out.contains("shop has halted"), "{ended:?}");
+}

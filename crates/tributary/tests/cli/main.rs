@@ -1,0 +1,10 @@
+//! The program as its users run it: arguments in, text, JSON and exit codes out.
+
+#![allow(clippy::unwrap_used, reason = "integration tests: a test that cannot go on has failed")]
+
+mod files;
+mod group_files;
+mod members;
+mod place;
+mod running;
+mod story;
