@@ -3,10 +3,13 @@
 //! Checks create their tables through provisioning, so their users' statements are the same in every dialect:
 //! standard SQL with names in double quotes.
 
-use crate::{Connector, Member, TableBinding};
+use crate::{
+    CaptureCommit, Captured, Connector, Member, Page, ScanBound, TableBinding, TablePosition, Token,
+};
 use async_trait::async_trait;
 use std::sync::Arc;
 use tributary_model::{Column, KeyBytes, LogicalType, TableName, TableSchema, Value, key};
+use uuid::Uuid;
 
 /// The group that every check's members belong to.
 pub const GROUP: &str = "contract";
@@ -50,7 +53,9 @@ pub trait User {
 
 /// A table of these columns; those of the key do not take NULL, all others do.
 pub fn table(name: &str, columns: &[(&str, LogicalType)], key: &[&str]) -> TableSchema {
-    let at = |name: &str| columns.iter().position(|(column, _)| *column == name).expect("a key column is a column");
+    let at = |name: &str| {
+        columns.iter().position(|(column, _)| *column == name).expect("a key column is a column")
+    };
     TableSchema {
         name: TableName::new(name),
         columns: columns
@@ -80,7 +85,11 @@ pub async fn provisioned(fixture: &dyn Fixture, bindings: &[Arc<TableBinding>]) 
 }
 
 /// A connection to the member `id`, with the tables of `bindings` provisioned.
-pub async fn provisioned_as(fixture: &dyn Fixture, id: &str, bindings: &[Arc<TableBinding>]) -> Box<dyn Member> {
+pub async fn provisioned_as(
+    fixture: &dyn Fixture,
+    id: &str,
+    bindings: &[Arc<TableBinding>],
+) -> Box<dyn Member> {
     let mut member = fixture.connector(id).connect(bindings).await.unwrap();
     member.provision().await.unwrap();
     member
@@ -94,4 +103,84 @@ pub fn key_of(logical: LogicalType, value: Value) -> KeyBytes {
 /// The key of one `long` column.
 pub fn id(number: i64) -> KeyBytes {
     key_of(LogicalType::Long, Value::Long(number))
+}
+
+/// Polls a table from `position` on until nothing is left, in pages of `rows`; moves the position.
+pub async fn drain(
+    member: &mut dyn Member,
+    table: usize,
+    position: &mut TablePosition,
+    rows: usize,
+) -> Vec<Captured> {
+    let mut changes = Vec::new();
+    loop {
+        let page = member.poll(table, position, rows).await.unwrap();
+        assert!(
+            page.changes.len() + page.unpublishable.len() <= rows,
+            "a page holds at most what was asked for"
+        );
+        *position = page.next;
+        changes.extend(page.changes);
+        if !page.more {
+            return changes;
+        }
+    }
+}
+
+/// Claims and reads one chunk of a first scan, as capture does; `token` is the last one, and moves on.
+pub async fn scan_chunk(
+    member: &mut dyn Member,
+    table: usize,
+    position: &mut TablePosition,
+    token: &mut Option<Token>,
+    rows: usize,
+) -> Page {
+    let bound = member.scan_bound(table, &position.scan, rows).await.unwrap();
+    commit(member, token, vec![(table, bound.clone())]).await;
+    let page = member.scan(table, position, &bound).await.unwrap();
+    *position = page.next.clone();
+    page
+}
+
+/// Commits the next token with these claims.
+pub async fn commit(member: &mut dyn Member, token: &mut Option<Token>, claims: Vec<(usize, ScanBound)>) {
+    let commit = next_commit(token.as_ref(), claims);
+    let highest = member.commit_capture(&commit).await.unwrap();
+    *token = Some(Token { highest_version: highest, ..commit.token });
+}
+
+/// What capture would commit after `token`.
+pub fn next_commit(token: Option<&Token>, claims: Vec<(usize, ScanBound)>) -> CaptureCommit {
+    CaptureCommit {
+        token: Token {
+            counter: token.map_or(1, |token| token.counter + 1),
+            id: Uuid::new_v4(),
+            previous: token.map(|token| token.id),
+            position: "{}".to_owned(),
+            highest_version: 0,
+        },
+        claims,
+        unpublishable: Vec::new(),
+        published: Vec::new(),
+    }
+}
+
+/// What a change says: the key's first value and the row's values as text, `-` where it is a delete.
+pub fn told(schema: &TableSchema, change: &Captured) -> (String, String) {
+    let key = schema.key_values(&change.key).unwrap();
+    let key = key.iter().map(ToString::to_string).collect::<Vec<_>>().join("/");
+    let row = change.change.row.as_ref().map_or_else(
+        || "-".to_owned(),
+        |row| {
+            let text =
+                |value: &Option<Value>| value.as_ref().map_or("absent".to_owned(), ToString::to_string);
+            row.0.iter().map(text).collect::<Vec<_>>().join("|")
+        },
+    );
+    (key, row)
+}
+
+/// What several changes say, in order.
+pub fn all_told(schema: &TableSchema, changes: &[Captured]) -> Vec<(String, String)> {
+    changes.iter().map(|change| told(schema, change)).collect()
 }

@@ -10,8 +10,8 @@ use super::table::{BoundTable, Names, TRACKING_COLUMNS, tracking_key_names};
 use super::template::fill;
 use tributary_model::Incarnation;
 
-/// What all statements of ours mention, and no one else's do.
-pub(super) const MARK: &str = "\"DataSync_dss_";
+/// What every object of ours mentions: its own name or another of ours.
+pub(super) const MARK: &str = "\"DataSync_";
 
 /// What triggers of ours are for; each is called `<table>_dss_<this>_trigger`.
 const TRIGGERS: [&str; 12] = [
@@ -146,7 +146,11 @@ impl<'a> Builder<'a> {
         trigger("delete", include_str!("sql/delete_trigger.sql"), &[]);
         if !self.slots.is_empty() {
             let inserted = self.note_replaced("NEW", false);
-            trigger("before_insert", include_str!("sql/before_insert_trigger.sql"), &[("note_replaced", &inserted)]);
+            trigger(
+                "before_insert",
+                include_str!("sql/before_insert_trigger.sql"),
+                &[("note_replaced", &inserted)],
+            );
             let updated = self.note_replaced("OLD", true);
             let changed: Option<Vec<&str>> = self.slots.iter().map(|slot| slot.changed.as_deref()).collect();
             let changed = changed.map_or_else(|| "1".to_owned(), |changes| changes.join(" OR "));
@@ -179,7 +183,8 @@ impl<'a> Builder<'a> {
         let key_changed = self.catalog.key.iter().map(|at| self.changed(&self.catalog.columns[*at].name));
         let probes = self.slots.iter().map(|slot| slot.probe.as_str()).collect::<Vec<_>>().join(", ");
         let is_null = |side: &str| {
-            let parts: Vec<String> = self.nullable.iter().map(|name| format!("{side}.{name} IS NULL")).collect();
+            let parts: Vec<String> =
+                self.nullable.iter().map(|name| format!("{side}.{name} IS NULL")).collect();
             parts.join(" OR ")
         };
         let is_set = |side: &str| -> String {
@@ -285,7 +290,8 @@ impl<'a> Builder<'a> {
 
     /// Whether the tracking row `t` is that of the key on `side`. The left side's collation counts: binary.
     fn tracking_is(&self, side: &str, names: &[String]) -> String {
-        let parts = self.tracking_key.iter().zip(names).map(|(ours, theirs)| format!("t.{ours} = {side}.{theirs}"));
+        let parts =
+            self.tracking_key.iter().zip(names).map(|(ours, theirs)| format!("t.{ours} = {side}.{theirs}"));
         parts.collect::<Vec<_>>().join(" AND ")
     }
 
@@ -319,11 +325,8 @@ impl<'a> Builder<'a> {
             .slots
             .iter()
             .map(|slot| {
-                let own_key: Vec<String> = self
-                    .key
-                    .iter()
-                    .map(|name| format!("b.{name} COLLATE BINARY IS {own}.{name}"))
-                    .collect();
+                let own_key: Vec<String> =
+                    self.key.iter().map(|name| format!("b.{name} COLLATE BINARY IS {own}.{name}")).collect();
                 let own_key = own_key.join(" AND ");
                 let same = match &slot.changed {
                     Some(changed) if update => format!("({changed}) AND {}", slot.same),
@@ -449,7 +452,8 @@ fn probe(number: usize, values: impl Iterator<Item = String>) -> String {
 
 /// A declared type that can be written again as it is, or one of the same affinity.
 fn stable_type(declared: &str) -> &str {
-    let plain = declared.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ' ' | '(' | ')' | ','));
+    let plain =
+        declared.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ' ' | '(' | ')' | ','));
     let reserved = declared.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
         ["GENERATED", "CONSTRAINT", "COLLATE", "DEFAULT"].iter().any(|name| word.eq_ignore_ascii_case(name))
     });
