@@ -104,7 +104,7 @@ pub struct LocalState {
 }
 
 /// What apply does with a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Decision {
     /// Rule 1: the copy reflects it already (a replay).
     AlreadyThere,

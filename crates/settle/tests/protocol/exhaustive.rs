@@ -1,0 +1,304 @@
+//! Every schedule of a small group, explored completely with `stateright`, over the same functions and the same
+//! group as the random schedules.
+//!
+//! One cell; so many members and so many edits in all, each at any time. Captures, resolver steps and applies come
+//! in any order; apply takes one record or two at once, may be refused at any write and tries again at any time, and
+//! starts again from any earlier offset. Two reductions keep that small, and both are themselves checked:
+//!
+//! - A page or a batch is read and written in one go, with at most one user's edit between an apply's reading and
+//!   writing: everything else that could come in between touches other data, so that it could as well have come
+//!   before or after. [`halves`] explores a smaller bound without this, with crashes in between.
+//! - Apply starts again from an earlier offset only while a record is parked. Everywhere else that does nothing but
+//!   move the offset: after every step [`World::check_replays`] makes sure that nothing passed would be written
+//!   again, and that the resolver would drop all that it has consumed. [`duplicates`] publishes changes twice.
+//!
+//! Values are only ever compared, so a new one is always the smallest that stands nowhere yet.
+
+use crate::simulation::{Event, MemberSetup, Met, Setup, Situation, Violation, World, Write};
+use stateright::{Checker, HasDiscoveries, Model, Property};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+use tributary_model::{Policy, Row, Ticks, Value};
+use tributary_settle::Decision;
+
+/// The bound within which everything is explored.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    pub setup: Setup,
+    /// Edits in all, first-scan rows included.
+    pub edits: usize,
+    /// Times that an edit may bear; two of them let either side of a conflict win.
+    pub times: Vec<Ticks>,
+    /// How many values column 1 may take beside those of column 0.
+    pub second: i32,
+    /// How often changes may be published once more.
+    pub duplicates: usize,
+    /// Any write of apply's may be refused.
+    pub refusals: bool,
+    /// Apply may start again from any earlier offset.
+    pub rewinds: bool,
+    /// Reading and writing are steps of their own, with crashes between them.
+    pub halves: bool,
+    /// A resolver may start with any earlier state.
+    pub restarts: bool,
+    /// Rows that were there before, by member: each of these groups is explored.
+    pub before: Vec<Vec<Option<i32>>>,
+    /// What was met on the way.
+    pub met: Arc<Mutex<Met>>,
+}
+
+impl Bound {
+    /// So many members that start empty, so many edits, with refusals and rewinds.
+    pub fn new(members: usize, edits: usize) -> Self {
+        Self {
+            setup: Setup::new(vec![MemberSetup::default(); members], 1),
+            edits,
+            times: vec![1, 2],
+            second: 1,
+            duplicates: 0,
+            refusals: true,
+            rewinds: true,
+            halves: false,
+            restarts: false,
+            before: vec![vec![None; members]],
+            met: Arc::default(),
+        }
+    }
+
+    /// What a user of a member can do now.
+    fn edits(&self, world: &World, member: usize) -> Vec<Event> {
+        if world.cells[0].edits.len() >= self.edits {
+            return Vec::new();
+        }
+        let copy = &world.members[member].copies[0];
+        let mut writes: Vec<Write> = (1..=self.values(world))
+            .flat_map(|one| (1..=self.second).map(move |two| Write::Put([one, two])))
+            .collect();
+        if copy.row.is_some() {
+            writes.push(Write::Delete);
+        }
+        let event = |write, at| Event::Edit { member, cell: 0, write, at: Some(at) };
+        self.times.iter().flat_map(|at| writes.iter().map(move |write| event(*write, *at))).collect()
+    }
+
+    fn values(&self, world: &World) -> i32 {
+        let holds = |row: Option<&Row>| row.and_then(|row| row.get(0)) == Some(&Value::Int(1));
+        let used = world.members.iter().any(|member| holds(member.copies[0].row.as_ref()))
+            || world.cells[0].changes.iter().any(|published| holds(published.change.row.as_ref()));
+        if used { 2 } else { 1 }
+    }
+
+    /// What the workers of a member can do, in one go.
+    fn work(&self, world: &World, member: usize, edits: &[Event], actions: &mut Vec<Vec<Event>>) {
+        let of = &world.members[member];
+        let cell = &world.cells[0];
+        if world.is_dirty(member, 0) {
+            actions.push(vec![Event::ReadPage { member, cells: 1 }, Event::PublishPage { member }]);
+        }
+        let waiting = cell.resolved.len() - of.offsets[0];
+        for count in 1..=waiting.min(2) {
+            let read = Event::ReadBatch { member, cell: 0, count };
+            let write = |refuse| Event::WriteBatch { member, refuse };
+            actions.push(vec![read.clone(), write(false)]);
+            let record = &cell.resolved[of.offsets[0] + count - 1].record;
+            if self.refusals && self.setup.rules.decide(record, &of.copies[0].tracking) == Decision::Write {
+                actions.push(vec![read.clone(), write(true)]);
+            }
+            actions.extend(edits.iter().map(|edit| vec![read.clone(), edit.clone(), write(false)]));
+        }
+    }
+
+    /// The same, one step at a time, with crashes.
+    fn halves(&self, world: &World, member: usize, actions: &mut Vec<Vec<Event>>) {
+        let of = &world.members[member];
+        if !of.page.is_empty() {
+            actions.push(vec![Event::PublishPage { member }]);
+        } else if world.is_dirty(member, 0) {
+            actions.push(vec![Event::ReadPage { member, cells: 1 }]);
+        }
+        if of.batch.is_some() {
+            actions.push(vec![Event::WriteBatch { member, refuse: false }]);
+            actions.push(vec![Event::WriteBatch { member, refuse: true }]);
+        } else {
+            let waiting = world.cells[0].resolved.len() - of.offsets[0];
+            actions
+                .extend((1..=waiting.min(2)).map(|count| vec![Event::ReadBatch { member, cell: 0, count }]));
+        }
+        if of.batch.is_some() || !of.page.is_empty() {
+            actions.push(vec![Event::Crash { member }]);
+        }
+    }
+
+    /// Explores everything, prints how much that was, and gives the first violation.
+    pub fn explore(self, name: &str, met: &[Situation]) -> Option<Violation> {
+        let (members, edits) = (self.setup.members.len(), self.edits);
+        let begun = Instant::now();
+        let checker = self.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_dfs().join();
+        let (states, steps) = (checker.unique_state_count(), checker.state_count());
+        println!(
+            "{name}: {members} members, {edits} edits: {states} states, {steps} steps, {:.1} s",
+            begun.elapsed().as_secs_f64()
+        );
+        let found = checker.discovery("invariants").map(|path| {
+            let violation = path.last_state().violation.clone();
+            for action in path.into_actions() {
+                println!("  {action:?}");
+            }
+            *violation.expect("the path ends where the property fails")
+        });
+        let reached = *checker.model().met.lock().unwrap();
+        for situation in met {
+            assert!(found.is_some() || reached.has(*situation), "{name} never met {situation:?}");
+        }
+        found
+    }
+}
+
+impl Model for Bound {
+    type State = World;
+    type Action = Vec<Event>;
+
+    fn init_states(&self) -> Vec<World> {
+        let group = |rows: &Vec<Option<i32>>| {
+            let mut setup = self.setup.clone();
+            for (member, row) in setup.members.iter_mut().zip(rows) {
+                member.rows_before = vec![row.map(|value| [value, 1])];
+            }
+            World::new(&setup)
+        };
+        self.before.iter().map(group).collect()
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Vec<Event>>) {
+        if world.violation.is_some() {
+            return;
+        }
+        let cell = &world.cells[0];
+        for member in 0..world.members.len() {
+            let of = &world.members[member];
+            let edits = self.edits(world, member);
+            if self.halves {
+                self.halves(world, member, actions);
+            } else {
+                self.work(world, member, &edits, actions);
+            }
+            actions.extend(edits.into_iter().map(|edit| vec![edit]));
+            let published = cell.edits.iter().filter(|(edit, _)| cell.published.contains(*edit)).count();
+            if cell.changes.len() < published + self.duplicates {
+                actions.push(vec![Event::ForgetPosition { member, cell: 0 }]);
+            }
+            if of.parked[0].is_some() {
+                actions.push(vec![Event::Retry { member, cell: 0, refuse: false }]);
+                if self.setup.members[member].restores {
+                    actions.push(vec![Event::Retry { member, cell: 0, refuse: true }]);
+                }
+                if self.rewinds {
+                    actions.extend((0..of.offsets[0]).map(|to| vec![Event::Rewind { member, cell: 0, to }]));
+                }
+            }
+        }
+        if self.restarts {
+            actions.extend((0..cell.held).map(|state| vec![Event::RestartResolver { cell: 0, state }]));
+        }
+        if cell.consumed < cell.changes.len() {
+            actions.push(vec![Event::Resolve { cell: 0, count: 1 }]);
+        }
+    }
+
+    fn next_state(&self, world: &World, action: Vec<Event>) -> Option<World> {
+        let mut next = world.clone();
+        if !action.iter().all(|event| next.step(&self.setup, event)) {
+            return None;
+        }
+        let checked = if next.is_at_rest(&self.setup) {
+            next.check(&self.setup)
+        } else {
+            next.check_replays(&self.setup)
+        };
+        if let Err(violation) = checked {
+            next.violation.get_or_insert_with(|| Box::new(violation));
+        }
+        if next.met != world.met {
+            self.met.lock().unwrap().add_all(next.met);
+        }
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![Property::always("invariants", |_, world: &World| world.violation.is_none())]
+    }
+}
+
+/// Explores a bound under the standard rules: no violation, and everything in `met` happened.
+fn holds(name: &str, bound: Bound, met: &[Situation]) {
+    if let Some(violation) = bound.explore(name, met) {
+        panic!("{name}: {violation}");
+    }
+}
+
+const CONFLICTS: [Situation; 5] = [
+    Situation::Agreed,
+    Situation::IncomingWon,
+    Situation::HeldWon,
+    Situation::Unparked,
+    Situation::CompareAndSetMissed,
+];
+
+#[test]
+fn two_members_four_edits() {
+    holds("two members", Bound::new(2, 4), &CONFLICTS);
+}
+
+#[test]
+fn three_members_three_edits() {
+    let bound = Bound { rewinds: false, ..Bound::new(3, 3) };
+    holds("three members", bound, &CONFLICTS);
+}
+
+#[test]
+fn three_members_rewinding() {
+    let bound = Bound { times: vec![1], ..Bound::new(3, 3) };
+    holds("three members rewinding", bound, &CONFLICTS);
+}
+
+#[test]
+fn halves() {
+    let bound = Bound { times: vec![1], halves: true, ..Bound::new(2, 3) };
+    holds("halves", bound, &CONFLICTS);
+}
+
+#[test]
+fn duplicates() {
+    let bound = Bound { duplicates: 1, ..Bound::new(2, 3) };
+    holds("duplicates", bound, &[Situation::Duplicate]);
+}
+
+#[test]
+fn rows_that_were_there_before() {
+    let rows = [[Some(1), Some(1)], [Some(1), Some(2)], [Some(1), None]];
+    let bound = Bound { before: rows.map(Vec::from).into(), ..Bound::new(2, 4) };
+    holds("rows before", bound, &CONFLICTS);
+}
+
+#[test]
+fn restored_deletes() {
+    let mut bound = Bound::new(2, 3);
+    for member in &mut bound.setup.members {
+        member.restores = true;
+    }
+    holds("restored deletes", bound, &[Situation::Restored]);
+}
+
+#[test]
+fn a_member_that_lacks_a_column() {
+    let mut bound = Bound { second: 2, times: vec![1], ..Bound::new(2, 3) };
+    bound.setup.members[1].lacks = [false, true];
+    holds("missing column", bound, &[Situation::Completed, Situation::Merged]);
+}
+
+#[test]
+fn manual_policy() {
+    let mut bound = Bound { times: vec![1], ..Bound::new(2, 4) };
+    bound.setup.table.policy = Policy::Manual;
+    holds("manual", bound, &[Situation::Agreed, Situation::HeldWon]);
+}

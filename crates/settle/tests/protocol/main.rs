@@ -1,0 +1,8 @@
+//! The protocol under test: random schedules, an exhaustive model, broken rules, and worked examples.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets something unexpected shall fail")]
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+
+mod exhaustive;
+mod schedules;
+mod simulation;

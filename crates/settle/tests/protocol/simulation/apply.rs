@@ -1,0 +1,176 @@
+//! Apply at one member: batches with compare-and-set, refusals, parked records, restored deletes.
+
+use super::{Batch, History, Settlement, Setup, Situation, World};
+use std::sync::Arc;
+use tributary_model::{ChangeKind, Resolved, Row, Value};
+use tributary_settle::{Decision, LocalState};
+
+impl World {
+    pub(super) fn read_batch(&mut self, setup: &Setup, member: usize, cell: usize, count: usize) -> bool {
+        let from = self.members[member].offsets[cell];
+        let upto = (from + count).min(self.cells[cell].resolved.len());
+        if setup.members[member].publishes_only || self.members[member].batch.is_some() || from >= upto {
+            return false;
+        }
+        // The last record of a cell wins within the batch.
+        let record = Arc::clone(&self.cells[cell].resolved[upto - 1]);
+        let tracking = &self.members[member].copies[cell].tracking;
+        let decision = setup.rules.decide(&record.record, tracking);
+        let observed = tracking.local.clone();
+        self.members[member].batch = Some(Batch { cell, from, upto, observed, decision });
+        true
+    }
+
+    pub(super) fn write_batch(&mut self, setup: &Setup, member: usize, refuse: bool) -> bool {
+        let Some(batch) = self.members[member].batch.take() else { return false };
+        let of = &self.members[member];
+        if of.offsets[batch.cell] != batch.from {
+            // The compare-and-set on the offset: somebody else has moved it.
+            return true;
+        }
+        let index = batch.upto - 1;
+        let record = Arc::clone(&self.cells[batch.cell].resolved[index]);
+        let tracking = &of.copies[batch.cell].tracking;
+        let missed = tracking.local != batch.observed;
+        if missed {
+            self.met.add(Situation::CompareAndSetMissed);
+        }
+        let decision = if missed && setup.discipline.compare_and_set {
+            setup.rules.decide(&record.record, tracking)
+        } else {
+            batch.decision
+        };
+        self.members[member].offsets[batch.cell] = batch.upto;
+        self.carry(setup, member, batch.cell, index, &record, decision, refuse);
+        true
+    }
+
+    /// What apply was about to write, and what capture was about to publish, dies with the process.
+    pub(super) fn crash(&mut self, member: usize) -> bool {
+        let of = &mut self.members[member];
+        let any = of.batch.take().is_some();
+        !std::mem::take(&mut of.page).is_empty() || any
+    }
+
+    pub(super) fn rewind(&mut self, setup: &Setup, member: usize, cell: usize, to: usize) -> bool {
+        let offset = &mut self.members[member].offsets[cell];
+        if to >= *offset || setup.members[member].publishes_only {
+            return false;
+        }
+        *offset = to;
+        true
+    }
+
+    /// A parked record goes through the same decision again.
+    pub(super) fn retry(&mut self, setup: &Setup, member: usize, cell: usize, refuse: bool) -> bool {
+        let Some(index) = self.members[member].parked[cell] else { return false };
+        // One worker does both: it has no batch open while it retries.
+        self.members[member].batch = None;
+        let record = Arc::clone(&self.cells[cell].resolved[index]);
+        let copy = &self.members[member].copies[cell];
+        let decision = setup.rules.decide(&record.record, &copy.tracking);
+        let row = self.projected(setup, member, &record.record);
+        let refused = refuse || !self.allows(setup, member, cell, row.as_ref());
+        let blocked = decision == Decision::Write && refused && row.is_none() && copy.row.is_some();
+        if blocked && setup.members[member].restores {
+            return self.restore(setup, member, cell, &record);
+        }
+        self.carry(setup, member, cell, index, &record, decision, refuse);
+        decision != Decision::LocalIsNewer && !(decision == Decision::Write && refused)
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one record's way into a member, with all that it depends on"
+    )]
+    fn carry(
+        &mut self,
+        setup: &Setup,
+        member: usize,
+        cell: usize,
+        index: usize,
+        record: &Settlement,
+        decision: Decision,
+        refuse: bool,
+    ) {
+        self.met.add(match decision {
+            Decision::AlreadyThere => Situation::AlreadyThere,
+            Decision::LocalIsNewer => Situation::LocalIsNewer,
+            Decision::SameContent => Situation::SameContent,
+            Decision::Write => Situation::Written,
+        });
+        match decision {
+            Decision::LocalIsNewer if setup.discipline.skip_keeps_parked => {}
+            Decision::LocalIsNewer | Decision::AlreadyThere | Decision::SameContent => {
+                self.unpark(member, cell, index);
+            }
+            Decision::Write => {
+                let row = self.projected(setup, member, &record.record);
+                if refuse || !self.allows(setup, member, cell, row.as_ref()) {
+                    self.park(setup, member, cell, index, &record.record);
+                } else {
+                    self.write(setup, member, cell, row, record);
+                    self.unpark(member, cell, index);
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, setup: &Setup, member: usize, cell: usize, row: Option<Row>, record: &Settlement) {
+        let copy = &mut self.members[member].copies[cell];
+        copy.row = row.clone();
+        copy.history = History::of_all(&record.images);
+        copy.tracking.seen = setup.rules.seen_after_write(&record.record, &copy.tracking);
+        if setup.discipline.clears_local {
+            copy.tracking.local = None;
+            (copy.kind, copy.changed_at, copy.edit, copy.published) = (None, None, None, 0);
+        }
+        if !setup.discipline.silent_trigger {
+            self.own_change(setup, member, cell, row, ChangeKind::Live, None);
+        }
+    }
+
+    /// A parked record changes neither row nor tracking; an older one never replaces a newer.
+    fn park(&mut self, setup: &Setup, member: usize, cell: usize, index: usize, record: &Resolved) {
+        let of = &mut self.members[member];
+        of.copies[cell].tracking = setup.rules.after_parking(record, &of.copies[cell].tracking);
+        self.met.add(Situation::Parked);
+        if setup.discipline.parks {
+            of.parked[cell] = Some(of.parked[cell].map_or(index, |parked| parked.max(index)));
+        }
+    }
+
+    fn unpark(&mut self, member: usize, cell: usize, index: usize) {
+        let parked = &mut self.members[member].parked[cell];
+        if parked.is_some_and(|parked| parked <= index) {
+            *parked = None;
+            self.met.add(Situation::Unparked);
+        }
+    }
+
+    /// The row stays and comes back everywhere, as a change made on top of the delete.
+    fn restore(&mut self, setup: &Setup, member: usize, cell: usize, record: &Settlement) -> bool {
+        let copy = &mut self.members[member].copies[cell];
+        let before = copy.clone();
+        copy.history = copy.history.union(History::of_all(&record.images));
+        if setup.discipline.restore_has_seen {
+            let LocalState { seen, .. } = &mut copy.tracking;
+            seen.join(&record.record.vv);
+        }
+        let row = copy.row.clone();
+        if !self.own_change(setup, member, cell, row, ChangeKind::Restored, Some(1)) {
+            self.members[member].copies[cell] = before;
+            return false;
+        }
+        self.members[member].parked[cell] = None;
+        true
+    }
+
+    /// R's row as this member holds it: its own columns only, an unset one as NULL.
+    pub(super) fn projected(&self, setup: &Setup, member: usize, record: &Resolved) -> Option<Row> {
+        let lacks = setup.members[member].lacks;
+        let row = record.row.as_ref()?;
+        let value = |column: usize| row.get(column).cloned().unwrap_or(Value::Null);
+        Some(Row(lacks.iter().enumerate().map(|(i, lacks)| (!lacks).then(|| value(i))).collect()))
+    }
+}

@@ -1,0 +1,187 @@
+//! The users' transactions with the trigger behind them, and capture.
+
+use super::{Cell, Copy, EditId, History, Published, Setup, Situation, World, Write, hash_row};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use tributary_model::{Change, ChangeKind, Dot, Row, Ticks, Value};
+
+impl World {
+    /// A row that was there before tracking: a local change with version 1.
+    pub(super) fn start_with(&mut self, setup: &Setup, member: usize, cell: usize, values: [i32; 2]) {
+        let row = row_of(setup, member, values);
+        if !self.allows(setup, member, cell, Some(&row)) {
+            return;
+        }
+        let Some(edit) = self.new_edit(member, cell, History::default()) else { return };
+        let dot = Dot::new(setup.incarnations[member].clone(), 1);
+        let copy = &mut self.members[member].copies[cell];
+        copy.row = Some(row);
+        track(copy, edit, dot, ChangeKind::FirstScan, None);
+    }
+
+    pub(super) fn edit(
+        &mut self,
+        setup: &Setup,
+        member: usize,
+        cell: usize,
+        write: Write,
+        at: Option<Ticks>,
+    ) -> bool {
+        let row = match write {
+            Write::Put(values) => Some(row_of(setup, member, values)),
+            Write::Delete => None,
+        };
+        // An update that leaves every synced column as it was is no change; nor is a delete of nothing.
+        if self.members[member].copies[cell].row == row || !self.allows(setup, member, cell, row.as_ref()) {
+            return false;
+        }
+        self.own_change(setup, member, cell, row, ChangeKind::Live, at)
+    }
+
+    /// The trigger: `local := next version; changed_at := now`. `seen` stays as it is.
+    pub(super) fn own_change(
+        &mut self,
+        setup: &Setup,
+        member: usize,
+        cell: usize,
+        row: Option<Row>,
+        kind: ChangeKind,
+        at: Option<Ticks>,
+    ) -> bool {
+        let history = self.members[member].copies[cell].history;
+        let Some(edit) = self.new_edit(member, cell, history) else { return false };
+        let of = &mut self.members[member];
+        if unpublished(&of.copies[cell]) {
+            self.met.add(Situation::Superseded);
+        }
+        of.given += 1;
+        let dot = Dot::new(setup.incarnations[member].clone(), of.given);
+        let copy = &mut of.copies[cell];
+        copy.row = row;
+        track(copy, edit, dot, kind, at);
+        true
+    }
+
+    pub(super) fn new_edit(&mut self, origin: usize, cell: usize, history: History) -> Option<EditId> {
+        let of = &mut self.cells[cell];
+        let before = of.edits.iter().filter(|(edit, _)| edit.origin() == origin).count();
+        let edit = EditId::new(origin, before)?;
+        of.commit(edit, history.with(edit));
+        Some(edit)
+    }
+
+    /// The page holds net changes: the last image of each cell, read in one snapshot.
+    pub(super) fn read_page(&mut self, member: usize, cells: u8) -> bool {
+        let of = &mut self.members[member];
+        if !of.page.is_empty() {
+            return false;
+        }
+        let dirty = of.copies.iter().enumerate().filter(|(cell, _)| cells & (1 << cell) != 0);
+        of.page = dirty.filter_map(|(cell, copy)| Some((cell, pending(copy)?))).collect();
+        !of.page.is_empty()
+    }
+
+    /// One transaction: the records and the position.
+    pub(super) fn publish_page(&mut self, member: usize) -> bool {
+        let page = std::mem::take(&mut self.members[member].page);
+        let any = !page.is_empty();
+        for (cell, published) in page {
+            let copy = &mut self.members[member].copies[cell];
+            // The position counts for this version only; a later edit is still to come.
+            if copy.tracking.local.is_some() {
+                copy.published = copy.published.max(published.change.dot.version);
+            }
+            let of = &mut self.cells[cell];
+            of.published = of.published.with(published.edit);
+            of.changes.push(published);
+        }
+        any
+    }
+
+    pub(super) fn forget_position(&mut self, member: usize, cell: usize) -> bool {
+        std::mem::take(&mut self.members[member].copies[cell].published) != 0
+    }
+
+    /// Whether capture has something to publish.
+    pub fn is_dirty(&self, member: usize, cell: usize) -> bool {
+        unpublished(&self.members[member].copies[cell])
+    }
+
+    /// Whether the member's own constraints let it hold this row.
+    pub(super) fn allows(&self, setup: &Setup, member: usize, cell: usize, row: Option<&Row>) -> bool {
+        let of = &setup.members[member];
+        let holds = |cell: usize| self.members[member].copies[cell].row.is_some();
+        let forbidden =
+            of.refuses.is_some_and(|value| row.is_some_and(|row| row.get(0) == Some(&Value::Int(value))));
+        let orphaned = of.foreign_key
+            && setup.cells > 1
+            && match (cell, row.is_some()) {
+                (0, false) => holds(1),
+                (1, true) => !holds(0),
+                _ => false,
+            };
+        !forbidden && !orphaned
+    }
+}
+
+impl Cell {
+    /// Enters an edit in the list of those that must not be lost.
+    pub(super) fn commit(&mut self, edit: EditId, history: History) {
+        self.edits.push((edit, history));
+        self.edits_digest = self.edits_digest.wrapping_add(digest_of(edit, history));
+    }
+
+    /// Takes back what [`Cell::commit`] did last.
+    pub(super) fn retract(&mut self) {
+        if let Some((edit, history)) = self.edits.pop() {
+            self.edits_digest = self.edits_digest.wrapping_sub(digest_of(edit, history));
+        }
+    }
+}
+
+fn digest_of(edit: EditId, history: History) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (edit, history).hash(&mut hasher);
+    hasher.finish()
+}
+
+fn track(copy: &mut Copy, edit: EditId, dot: Dot, kind: ChangeKind, at: Option<Ticks>) {
+    copy.tracking.local = Some(dot);
+    copy.kind = Some(kind);
+    copy.changed_at = at;
+    copy.history = copy.history.with(edit);
+    copy.edit = Some(edit);
+}
+
+fn unpublished(copy: &Copy) -> bool {
+    copy.tracking.local.as_ref().is_some_and(|dot| dot.version > copy.published)
+}
+
+fn pending(copy: &Copy) -> Option<Arc<Published>> {
+    if !unpublished(copy) {
+        return None;
+    }
+    let change = Change {
+        dot: copy.tracking.local.clone()?,
+        seen: copy.tracking.seen.clone(),
+        changed_at: copy.changed_at,
+        effective_at: copy.changed_at,
+        kind: copy.kind?,
+        row: copy.row.clone(),
+    };
+    Some(Arc::new(Published::new(change, copy.edit?, copy.history)))
+}
+
+impl Published {
+    pub fn new(change: Change, edit: EditId, history: History) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (&change.dot, &change.seen, change.changed_at, change.kind, edit, history).hash(&mut hasher);
+        hash_row(change.row.as_ref(), &mut hasher);
+        Self { change, edit, history, digest: hasher.finish() }
+    }
+}
+
+fn row_of(setup: &Setup, member: usize, values: [i32; 2]) -> Row {
+    let lacks = setup.members[member].lacks;
+    Row(values.iter().zip(lacks).map(|(value, lacks)| (!lacks).then_some(Value::Int(*value))).collect())
+}

@@ -1,0 +1,265 @@
+//! A whole group in memory, driven one step at a time, over the real rules.
+//!
+//! Members with rows and tracking, capture with net changes, one ordered log of changes and one of resolved records
+//! for each cell, the resolver, apply with offsets and parked records. Every content carries its exact ancestry
+//! (the set of all edits it was made on top of) beside the protocol's own bookkeeping; the checks use the ancestry
+//! only, so they do not believe what they test. One [`Event`] is one transaction, or the half of one that another
+//! worker or a user can get in between; a crash loses what a worker had read and not yet written.
+
+mod ancestry;
+mod apply;
+mod capture;
+mod check;
+mod drain;
+mod resolver;
+mod setup;
+mod situation;
+
+pub use ancestry::{EditId, History};
+pub use check::Violation;
+pub use setup::{Discipline, MemberSetup, Setup, member_id};
+pub use situation::{Met, Situation};
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use tributary_model::{Change, ChangeKind, Dot, Resolved, Row, Ticks, Value, Version, VersionVector};
+use tributary_settle::{Decision, LocalState};
+
+/// Columns of the one table. Which of them a member has is up to its setup; column 0 is everywhere.
+pub const COLUMNS: usize = 2;
+
+/// The most cells that a group has: 1 refers to 0 where a member has the foreign key, 2 is free.
+pub const CELLS: usize = 3;
+
+/// What a user writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Write {
+    /// Inserts the row or updates it; columns that the member lacks are ignored.
+    Put([i32; COLUMNS]),
+    /// Deletes the row.
+    Delete,
+}
+
+/// One step of the group. A step that is not possible does nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// A user's transaction.
+    Edit { member: usize, cell: usize, write: Write, at: Option<Ticks> },
+    /// Capture reads a page: those cells of the mask that have something to publish.
+    ReadPage { member: usize, cells: u8 },
+    /// Capture publishes the page and its position.
+    PublishPage { member: usize },
+    /// Capture's position is lost: what is local is published again.
+    ForgetPosition { member: usize, cell: usize },
+    /// The resolver settles the next changes of a cell.
+    Resolve { cell: usize, count: usize },
+    /// The resolver is given earlier changes again.
+    Redeliver { cell: usize, from: usize },
+    /// A resolver starts with the state directory of an earlier time.
+    RestartResolver { cell: usize, state: usize },
+    /// Apply reads a batch of a cell's records and decides.
+    ReadBatch { member: usize, cell: usize, count: usize },
+    /// Apply writes what it decided; the member may refuse.
+    WriteBatch { member: usize, refuse: bool },
+    /// The member's workers die; what they had read is lost.
+    Crash { member: usize },
+    /// Apply starts again from an earlier offset.
+    Rewind { member: usize, cell: usize, to: usize },
+    /// Apply tries a parked record again.
+    Retry { member: usize, cell: usize, refuse: bool },
+    /// An operator gives a command on what he is shown.
+    Command { cell: usize, write: Write },
+    /// The resolver carries the oldest command out, or refuses it.
+    CarryOut { cell: usize },
+}
+
+/// A member's copy of one cell.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Copy {
+    pub row: Option<Row>,
+    pub tracking: LocalState,
+    /// Of the change that `tracking.local` names.
+    pub kind: Option<ChangeKind>,
+    pub changed_at: Option<Ticks>,
+    /// The local version that capture has published.
+    pub published: Version,
+    /// Exact: every edit that this copy's content was made on top of, itself included.
+    pub history: History,
+    /// The edit behind `tracking.local`.
+    pub edit: Option<EditId>,
+}
+
+/// What apply has read and decided, but not written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Batch {
+    pub cell: usize,
+    pub from: usize,
+    pub upto: usize,
+    /// The `local` that the decision was made on.
+    pub observed: Option<Dot>,
+    pub decision: Decision,
+}
+
+/// One database and its workers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Member {
+    pub copies: Vec<Copy>,
+    pub given: Version,
+    pub offsets: [usize; CELLS],
+    /// Of each cell the offset of the record that the member refused.
+    pub parked: [Option<usize>; CELLS],
+    pub page: Vec<(usize, Arc<Published>)>,
+    pub batch: Option<Batch>,
+}
+
+/// A change in the log.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Published {
+    pub change: Change,
+    pub edit: EditId,
+    pub history: History,
+    /// Hash of the above, made once.
+    pub digest: u64,
+}
+
+/// A resolved record in the log, with the exact history of each image that its row stands for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Settlement {
+    pub record: Resolved,
+    pub images: Vec<History>,
+    /// The edit behind the winner.
+    pub winner: EditId,
+    /// Hash of what apply and the checks use, made once.
+    pub digest: u64,
+}
+
+/// An operator's command that waits for the resolver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    pub shown: VersionVector,
+    pub row: Option<Row>,
+    pub history: History,
+}
+
+/// The logs of one cell, and what the checks know of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cell {
+    pub changes: Vec<Arc<Published>>,
+    pub consumed: usize,
+    pub resolved: Vec<Arc<Settlement>>,
+    /// How many records the resolver's state has taken in.
+    pub held: usize,
+    pub commands: Vec<Command>,
+    pub commands_given: u64,
+    /// Every committed edit with its history, and the sum of their hashes, whatever their order.
+    pub edits: Vec<(EditId, History)>,
+    pub edits_digest: u64,
+    /// Which edits have been published, and which of those resolved.
+    pub published: History,
+    pub settled: History,
+    /// The ledger: which edits' contents it saved.
+    pub saved: History,
+    /// Edits that were found to have the same content.
+    pub agreed: Vec<(EditId, EditId)>,
+}
+
+/// The state of the whole group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct World {
+    pub members: Vec<Member>,
+    pub cells: Vec<Cell>,
+    /// The first invariant found broken.
+    pub violation: Option<Box<Violation>>,
+    /// What happened on the way.
+    pub met: Met,
+}
+
+impl World {
+    /// The group before anything happened: members with the rows that were there before.
+    pub fn new(setup: &Setup) -> Self {
+        let mut world = Self {
+            members: setup
+                .members
+                .iter()
+                .map(|_| Member { copies: vec![Copy::default(); setup.cells], given: 1, ..Member::default() })
+                .collect(),
+            cells: vec![Cell::default(); setup.cells],
+            violation: None,
+            met: Met::default(),
+        };
+        for (member, of) in setup.members.iter().enumerate() {
+            for (cell, values) in of.rows_before.iter().enumerate().take(setup.cells) {
+                if let Some(values) = values {
+                    world.start_with(setup, member, cell, *values);
+                }
+            }
+        }
+        world
+    }
+
+    /// Does one step. False if it is not possible now.
+    pub fn step(&mut self, setup: &Setup, event: &Event) -> bool {
+        match event {
+            Event::Edit { member, cell, write, at } => self.edit(setup, *member, *cell, *write, *at),
+            Event::ReadPage { member, cells } => self.read_page(*member, *cells),
+            Event::PublishPage { member } => self.publish_page(*member),
+            Event::ForgetPosition { member, cell } => self.forget_position(*member, *cell),
+            Event::Resolve { cell, count } => self.resolve(setup, *cell, *count),
+            Event::Redeliver { cell, from } => self.redeliver(*cell, *from),
+            Event::RestartResolver { cell, state } => self.restart_resolver(setup, *cell, *state),
+            Event::ReadBatch { member, cell, count } => self.read_batch(setup, *member, *cell, *count),
+            Event::WriteBatch { member, refuse } => self.write_batch(setup, *member, *refuse),
+            Event::Crash { member } => self.crash(*member),
+            Event::Rewind { member, cell, to } => self.rewind(setup, *member, *cell, *to),
+            Event::Retry { member, cell, refuse } => self.retry(setup, *member, *cell, *refuse),
+            Event::Command { cell, write } => self.command(*cell, *write),
+            Event::CarryOut { cell } => self.carry_out(setup, *cell),
+        }
+    }
+}
+
+/// What the future and the checks depend on. Of the changes that are consumed that is only what the resolver made of
+/// them, and of a settled winner's time and kind only the last one's.
+impl Hash for World {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for (index, member) in self.members.iter().enumerate() {
+            for (cell, copy) in member.copies.iter().enumerate() {
+                hash_row(copy.row.as_ref(), state);
+                (&copy.tracking.local, &copy.tracking.seen, copy.kind, copy.changed_at).hash(state);
+                (self.is_dirty(index, cell), copy.history, copy.edit).hash(state);
+            }
+            (member.given, &member.offsets, &member.parked, &member.batch).hash(state);
+            for (cell, published) in &member.page {
+                (cell, published.digest).hash(state);
+            }
+        }
+        for cell in &self.cells {
+            for published in &cell.changes[cell.consumed..] {
+                published.digest.hash(state);
+            }
+            state.write_u8(u8::MAX);
+            for settlement in &cell.resolved {
+                settlement.digest.hash(state);
+            }
+            if let Some(last) = cell.resolved.last() {
+                let record = &last.record;
+                (&record.winner, record.kind, record.changed_at, record.effective_at).hash(state);
+            }
+            (cell.held, cell.commands.len(), cell.commands_given, cell.published, cell.settled).hash(state);
+            (cell.edits_digest, cell.saved, &cell.agreed).hash(state);
+        }
+        self.violation.is_some().hash(state);
+    }
+}
+
+/// Rows have no hash of their own, since values may be floats.
+pub fn hash_row<H: Hasher>(row: Option<&Row>, state: &mut H) {
+    row.is_some().hash(state);
+    for value in row.iter().flat_map(|row| &row.0) {
+        match value {
+            None => 0_u8.hash(state),
+            Some(Value::Int(number)) => (1_u8, *number).hash(state),
+            Some(_) => 2_u8.hash(state),
+        }
+    }
+}

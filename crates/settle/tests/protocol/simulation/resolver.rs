@@ -1,0 +1,300 @@
+//! The resolver of one cell, with an oracle beside it that knows the exact ancestry of every content.
+
+use super::{
+    Cell, Command, EditId, History, Published, Settlement, Setup, Situation, Violation, World, Write,
+    hash_row,
+};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use tributary_model::{Change, ChangeKind, ConflictRecord, Dot, Resolved, Row, Settled, Value};
+use tributary_settle::{Drop, Invariant, Resolution, Step, Violation as Ruled};
+
+impl World {
+    pub(super) fn resolve(&mut self, setup: &Setup, cell: usize, count: usize) -> bool {
+        let upto = (self.cells[cell].consumed + count).min(self.cells[cell].changes.len());
+        let any = self.cells[cell].consumed < upto;
+        while self.cells[cell].consumed < upto && self.violation.is_none() {
+            let published = Arc::clone(&self.cells[cell].changes[self.cells[cell].consumed]);
+            self.settle(setup, cell, &published);
+            self.cells[cell].consumed += 1;
+        }
+        any
+    }
+
+    pub(super) fn redeliver(&mut self, cell: usize, from: usize) -> bool {
+        let of = &mut self.cells[cell];
+        let earlier = from < of.consumed;
+        of.consumed = of.consumed.min(from);
+        earlier
+    }
+
+    /// A resolver that starts reads its own log to the end before it consumes, whatever state it finds.
+    pub(super) fn restart_resolver(&mut self, setup: &Setup, cell: usize, state: usize) -> bool {
+        let of = &mut self.cells[cell];
+        let found = state.min(of.resolved.len());
+        let held = if setup.discipline.rebuilds_state { of.resolved.len() } else { found };
+        std::mem::replace(&mut of.held, held) != held
+    }
+
+    pub(super) fn command(&mut self, cell: usize, write: Write) -> bool {
+        let of = &mut self.cells[cell];
+        let Some(shown) = of.resolved.last() else { return false };
+        let row = match write {
+            Write::Put(values) => Some(Row::of(values.map(Value::Int))),
+            Write::Delete => None,
+        };
+        let command =
+            Command { shown: shown.record.vv.clone(), row, history: History::of_all(&shown.images) };
+        of.commands.push(command);
+        true
+    }
+
+    pub(super) fn carry_out(&mut self, setup: &Setup, cell: usize) -> bool {
+        let of = &mut self.cells[cell];
+        if of.commands.is_empty() || of.held == 0 {
+            return false;
+        }
+        let command = of.commands.remove(0);
+        let version = of.resolved[of.held - 1].record.vv.get(&setup.operator).max(of.commands_given) + 1;
+        of.commands_given = version;
+        let Some(edit) = EditId::new(setup.members.len(), version as usize - 1) else { return false };
+        let change = Change {
+            dot: Dot::new(setup.operator.clone(), version),
+            seen: command.shown,
+            changed_at: Some(9),
+            effective_at: Some(9),
+            kind: ChangeKind::Operator,
+            row: command.row,
+        };
+        let history = command.history.with(edit);
+        of.commit(edit, history);
+        of.published = of.published.with(edit);
+        let dropped = self.settle(setup, cell, &Published::new(change, edit, history));
+        self.met.add(if dropped { Situation::CommandOutdated } else { Situation::CommandTaken });
+        if dropped {
+            // A refused command is no committed change.
+            let of = &mut self.cells[cell];
+            of.retract();
+            of.published = of.published.without(edit);
+        }
+        true
+    }
+
+    /// One resolver step, checked against the ancestry. True if the change was refused as outdated.
+    fn settle(&mut self, setup: &Setup, cell: usize, published: &Published) -> bool {
+        let of = &self.cells[cell];
+        let held = of.held.checked_sub(1).map(|index| Arc::clone(&of.resolved[index]));
+        let state = held.as_ref().map(|held| &held.record);
+        let step = Step { rules: &setup.table, key: &setup.key, now: 0 };
+        let resolution = setup.rules.resolve(step, state, &published.change);
+        if let Err(violation) = oracle(of, held.as_deref(), published, &resolution) {
+            self.report(violation);
+        }
+        match resolution {
+            Resolution::Publish { record, conflict, .. } => {
+                self.publish(setup, cell, held.as_deref(), published, *record, conflict);
+                false
+            }
+            Resolution::Dropped(Drop::OutdatedCommand) => true,
+            Resolution::Dropped(Drop::Duplicate) => {
+                self.met.add(Situation::Duplicate);
+                false
+            }
+            Resolution::Violated(_) => false,
+        }
+    }
+
+    fn publish(
+        &mut self,
+        setup: &Setup,
+        cell: usize,
+        held: Option<&Settlement>,
+        published: &Published,
+        record: Resolved,
+        conflict: Option<Box<ConflictRecord>>,
+    ) {
+        let of = &mut self.cells[cell];
+        let previous = held.map(|held| held.winner);
+        let incoming = record.winner == published.change.dot;
+        let images = images_of(held, published, &record, incoming);
+        let merged =
+            held.is_some_and(|held| record.winner == held.record.winner && record.row != held.record.row);
+        self.met.add(match record.settled {
+            Settled::FastForward if conflict.is_some() => Situation::Restored,
+            Settled::FastForward => Situation::FastForward,
+            Settled::Agreed => Situation::Agreed,
+            Settled::Completed => Situation::Completed,
+            Settled::Conflict if incoming => Situation::IncomingWon,
+            Settled::Conflict if merged => Situation::Merged,
+            Settled::Conflict => Situation::HeldWon,
+        });
+        if let (Some(previous), Settled::Agreed | Settled::Completed) = (previous, record.settled) {
+            of.agreed.push((previous, published.edit));
+        }
+        if let (true, Some(previous)) = (conflict.is_some() && setup.discipline.records_conflicts, previous) {
+            let loser = if incoming { previous } else { published.edit };
+            of.saved = of.saved.with(loser);
+        }
+        of.settled = of.settled.with(published.edit);
+        if record.settled == Settled::Conflict && !incoming && !setup.discipline.publishes_kept_winner {
+            return;
+        }
+        let winner = previous.filter(|_| !incoming).unwrap_or(published.edit);
+        of.resolved.push(Arc::new(Settlement::new(record, images, winner)));
+        of.held = of.resolved.len();
+    }
+
+    pub(super) fn report(&mut self, violation: Violation) {
+        self.violation.get_or_insert_with(|| Box::new(violation));
+    }
+}
+
+impl Settlement {
+    fn new(record: Resolved, images: Vec<History>, winner: EditId) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (&record.vv, &record.content, &images, winner).hash(&mut hasher);
+        hash_row(record.row.as_ref(), &mut hasher);
+        Self { record, images, winner, digest: hasher.finish() }
+    }
+}
+
+fn images_of(
+    held: Option<&Settlement>,
+    published: &Published,
+    record: &Resolved,
+    incoming: bool,
+) -> Vec<History> {
+    let mut images = held.map_or_else(Vec::new, |held| held.images.clone());
+    match record.settled {
+        Settled::Agreed => images.push(published.history),
+        Settled::FastForward | Settled::Completed => images = vec![published.history],
+        Settled::Conflict if incoming => images = vec![published.history],
+        Settled::Conflict => {
+            let row = held.and_then(|held| held.record.row.as_ref());
+            if adds(published.change.row.as_ref(), row) {
+                // A merge: the kept row took over columns that only the change has.
+                images = images.iter().map(|image| image.union(published.history)).collect();
+            }
+        }
+    }
+    images
+}
+
+/// What the exact ancestry says about a resolver step.
+fn oracle(
+    cell: &Cell,
+    held: Option<&Settlement>,
+    published: &Published,
+    resolution: &Resolution,
+) -> Result<(), Violation> {
+    let change = &published.change;
+    let broken =
+        |invariant, what: &str| Err(Violation::new(invariant, format!("{what}: {change:?} on {held:?}")));
+    let history = published.history;
+    if !history.without(published.edit).and(cell.published).is_within(cell.settled) {
+        return broken(Invariant::CausalVisibility, "a change came before what it was based on");
+    }
+    let (record, conflict) = match resolution {
+        Resolution::Dropped(Drop::Duplicate) => {
+            let known = cell.settled.contains(published.edit);
+            return if known {
+                Ok(())
+            } else {
+                broken(Invariant::NoLostUpdate, "dropped a change never seen")
+            };
+        }
+        Resolution::Dropped(Drop::OutdatedCommand) => {
+            let outdated = held.is_some_and(|held| held.record.vv != change.seen);
+            return if outdated {
+                Ok(())
+            } else {
+                broken(Invariant::NoLostUpdate, "refused a valid command")
+            };
+        }
+        Resolution::Violated(Ruled::StateBehind { .. }) => {
+            return broken(Invariant::ResolverNotBehind, "the state is behind");
+        }
+        Resolution::Violated(Ruled::VersionUsedTwice { .. }) => {
+            return broken(Invariant::ResolverNotBehind, "a version was used twice");
+        }
+        Resolution::Publish { record, conflict, .. } => (record, conflict),
+    };
+    let theirs = held.and_then(|held| held.record.row.as_ref());
+    let ours = change.row.as_ref();
+    let on_top = held.is_none_or(|held| held.images.iter().any(|image| image.is_within(history)));
+    let expected = match (on_top, same(ours, theirs), adds(ours, theirs)) {
+        (true, _, _) => Settled::FastForward,
+        (false, true, false) => Settled::Agreed,
+        (false, true, true) => Settled::Completed,
+        (false, false, _) => Settled::Conflict,
+    };
+    if record.settled != expected {
+        let what = format!("settled as {:?} and not as {expected:?}", record.settled);
+        return broken(Invariant::ExactConflicts, &what);
+    }
+    let incoming = record.winner == change.dot;
+    let row = match expected {
+        Settled::Agreed => theirs.cloned(),
+        Settled::Conflict if !incoming => completed(theirs, ours),
+        Settled::FastForward | Settled::Completed | Settled::Conflict => completed(ours, theirs),
+    };
+    if record.row != row {
+        return broken(Invariant::NoLostUpdate, &format!("the row is {:?} and not {row:?}", record.row));
+    }
+    ledger(expected, incoming, conflict.as_deref(), ours, theirs, change.kind)
+        .or_else(|what| broken(Invariant::NoLostUpdate, what))
+}
+
+fn ledger(
+    settled: Settled,
+    incoming: bool,
+    conflict: Option<&ConflictRecord>,
+    ours: Option<&Row>,
+    theirs: Option<&Row>,
+    kind: ChangeKind,
+) -> Result<(), &'static str> {
+    match (settled, conflict) {
+        (Settled::Conflict, None) => Err("a conflict without a record"),
+        (Settled::Agreed | Settled::Completed, Some(_)) => Err("a conflict record without a conflict"),
+        (Settled::FastForward, Some(_)) if kind != ChangeKind::Restored => {
+            Err("a conflict record for a descendant")
+        }
+        (_, None) => Ok(()),
+        (_, Some(conflict)) => {
+            let (winner, loser) = if incoming { (ours, theirs) } else { (theirs, ours) };
+            let complete = conflict.winner.row.as_ref() == winner && conflict.loser.row.as_ref() == loser;
+            if complete { Ok(()) } else { Err("the conflict record does not hold both rows") }
+        }
+    }
+}
+
+/// Equal in every column that both have.
+fn same(ours: Option<&Row>, theirs: Option<&Row>) -> bool {
+    match (ours, theirs) {
+        (None, None) => true,
+        (Some(ours), Some(theirs)) => {
+            ours.0.iter().zip(&theirs.0).all(|pair| !matches!(pair, (Some(a), Some(b)) if a != b))
+        }
+        _ => false,
+    }
+}
+
+/// Whether `ours` has a column that `theirs` lacks.
+fn adds(ours: Option<&Row>, theirs: Option<&Row>) -> bool {
+    match (ours, theirs) {
+        (Some(ours), Some(theirs)) => {
+            ours.0.iter().zip(&theirs.0).any(|pair| matches!(pair, (Some(_), None)))
+        }
+        _ => false,
+    }
+}
+
+fn completed(row: Option<&Row>, other: Option<&Row>) -> Option<Row> {
+    let mut row = row?.clone();
+    for (column, value) in row.0.iter_mut().enumerate() {
+        if value.is_none() {
+            *value = other.and_then(|other| other.get(column)).cloned();
+        }
+    }
+    Some(row)
+}

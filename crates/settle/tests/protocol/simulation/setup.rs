@@ -1,0 +1,124 @@
+//! What a simulated group is made of: its members, the rules under test, and the discipline of its services.
+
+use super::COLUMNS;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tributary_model::{Incarnation, KeyBytes, MemberId, OPERATOR, Policy, TableName};
+use tributary_settle::{DeleteVsUpdate, Rules, Standard, TableRules};
+
+/// One member's peculiarities.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MemberSetup {
+    /// Columns that its table lacks.
+    pub lacks: [bool; COLUMNS],
+    /// The rows it has before tracking starts, by cell.
+    pub rows_before: Vec<Option<[i32; COLUMNS]>>,
+    /// A check constraint: this value is not allowed in column 0.
+    pub refuses: Option<i32>,
+    /// Cell 1 refers to cell 0.
+    pub foreign_key: bool,
+    /// `blocked_delete: restore`.
+    pub restores: bool,
+    /// Direction `publish`: it takes nothing in.
+    pub publishes_only: bool,
+}
+
+/// What the services do around the rules. Each may be broken to show that it is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Discipline {
+    /// Apply's writes name the `local` that the decision was made on.
+    pub compare_and_set: bool,
+    /// The trigger is silent for what apply writes.
+    pub silent_trigger: bool,
+    /// A write of apply's sets `local` to none.
+    pub clears_local: bool,
+    /// A conflict that the held winner wins again is published.
+    pub publishes_kept_winner: bool,
+    /// Conflicts go to the ledger.
+    pub records_conflicts: bool,
+    /// A resolver rebuilds its state before it consumes.
+    pub rebuilds_state: bool,
+    /// A restored row has seen the delete.
+    pub restore_has_seen: bool,
+    /// What rule 2 skips leaves a parked record alone.
+    pub skip_keeps_parked: bool,
+    /// A refused record is parked.
+    pub parks: bool,
+}
+
+impl Default for Discipline {
+    fn default() -> Self {
+        Self {
+            compare_and_set: true,
+            silent_trigger: true,
+            clears_local: true,
+            publishes_kept_winner: true,
+            records_conflicts: true,
+            rebuilds_state: true,
+            restore_has_seen: true,
+            skip_keeps_parked: true,
+            parks: true,
+        }
+    }
+}
+
+/// A group.
+#[derive(Clone)]
+pub struct Setup {
+    pub rules: Arc<dyn Rules + Send + Sync>,
+    pub table: TableRules,
+    pub key: KeyBytes,
+    pub members: Vec<MemberSetup>,
+    pub cells: usize,
+    pub discipline: Discipline,
+    pub incarnations: Vec<Incarnation>,
+    pub operator: Incarnation,
+}
+
+impl Setup {
+    /// A group of these members under the standard rules, `latest_wins`.
+    pub fn new(members: Vec<MemberSetup>, cells: usize) -> Self {
+        let ids: Vec<MemberId> = (0..members.len()).map(member_id).collect();
+        let publish_members: BTreeSet<MemberId> =
+            ids.iter().zip(&members).filter(|(_, of)| of.publishes_only).map(|(id, _)| id.clone()).collect();
+        Self {
+            rules: Arc::new(Standard),
+            table: TableRules {
+                table: TableName::new("Customer"),
+                policy: Policy::LatestWins,
+                delete_vs_update: DeleteVsUpdate::ByPolicy,
+                priority: Vec::new(),
+                publish_members,
+            },
+            key: KeyBytes::new([1]),
+            incarnations: ids.iter().map(Incarnation::first).collect(),
+            operator: Incarnation::parse(OPERATOR).unwrap(),
+            members,
+            cells,
+            discipline: Discipline::default(),
+        }
+    }
+
+    /// The same group under other rules.
+    #[must_use]
+    pub fn under(mut self, rules: impl Rules + Send + Sync + 'static) -> Self {
+        self.rules = Arc::new(rules);
+        self
+    }
+}
+
+impl std::fmt::Debug for Setup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Setup")
+            .field("table", &self.table)
+            .field("members", &self.members)
+            .field("cells", &self.cells)
+            .field("discipline", &self.discipline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `a`, `b`, `c`, …
+pub fn member_id(index: usize) -> MemberId {
+    MemberId::new(&char::from(b'a' + index as u8).to_string()).unwrap()
+}

@@ -1,0 +1,65 @@
+//! What a run met on its way, so that a test can tell that it tested something.
+
+/// Something that only some runs meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Situation {
+    FastForward,
+    Agreed,
+    Completed,
+    IncomingWon,
+    HeldWon,
+    Merged,
+    Duplicate,
+    CommandTaken,
+    CommandOutdated,
+    Restored,
+    AlreadyThere,
+    LocalIsNewer,
+    SameContent,
+    Written,
+    Parked,
+    Unparked,
+    CompareAndSetMissed,
+    Superseded,
+}
+
+impl Situation {
+    pub const ALL: [Self; 18] = [
+        Self::FastForward,
+        Self::Agreed,
+        Self::Completed,
+        Self::IncomingWon,
+        Self::HeldWon,
+        Self::Merged,
+        Self::Duplicate,
+        Self::CommandTaken,
+        Self::CommandOutdated,
+        Self::Restored,
+        Self::AlreadyThere,
+        Self::LocalIsNewer,
+        Self::SameContent,
+        Self::Written,
+        Self::Parked,
+        Self::Unparked,
+        Self::CompareAndSetMissed,
+        Self::Superseded,
+    ];
+}
+
+/// A set of situations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Met(u32);
+
+impl Met {
+    pub fn add(&mut self, situation: Situation) {
+        self.0 |= 1 << situation as u32;
+    }
+
+    pub fn add_all(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    pub fn has(self, situation: Situation) -> bool {
+        self.0 & (1 << situation as u32) != 0
+    }
+}
