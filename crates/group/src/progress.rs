@@ -260,6 +260,12 @@ async fn downstream(
         Ok(stored) => stored,
         Err(error) => return Ok(Err(error)),
     };
+    // Offsets of another log say nothing about this one, and its worker will not apply from it.
+    let own = log.id().0;
+    if let Some(other) = stored.iter().find(|offset| offset.log != own) {
+        progress.trouble = Some(format!("it has applied from log {}, and this is log {own}", other.log));
+        return Ok(Ok(()));
+    }
     for ((channel, ranges), table) in channels.tables.iter().zip(ends).zip(&mut progress.tables) {
         for (partition, range) in (0..).zip(ranges) {
             let next = stored

@@ -13,13 +13,13 @@ use crate::file::Direction;
 use crate::opened::Opened;
 use crate::progress::{ProgressError, progress};
 use crate::view::key_text;
-use compare::{Hashes, Sides, differing_columns, hashes};
+use compare::{Reader, Sides, differing_buckets, differing_columns, row_count};
 use plan::{Comparison, comparisons};
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use tributary_member::{Connector, Error, Member, ParkedFilter, TableBinding, TableState};
+use tributary_member::{Connector, Error, ParkedFilter, TableBinding, TableState};
 use tributary_model::{KeyBytes, MemberId, TableName, TableSchema};
 
 /// How a verification goes about it.
@@ -234,7 +234,7 @@ type Asked<T> = Result<T, (MemberId, Error)>;
 
 struct Side<'a> {
     reached: &'a Reached,
-    member: Box<dyn Member>,
+    reader: Reader,
 }
 
 impl Side<'_> {
@@ -245,15 +245,12 @@ impl Side<'_> {
 }
 
 async fn side<'a>(reached: &'a Reached, table: usize, common: &[bool]) -> Asked<Side<'a>> {
-    let mut binding = TableBinding::clone(&reached.bindings[table]);
-    for (column, common) in binding.local_columns.iter_mut().zip(common) {
-        if !common {
-            *column = None;
-        }
-    }
-    let member = reached.connector.connect(&[Arc::new(binding)]).await;
+    let binding = &reached.bindings[table];
+    // As it is provisioned: an adapter does not take a binding with fewer columns for the same table.
+    let member = reached.connector.connect(std::slice::from_ref(binding)).await;
     let member = member.map_err(|error| (reached.id.clone(), error))?;
-    Ok(Side { reached, member })
+    let has_more = binding.local_columns.iter().zip(common).any(|(own, common)| own.is_some() && !common);
+    Ok(Side { reached, reader: Reader::new(member, has_more.then(|| common.to_vec())) })
 }
 
 async fn compare_pair(
@@ -322,17 +319,16 @@ async fn settle(
 }
 
 async fn look(reference: &mut Side<'_>, other: &mut Side<'_>) -> Asked<Lasting> {
-    let here: Hashes = hashes(reference.member.as_mut()).await.map_err(reference.failed())?;
-    let there: Hashes = hashes(other.member.as_mut()).await.map_err(other.failed())?;
-    let buckets = here.differing(&there);
+    let here = reference.reader.digest().await.map_err(reference.failed())?;
+    let there = other.reader.digest().await.map_err(other.failed())?;
+    let buckets = differing_buckets(&here, &there);
     let mut candidates = BTreeMap::new();
     if !buckets.is_empty() {
-        let failed = (reference.failed(), other.failed());
-        let left = here.rows_of(reference.member.as_mut(), &buckets).await.map_err(failed.0)?;
-        let right = there.rows_of(other.member.as_mut(), &buckets).await.map_err(failed.1)?;
+        let left = reference.reader.hashes(&buckets).await.map_err(reference.failed())?;
+        let right = other.reader.hashes(&buckets).await.map_err(other.failed())?;
         candidates = compare::differences(left, right);
     }
-    Ok(Lasting { rows: there.rows(), candidates, settled: false })
+    Ok(Lasting { rows: row_count(&there), candidates, settled: false })
 }
 
 async fn describe(
@@ -344,9 +340,8 @@ async fn describe(
 ) -> Asked<Verified> {
     let differing = found.candidates.len() as u64;
     let keys: Vec<KeyBytes> = found.candidates.keys().take(settings.listed).cloned().collect();
-    let failed = (reference.failed(), other.failed());
-    let left = reference.member.rows(0, &keys).await.map_err(failed.0)?;
-    let right = other.member.rows(0, &keys).await.map_err(failed.1)?;
+    let left = reference.reader.rows(&keys).await.map_err(reference.failed())?;
+    let right = other.reader.rows(&keys).await.map_err(other.failed())?;
     let mut differences = Vec::with_capacity(keys.len());
     for ((key, left), right) in keys.iter().zip(&left).zip(&right) {
         let kind = match found.candidates.get(key) {

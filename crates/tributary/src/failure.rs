@@ -136,7 +136,13 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<u8> {
             _ => None,
         };
     }
-    if is::<Misuse>(cause).is_some() || is::<LoggingError>(cause).is_some() {
+    if let Some(error) = is::<Misuse>(cause) {
+        return match error {
+            Misuse::Value { .. } => Some(WRONG_USE),
+            Misuse::Exists { .. } => Some(FAILED),
+        };
+    }
+    if is::<LoggingError>(cause).is_some() {
         return Some(WRONG_USE);
     }
     if let Some(error) = is::<tributary_member::Error>(cause) {

@@ -63,6 +63,11 @@ fn drawn(header: &[&str], rows: Vec<Vec<String>>, on_terminal: bool) -> String {
         let flat = |cell: String| if cell.is_empty() { "-".to_owned() } else { cell.replace('\n', " ") };
         table.add_rows(rows.into_iter().map(|row| row.into_iter().map(flat).collect::<Vec<_>>()));
     }
+    if !on_terminal {
+        table.column_iter_mut().for_each(|column| {
+            column.set_padding((0, 2));
+        });
+    }
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     lines.join("\n")
 }

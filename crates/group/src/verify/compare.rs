@@ -1,7 +1,7 @@
 //! Narrowing down from digests to rows.
 
 use std::collections::BTreeMap;
-use tributary_member::{BucketDigest, Member, Result};
+use tributary_member::{BucketDigest, Member, Result, bucket_of, row_hash};
 use tributary_model::{KeyBytes, Row, TableSchema};
 
 /// How finely a table is divided: 1,024 buckets.
@@ -10,37 +10,84 @@ const BITS: u8 = 10;
 /// The hashes of a row in the one member and the other; none where it is not there.
 pub(super) type Sides = (Option<[u8; 16]>, Option<[u8; 16]>);
 
-/// A table's digests.
-#[derive(Debug)]
-pub(super) struct Hashes(Vec<BucketDigest>);
+/// How many rows are read at once where they have to be.
+const ROWS_AT_ONCE: usize = 1_000;
 
-/// Reads the digests of the one table that `member` has bound.
-pub(super) async fn hashes(member: &mut dyn Member) -> Result<Hashes> {
-    Ok(Hashes(member.digest(0, BITS).await?))
+/// Reads the one table that a connection has bound, as far as it is compared.
+pub(super) struct Reader {
+    member: Box<dyn Member>,
+    /// By column: whether it is compared; `None` when all are that the member has.
+    compared: Option<Vec<bool>>,
 }
 
-impl Hashes {
-    /// How many rows the table has.
-    pub(super) fn rows(&self) -> u64 {
-        self.0.iter().map(|bucket| bucket.rows).sum()
+impl Reader {
+    /// Reads by `member`, and passes over the columns that are not `compared`.
+    pub(super) fn new(member: Box<dyn Member>, compared: Option<Vec<bool>>) -> Self {
+        Self { member, compared }
     }
 
-    /// The buckets that are not the same.
-    pub(super) fn differing(&self, other: &Self) -> Vec<usize> {
-        let empty = BucketDigest::default();
-        let bucket = |hashes: &Self, at: usize| hashes.0.get(at).copied().unwrap_or(empty);
-        let count = self.0.len().max(other.0.len());
-        (0..count).filter(|at| bucket(self, *at) != bucket(other, *at)).collect()
+    /// The table's digests.
+    pub(super) async fn digest(&mut self) -> Result<Vec<BucketDigest>> {
+        if self.compared.is_none() {
+            return self.member.digest(0, BITS).await;
+        }
+        let all: Vec<usize> = (0..1 << BITS).collect();
+        let mut digests = vec![BucketDigest::default(); 1 << BITS];
+        for (key, hash) in self.hashes(&all).await? {
+            digests[bucket_of(&key, BITS)].add(hash);
+        }
+        Ok(digests)
     }
 
     /// Key and hash of every row in these buckets.
-    pub(super) async fn rows_of(
-        &self,
-        member: &mut dyn Member,
-        buckets: &[usize],
-    ) -> Result<Vec<(KeyBytes, [u8; 16])>> {
-        member.bucket_rows(0, BITS, buckets).await
+    pub(super) async fn hashes(&mut self, buckets: &[usize]) -> Result<Vec<(KeyBytes, [u8; 16])>> {
+        let mut found = self.member.bucket_rows(0, BITS, buckets).await?;
+        if self.compared.is_none() {
+            return Ok(found);
+        }
+        // The database's own hashes are of all columns: the rows have to be read to leave some out.
+        let mut hashes = Vec::with_capacity(found.len());
+        for chunk in found.chunks_mut(ROWS_AT_ONCE) {
+            let keys: Vec<KeyBytes> = chunk.iter().map(|(key, _)| key.clone()).collect();
+            let rows = self.rows(&keys).await?;
+            // A row that has gone in between is seen as gone.
+            let there = keys.into_iter().zip(rows).filter_map(|(key, row)| Some((key, row?)));
+            hashes.extend(there.map(|(key, row)| {
+                let hash = row_hash(&key, &row);
+                (key, hash)
+            }));
+        }
+        Ok(hashes)
     }
+
+    /// The rows of these keys, without the columns that are not compared.
+    pub(super) async fn rows(&mut self, keys: &[KeyBytes]) -> Result<Vec<Option<Row>>> {
+        let mut rows = self.member.rows(0, keys).await?;
+        if let Some(compared) = &self.compared {
+            rows.iter_mut().flatten().for_each(|row| project(row, compared));
+        }
+        Ok(rows)
+    }
+}
+
+fn project(row: &mut Row, compared: &[bool]) {
+    for (value, compared) in row.0.iter_mut().zip(compared) {
+        if !compared {
+            *value = None;
+        }
+    }
+}
+
+/// How many rows these digests are of.
+pub(super) fn row_count(digests: &[BucketDigest]) -> u64 {
+    digests.iter().map(|bucket| bucket.rows).sum()
+}
+
+/// The buckets that are not the same.
+pub(super) fn differing_buckets(left: &[BucketDigest], right: &[BucketDigest]) -> Vec<usize> {
+    let bucket = |digests: &[BucketDigest], at: usize| digests.get(at).copied().unwrap_or_default();
+    let count = left.len().max(right.len());
+    (0..count).filter(|at| bucket(left, *at) != bucket(right, *at)).collect()
 }
 
 /// The rows that are not the same, with both hashes.
@@ -74,15 +121,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
-    use tributary_member::{bucket_of, row_hash};
     use tributary_model::{Column, LogicalType, TableName, Value};
 
-    fn digests(rows: &[(KeyBytes, [u8; 16])]) -> Hashes {
+    fn digests(rows: &[(KeyBytes, [u8; 16])]) -> Vec<BucketDigest> {
         let mut buckets = vec![BucketDigest::default(); 1 << BITS];
         for (key, hash) in rows {
             buckets[bucket_of(key, BITS)].add(*hash);
         }
-        Hashes(buckets)
+        buckets
     }
 
     fn in_buckets(rows: &[(KeyBytes, [u8; 16])], buckets: &[usize]) -> Vec<(KeyBytes, [u8; 16])> {
@@ -106,8 +152,8 @@ mod tests {
             };
             let (a, b) = (rows(&left), rows(&right));
             let (here, there) = (digests(&a), digests(&b));
-            prop_assert_eq!(here.rows(), a.len() as u64);
-            let buckets = here.differing(&there);
+            prop_assert_eq!(row_count(&here), a.len() as u64);
+            let buckets = differing_buckets(&here, &there);
             let found = differences(in_buckets(&a, &buckets), in_buckets(&b, &buckets));
             let keys: BTreeSet<u16> = left.keys().chain(right.keys()).copied().collect();
             for key in keys {
@@ -116,6 +162,16 @@ mod tests {
                 prop_assert_eq!(told.copied(), (sides.0 != sides.1).then_some(sides));
             }
         }
+    }
+
+    #[test]
+    fn a_richer_row_without_its_extra_columns_equals_a_poorer_one() {
+        let key = KeyBytes::new([2]);
+        let mut rich = Row::of([Value::Long(1), Value::Long(2), Value::Null]);
+        let poor = Row(vec![Some(Value::Long(1)), None, Some(Value::Null)]);
+        assert_ne!(row_hash(&key, &rich), row_hash(&key, &poor));
+        project(&mut rich, &[true, false, true]);
+        assert_eq!(row_hash(&key, &rich), row_hash(&key, &poor));
     }
 
     #[test]

@@ -71,8 +71,11 @@ pub(super) fn finding_line(finding: &FindingView) -> anyhow::Result<()> {
         "warning" => odd(finding.severity),
         _ => faint(finding.severity),
     };
-    let place: Vec<&str> =
-        [&finding.member, &finding.table].into_iter().flatten().map(String::as_str).collect();
+    let table = match (&finding.table, &finding.column) {
+        (Some(table), Some(column)) => Some(format!("{table}.{column}")),
+        (table, _) => table.clone(),
+    };
+    let place: Vec<String> = finding.member.iter().cloned().chain(table).collect();
     let place = if place.is_empty() { String::new() } else { format!("{}: ", place.join(", ")) };
     output::line(&format!("{word}: {place}{}", finding.message))?;
     output::line(&format!("  {}", faint(&finding.remedy)))

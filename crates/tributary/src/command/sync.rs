@@ -15,13 +15,15 @@ use std::path::Path;
 use std::time::Duration;
 use tributary_engine::{Engine, EngineError, Options, Roles};
 use tributary_group::progress::{Progress, progress};
-use tributary_runtime::State;
+use tributary_runtime::{State, WorkerStatus};
 use tributary_stream::embedded::Access;
 use verdict::{Judge, Verdict};
 
 /// The first pause between two looks; it grows while nothing happens.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// How long workers may take to begin before they are judged by what there is.
+const LONGEST_START: Duration = Duration::from_secs(60);
 
 /// What `sync` takes.
 #[derive(Debug, Args)]
@@ -91,6 +93,15 @@ async fn wait(
     bar: &ProgressBar,
 ) -> anyhow::Result<(Duration, Vec<String>)> {
     let began = engine.clock.monotonic();
+    if ours {
+        // A worker that is about to find out that it cannot work must not be overtaken by the verdict.
+        let begun = |worker: &WorkerStatus| worker.state != State::Starting;
+        let _ = tokio::time::timeout(
+            timeout.unwrap_or(LONGEST_START),
+            engine.supervisor.board().wait_for(|workers| workers.iter().all(begun)),
+        )
+        .await;
+    }
     let mut judge = Judge::new(timeout);
     let mut pause = SHORTEST_PAUSE;
     loop {

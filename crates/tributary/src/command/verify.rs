@@ -111,6 +111,9 @@ fn what(difference: &Difference, verified: &Verified) -> String {
     let text = match difference.kind {
         DifferenceKind::Missing => format!("missing here, there in {with}"),
         DifferenceKind::Extra => format!("only here, missing in {with}"),
+        DifferenceKind::Differs if difference.columns.is_empty() => {
+            format!("differs from {with} in a value that is not of its column's type")
+        }
         DifferenceKind::Differs => format!("differs from {with} in {}", difference.columns.join(", ")),
     };
     match &difference.explained {

@@ -252,7 +252,7 @@ fn tail_shows_decoded_records_and_filters_them() {
     assert_eq!((&conflict["member"], &conflict["loser"]), (&json!("shop"), &json!("hq")));
     let lines = records(&["--table", "OrderLine"]);
     assert_eq!(lines.len(), 2, "{lines:?}");
-    assert_eq!(lines[0]["row"], json!({"OrderId": 1, "Line": 2, "CustomerId": 7, "Amount": "9.5"}));
+    assert_eq!(lines[0]["row"], json!({"OrderId": 1, "Line": 2, "CustomerId": 7, "Amount": "9.50"}));
     assert_eq!(records(&["--key", "1,2"]).len(), 2);
     assert_eq!(records(&["--key", "8"]).len(), 0);
     let changes = records(&["--topic", "changes", "--member", "shop"]);
@@ -262,7 +262,7 @@ fn tail_shows_decoded_records_and_filters_them() {
     assert_eq!(records(&["--from", "end"]).len(), 0);
     let text = place.ok(&["tail", "--topic", "changes", "--table", "OrderLine"]);
     assert!(text.contains("changes   OrderLine [1, 2] upsert by=hq change=hq:"), "{text}");
-    assert!(text.contains("{OrderId = 1, Line = 2, CustomerId = 7, Amount = 9.5}"), "{text}");
+    assert!(text.contains("{OrderId = 1, Line = 2, CustomerId = 7, Amount = 9.50}"), "{text}");
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Judge {
             .iter()
             .flat_map(|member| &member.tables)
             .any(|t| t.parked_apply + t.parked_capture > 0);
-        if read.is_drained() && !refused {
+        if read.is_drained() && !refused && halted.is_empty() {
             return Verdict::InStep;
         }
         let moved = self.last.as_ref().is_none_or(|(last, _)| last != read);
@@ -58,8 +58,8 @@ impl Judge {
         };
         let stands = !halted.is_empty() || read.members.iter().any(stands);
         let patience = match (read.is_drained(), stands) {
-            (true, _) => GRACE_FOR_REFUSED,
-            (false, true) => STANDING,
+            (_, true) => STANDING,
+            (true, false) => GRACE_FOR_REFUSED,
             (false, false) => self.timeout.unwrap_or(STILL),
         };
         if still >= patience || self.timeout.is_some_and(|timeout| waited >= timeout) {
@@ -141,6 +141,9 @@ mod tests {
             panic!("waiting")
         };
         assert!(named[0].starts_with("capture hq has halted"));
+        let mut judge = Judge::new(None);
+        assert_eq!(judge.look(&reading(0, 0, None), halted(), at(0)), Verdict::Moved);
+        assert!(matches!(judge.look(&reading(0, 0, None), halted(), at(3)), Verdict::Blocked(_)));
     }
 
     #[test]
