@@ -72,7 +72,7 @@ macro_rules! log_contract {
                 groups: partitions_are_shared, a_leaver_hands_over, a_partition_has_one_owner, zombies_are_fenced,
                     foreign_partitions_are_fenced, offsets_outside_of_transactions, several_topics_are_balanced;
                 transactions: visible_together, nothing_of_an_open_one, nothing_of_an_aborted_one,
-                    offsets_go_with_records, a_second_producer_fences_the_first, fenced_over_and_over,
+                    offsets_go_with_records, a_second_producer_fences_the_first, fenced_over_and_over, fencing_races_with_commits,
                     a_record_too_large_leaves_the_rest, calls_out_of_turn, empty_ones;
             );
         }

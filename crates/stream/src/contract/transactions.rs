@@ -2,6 +2,7 @@
 
 use super::{Factory, all, assert_silent, kept, member, publish, reader, record, take, texts, unique};
 use crate::{Disposition, Error, Log, TopicPartition};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Records of several topics and partitions become visible by one commit.
 pub async fn visible_together<F: Factory>(factory: &F) {
@@ -140,6 +141,67 @@ pub async fn fenced_over_and_over<F: Factory>(factory: &F) {
         assert_eq!(outcome.is_ok(), number == 4, "holder {number}: {outcome:?}");
     }
     assert_eq!(texts(&all(&log, &topic).await), ["4"]);
+}
+
+/// Once a producer has been given out, nothing more comes of the one before, also of a commit that was under way
+/// while other threads kept the log busy.
+pub async fn fencing_races_with_commits<F: Factory>(factory: &F) {
+    let log = factory.log().await;
+    let (topic, other) = (kept(&log, 1).await, kept(&log, 1).await);
+    let id = unique("raced");
+    for _ in 0..20 {
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    super::run(async {
+                        let mut busy = log.producer(&unique("busy")).await.unwrap();
+                        while !done.load(Ordering::Relaxed) {
+                            busy.begin().await.unwrap();
+                            busy.send(vec![record(&other, 0, "k", "busy")]).await.unwrap();
+                            busy.commit().await.unwrap();
+                        }
+                    });
+                });
+            }
+            let (under_way, commits) = std::sync::mpsc::channel();
+            let (log, topic, id) = (&log, &topic, &id);
+            let raced = scope.spawn(move || {
+                super::run(async {
+                    let mut first = log.producer(id).await.unwrap();
+                    loop {
+                        let outcome = async {
+                            first.begin().await?;
+                            first.send(vec![record(topic, 0, "k", "raced")]).await?;
+                            first.commit().await
+                        };
+                        match outcome.await {
+                            // Nobody listens any more after the first.
+                            Ok(()) => drop(under_way.send(())),
+                            Err(Error::Fenced { .. }) => return,
+                            Err(other) => panic!("{other}"),
+                        }
+                    }
+                });
+            });
+            let taker = scope.spawn(move || {
+                commits.recv().unwrap();
+                super::run(async {
+                    let _second = log.producer(id).await.unwrap();
+                    let end = log.offsets(topic).await.unwrap()[0].end;
+                    raced.join().unwrap();
+                    assert_eq!(
+                        log.offsets(topic).await.unwrap()[0].end,
+                        end,
+                        "a fenced producer has written"
+                    );
+                });
+            });
+            let outcome = taker.join();
+            done.store(true, Ordering::Relaxed);
+            outcome.unwrap();
+        });
+    }
 }
 
 /// A record over the limit leaves out its whole call and nothing else.
