@@ -5,6 +5,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod definitions;
+mod stage;
+mod triggers;
+
 use support::{SqliteFactory, block_on};
 
 tributary_member::apply_contract!(crate::block_on, crate::SqliteFactory);
