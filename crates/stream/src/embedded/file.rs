@@ -190,7 +190,8 @@ pub(super) fn create_topic(connection: &Connection, settings: &TopicSettings) ->
     Ok(topic)
 }
 
-/// All topics with their state. Those in `known` are kept, so that whoever holds one sees its state move.
+/// All topics with their state, in the caller's transaction, so that they are of one moment. Those in `known` are kept,
+/// so that whoever holds one sees its state move.
 pub(super) fn read_topics(
     connection: &Connection,
     path: &Path,
@@ -198,9 +199,8 @@ pub(super) fn read_topics(
 ) -> Result<BTreeMap<TopicName, Arc<Topic>>> {
     let failed = failure(path, "read its topics");
     let damaged = || Error::Corrupt { path: path.to_owned(), source: None };
-    let transaction = connection.unchecked_transaction().map_err(&failed)?;
     let mut by_id = BTreeMap::new();
-    let mut topics = transaction
+    let mut topics = connection
         .prepare_cached("SELECT id, name, partitions, delete_retention_ms, max_record_bytes FROM topic")
         .map_err(&failed)?;
     let mut rows = topics.query([]).map_err(&failed)?;
@@ -222,7 +222,7 @@ pub(super) fn read_topics(
         let topic = known.get(&settings.name).cloned();
         by_id.insert(id, topic.unwrap_or_else(|| Arc::new(Topic::new(id, settings))));
     }
-    let mut partitions = transaction
+    let mut partitions = connection
         .prepare_cached("SELECT id, start_offset, next_offset, last_ms FROM partition")
         .map_err(&failed)?;
     let mut rows = partitions.query([]).map_err(&failed)?;

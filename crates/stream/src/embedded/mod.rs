@@ -143,11 +143,17 @@ impl EmbeddedLog {
         reader: Option<Connection>,
         lock: Option<lock::LockFile>,
     ) -> Result<Self> {
-        let (id, created_ms) = file::read_identity(&writer, &path)?;
-        let topics = file::read_topics(&writer, &path, &BTreeMap::new())?;
-        for topic in topics.values() {
-            file::check_ends(&writer, &path, topic)?;
-        }
+        let (id, created_ms, topics) = {
+            // One snapshot: another process may be writing, and its newest records must not be held against ends
+            // that were read before them.
+            let snapshot = writer.unchecked_transaction().map_err(file::failure(&path, "read its topics"))?;
+            let (id, created_ms) = file::read_identity(&snapshot, &path)?;
+            let topics = file::read_topics(&snapshot, &path, &BTreeMap::new())?;
+            for topic in topics.values() {
+                file::check_ends(&snapshot, &path, topic)?;
+            }
+            (id, created_ms, topics)
+        };
         let shared = Shared {
             path,
             kind,
@@ -257,7 +263,8 @@ impl Shared {
             return Ok(());
         }
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        *topics = file::read_topics(&connection, &self.path, &topics)?;
+        let snapshot = connection.unchecked_transaction().map_err(self.failure("read its topics"))?;
+        *topics = file::read_topics(&snapshot, &self.path, &topics)?;
         *seen = version;
         Ok(())
     }
