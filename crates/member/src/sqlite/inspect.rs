@@ -2,6 +2,7 @@
 //!
 //! Looks at every table of the users', bound or not; whoever asks picks the findings of the tables that he means.
 
+use super::SqliteMember;
 use super::catalog::{self, CatalogColumn, CatalogTable};
 use super::connect::journal_mode;
 use super::declared::{Affinity, Declared};
@@ -9,7 +10,6 @@ use super::failure::failed;
 use super::objects::is_our_trigger;
 use super::provision::{is_fixed, our_tables};
 use super::table::Names;
-use super::SqliteMember;
 use crate::{
     ColumnInspection, Finding, ForeignKeyInspection, Inspection, Result, Severity, TableInspection,
     TriggerInspection,
@@ -23,7 +23,8 @@ const NUMERIC_DIGITS: u32 = 15;
 pub(super) fn inspect(member: &mut SqliteMember) -> Result<Inspection> {
     let path = std::sync::Arc::clone(&member.path);
     // One snapshot for all of it.
-    let transaction = member.connection.unchecked_transaction().map_err(failed(&path, "look at its tables"))?;
+    let transaction =
+        member.connection.unchecked_transaction().map_err(failed(&path, "look at its tables"))?;
     let mut found = Inspection { server: format!("SQLite {}", rusqlite::version()), ..Inspection::default() };
     let mode = journal_mode(&transaction, &path)?;
     if mode != "wal" {
@@ -32,7 +33,9 @@ pub(super) fn inspect(member: &mut SqliteMember) -> Result<Inspection> {
             table: None,
             column: None,
             message: format!("the file has journal mode {mode}: readers and writers would stop each other"),
-            remedy: "run `provision --enable-wal`, or `PRAGMA journal_mode = WAL` while nobody else has it open".into(),
+            remedy:
+                "run `provision --enable-wal`, or `PRAGMA journal_mode = WAL` while nobody else has it open"
+                    .into(),
         });
     }
     let (tracking, others) = our_tables(&transaction, &path)?;
@@ -64,12 +67,15 @@ pub(super) fn inspect(member: &mut SqliteMember) -> Result<Inspection> {
 pub(super) fn key_trouble(table: &CatalogTable) -> Option<String> {
     if table.key.is_empty() {
         return Some(
-            "it has no primary key, so its rows cannot be told apart; give it one, or leave the table out".to_owned(),
+            "it has no primary key, so its rows cannot be told apart; give it one, or leave the table out"
+                .to_owned(),
         );
     }
     let trouble = table.key.iter().map(|at| &table.columns[*at]).find_map(|column| {
         match declared(table, column).logical {
-            Some(LogicalType::Float | LogicalType::Double) => Some((column, "floats do not compare alike everywhere")),
+            Some(LogicalType::Float | LogicalType::Double) => {
+                Some((column, "floats do not compare alike everywhere"))
+            }
             None => Some((column, "its type is not synchronised")),
             _ => None,
         }
@@ -159,7 +165,11 @@ impl Look<'_> {
                 format!(
                     "the type {:?} is not synchronised, so the column is left out{}",
                     column.declared,
-                    if needed { "; but it is NOT NULL and has no default, so rows of other members cannot be written" } else { "" }
+                    if needed {
+                        "; but it is NOT NULL and has no default, so rows of other members cannot be written"
+                    } else {
+                        ""
+                    }
                 ),
                 if needed {
                     "give the column a default, or let it take NULL"
@@ -172,7 +182,10 @@ impl Look<'_> {
             let message = if column.declared.is_empty() {
                 format!("the column has no declared type, and is taken for {meant}, as SQLite's rules say")
             } else {
-                format!("the type {:?} is not known, and is taken for {meant}, as SQLite's rules say", column.declared)
+                format!(
+                    "the type {:?} is not known, and is taken for {meant}, as SQLite's rules say",
+                    column.declared
+                )
             };
             self.find(
                 Severity::Warning,
@@ -188,7 +201,9 @@ impl Look<'_> {
             name: column.name.clone(),
             declared: column.declared.clone(),
             logical,
-            nullable: !column.not_null && self.table.rowid_alias() != Some(at) && !(self.table.without_rowid && in_key),
+            nullable: !column.not_null
+                && self.table.rowid_alias() != Some(at)
+                && !(self.table.without_rowid && in_key),
             max_length: declared.max_length,
             has_default,
             generated: column.generated,
@@ -235,7 +250,8 @@ impl Look<'_> {
             self.find(
                 Severity::Warning,
                 Some(&table.columns[at].name),
-                "the key column may hold NULL, and such rows cannot be synchronised: they are listed".to_owned(),
+                "the key column may hold NULL, and such rows cannot be synchronised: they are listed"
+                    .to_owned(),
                 "add NOT NULL to the key column",
             );
         }
@@ -327,6 +343,11 @@ fn is_unique(table: &CatalogTable, columns: &[String]) -> bool {
     let key: Vec<&str> = table.key.iter().map(|at| table.columns[*at].name.as_str()).collect();
     same(&key)
         || table.indexes.iter().filter(|index| index.unique && !index.partial).any(|index| {
-            index.columns.iter().map(Option::as_deref).collect::<Option<Vec<&str>>>().is_some_and(|names| same(&names))
+            index
+                .columns
+                .iter()
+                .map(Option::as_deref)
+                .collect::<Option<Vec<&str>>>()
+                .is_some_and(|names| same(&names))
         })
 }

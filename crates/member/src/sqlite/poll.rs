@@ -35,8 +35,13 @@ pub(super) fn poll(
             .prepare_cached(&poll_sql(bound))
             .map_err(failed(&member.path, "read the changes of a table"))?;
         let limit = i64::try_from(max_rows).unwrap_or(i64::MAX - 1);
-        let last = Reader { table: bound, path: &member.path, clock: Clock::default() }
-            .read(&mut statement, after, limit, &mut page, &mut ended)?;
+        let last = Reader { table: bound, path: &member.path, clock: Clock::default() }.read(
+            &mut statement,
+            after,
+            limit,
+            &mut page,
+            &mut ended,
+        )?;
         if last > after {
             page.next.live = last.to_string();
         }

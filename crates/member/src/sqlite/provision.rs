@@ -157,7 +157,8 @@ fn run_provision(member: &mut SqliteMember, keep: bool) -> Result<Vec<Statement>
     let mut run = Run { transaction: &transaction, path: &path, statements: Vec::new() };
     let bindings: Vec<_> = member.tables.iter().map(|table| table.binding.clone()).collect();
     for binding in &bindings {
-        if !run.exists("table", &binding.local_table)? {
+        // A view of that name is told apart below.
+        if !run.exists("table", &binding.local_table)? && !run.exists("view", &binding.local_table)? {
             let sql = create_table(binding, &bindings);
             run.execute(&format!("create the table {}", binding.local_table), &sql)?;
         }

@@ -98,16 +98,13 @@ fn trouble(table: &mut BoundTable, connection: &Connection, path: &Path) -> Resu
         return Ok(Some(describe_difference(&before, &now)));
     }
     let tracking = Names::of(&table.binding.local_table).tracking;
-    if !catalog::exists(connection, path, &tracking)? {
-        return Ok(Some(format!(
-            "its tracking table {tracking:?} is gone, and with it what was changed here; run `member rejoin`"
-        )));
-    }
     let wanted = objects::objects(table);
     table.has_replaced = wanted.iter().any(|object| object.kind == "table" && object.name != tracking);
     for Object { kind, name, sql, .. } in wanted {
         let found: Option<String> = connection
-            .prepare_cached("SELECT coalesce(sql, '') FROM sqlite_schema WHERE type = ?1 AND name = ?2 COLLATE NOCASE")
+            .prepare_cached(
+                "SELECT coalesce(sql, '') FROM sqlite_schema WHERE type = ?1 AND name = ?2 COLLATE NOCASE",
+            )
             .and_then(|mut statement| statement.query_row([kind, name.as_str()], |row| row.get(0)).optional())
             .map_err(failed(path, "look at its sync objects"))?;
         let what = match found {
@@ -124,7 +121,10 @@ fn trouble(table: &mut BoundTable, connection: &Connection, path: &Path) -> Resu
 
 fn describe_difference(before: &ProvisionedColumns, now: &ProvisionedColumns) -> String {
     let find = |columns: &[(String, String)], name: &str| {
-        columns.iter().find(|(column, _)| column.eq_ignore_ascii_case(name)).map(|(_, declared)| declared.clone())
+        columns
+            .iter()
+            .find(|(column, _)| column.eq_ignore_ascii_case(name))
+            .map(|(_, declared)| declared.clone())
     };
     for (name, declared) in &now.columns {
         match find(&before.columns, name) {
@@ -144,7 +144,11 @@ fn describe_difference(before: &ProvisionedColumns, now: &ProvisionedColumns) ->
 }
 
 /// What provisioning wrote down about the group's table `name`.
-pub(super) fn provisioned_table(connection: &Connection, path: &Path, name: &str) -> Result<Option<ProvisionedTable>> {
+pub(super) fn provisioned_table(
+    connection: &Connection,
+    path: &Path,
+    name: &str,
+) -> Result<Option<ProvisionedTable>> {
     let damaged = |reason: &str| Error::Damaged {
         path: path.to_owned(),
         object: "\"DataSync_dss_tables\"".to_owned(),

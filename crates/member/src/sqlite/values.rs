@@ -57,7 +57,12 @@ impl Codec {
             T::Decimal { .. } | T::Numeric => {
                 matches!(local, T::Decimal { .. } | T::Numeric | T::Int | T::Long | T::Double)
             }
-            T::Float | T::Double => matches!(local, T::Double | T::Decimal { .. } | T::Numeric) && !key,
+            // A column with TEXT affinity makes a text of a float.
+            T::Float | T::Double => {
+                matches!(local, T::Double | T::Decimal { .. } | T::Numeric)
+                    && declared.affinity != Affinity::Text
+                    && !key
+            }
             T::String => local == T::String,
             T::Bytes => local == T::Bytes,
             T::Uuid | T::Date | T::Time | T::Timestamp | T::TimestampOffset => {
@@ -108,7 +113,9 @@ impl Codec {
             LogicalType::Boolean => match stored {
                 ValueRef::Integer(0) => Ok(Value::Boolean(false)),
                 ValueRef::Integer(1) => Ok(Value::Boolean(true)),
-                ValueRef::Integer(_) => Err("holds an INTEGER other than 0 and 1 where boolean is declared".into()),
+                ValueRef::Integer(_) => {
+                    Err("holds an INTEGER other than 0 and 1 where boolean is declared".into())
+                }
                 _ => Err(foreign()),
             },
             LogicalType::Int => match stored {
@@ -121,8 +128,11 @@ impl Codec {
                 _ => Err(foreign()),
             },
             LogicalType::Decimal { .. } | LogicalType::Numeric => {
+                let whole_only = matches!(self.local, LogicalType::Int | LogicalType::Long);
                 let decimal = match stored {
+                    ValueRef::Integer(number) if !self.holds_integer(number) => return Err(range()),
                     ValueRef::Integer(number) => Some(BigDecimal::from(number)),
+                    _ if whole_only => None,
                     ValueRef::Real(number) => decimal_of_float(number),
                     ValueRef::Text(bytes) if self.affinity != Affinity::Real => decimal_of_text(bytes),
                     _ => None,
@@ -134,9 +144,15 @@ impl Codec {
                     Err(format!("holds {} with more digits than {} has", class(stored), self.declared()))
                 }
             }
-            LogicalType::Double => self.read_float(stored).map(Value::Double).ok_or_else(foreign),
+            LogicalType::Double => {
+                let double = self.read_float(stored).ok_or_else(foreign)?;
+                if self.float_fits(double) { Ok(Value::Double(double)) } else { Err(range()) }
+            }
             LogicalType::Float => {
                 let double = self.read_float(stored).ok_or_else(foreign)?;
+                if !self.float_fits(double) {
+                    return Err(range());
+                }
                 let float = double as f32;
                 // NaN cannot come from SQLite; infinities pass.
                 if f64::from(float) == double {
@@ -183,6 +199,12 @@ impl Codec {
             ValueRef::Integer(number) if exact_float(number) => Some(number as f64),
             _ => None,
         }
+    }
+
+    /// Whether a float can stand in the column; one that is declared as decimal takes only its digits.
+    fn float_fits(&self, number: f64) -> bool {
+        !self.is_decimal()
+            || decimal_of_float(number).is_some_and(|decimal| Value::Decimal(decimal).fits(self.local))
     }
 
     fn holds_integer(&self, number: i64) -> bool {
@@ -284,11 +306,8 @@ impl Codec {
             return Err(Lost { reason: "the float -0.0, whose sign SQLite does not keep" });
         }
         let kept = if negative_zero { 0.0 } else { number };
-        if self.is_decimal() {
-            let fits = decimal_of_float(kept).is_some_and(|decimal| Value::Decimal(decimal).fits(self.local));
-            if !fits {
-                return Err(Lost { reason: "a float with more digits than the column has" });
-            }
+        if !self.float_fits(kept) {
+            return Err(Lost { reason: "a float with more digits than the column has" });
         }
         Ok(Written { value: ToSqlOutput::Owned(Stored::Real(kept)), rounded: negative_zero })
     }
@@ -341,7 +360,11 @@ impl Codec {
     }
 
     /// The decimal with as many digits as the declared type has, and whether that rounded it.
-    fn narrow<'d>(&self, decimal: &'d BigDecimal, on_loss: OnLoss) -> Result<(Cow<'d, BigDecimal>, bool), Lost> {
+    fn narrow<'d>(
+        &self,
+        decimal: &'d BigDecimal,
+        on_loss: OnLoss,
+    ) -> Result<(Cow<'d, BigDecimal>, bool), Lost> {
         let local @ LogicalType::Decimal { scale, .. } = self.local else {
             return Ok((Cow::Borrowed(decimal), false));
         };
@@ -412,15 +435,18 @@ fn looks_like_a_number(text: &str) -> bool {
     let trimmed = text.trim_matches(|c: char| matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}'));
     let first = trimmed.trim_start_matches(['+', '-']).trim_start_matches('.').chars().next();
     first.is_some_and(|c| c.is_ascii_digit())
-        && trimmed.bytes().all(|byte| {
-            byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E')
-        })
+        && trimmed
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'))
         && !is_hyphenated_date(trimmed)
 }
 
 /// `2026-11-23` has only characters of numbers and is none.
 fn is_hyphenated_date(text: &str) -> bool {
-    text.bytes().enumerate().any(|(at, byte)| {
-        at > 0 && matches!(byte, b'-' | b'+') && text.as_bytes()[at - 1].is_ascii_digit()
-    })
+    text.bytes()
+        .enumerate()
+        .any(|(at, byte)| at > 0 && matches!(byte, b'-' | b'+') && text.as_bytes()[at - 1].is_ascii_digit())
 }
+
+#[cfg(test)]
+mod tests;

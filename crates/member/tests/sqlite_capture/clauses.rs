@@ -26,7 +26,10 @@ fn replacing_the_same_key_is_an_update() {
     for recursive in [false, true] {
         let mut world = person(PERSON, recursive);
         three(&mut world);
-        world.check("INSERT OR REPLACE INTO person (id, email, name) VALUES (1, 'n@x', 'n')", &[("1", "1|n@x|n")]);
+        world.check(
+            "INSERT OR REPLACE INTO person (id, email, name) VALUES (1, 'n@x', 'n')",
+            &[("1", "1|n@x|n")],
+        );
         world.check("REPLACE INTO person (id, email, name) VALUES (9, 'q@x', 'q')", &[("9", "9|q@x|q")]);
     }
 }
@@ -53,7 +56,10 @@ fn a_replaced_row_of_another_key_is_a_delete() {
             "UPDATE OR REPLACE person SET email = 'a@x' WHERE id = 8",
             &[("3", "-"), ("8", "8|a@x|given")],
         );
-        world.check("INSERT INTO person (id, email) VALUES (20, 't@x'), (21, 'u@x')", &[("20", "20|t@x|NULL"), ("21", "21|u@x|NULL")]);
+        world.check(
+            "INSERT INTO person (id, email) VALUES (20, 't@x'), (21, 'u@x')",
+            &[("20", "20|t@x|NULL"), ("21", "21|u@x|NULL")],
+        );
         world.check(
             "UPDATE OR REPLACE person SET id = 20 WHERE id = 21",
             &[("20", "20|u@x|NULL"), ("21", "-")],
@@ -91,7 +97,10 @@ fn ignored_and_failed_statements_leave_no_trace() {
         let mut world = person(PERSON, recursive);
         three(&mut world);
         world.check("INSERT OR IGNORE INTO person (id, email) VALUES (1, 'z@x'), (8, 'a@x')", &[]);
-        world.check("INSERT OR IGNORE INTO person (id, email) VALUES (9, 'a@x'), (4, 'd@x')", &[("4", "4|d@x|NULL")]);
+        world.check(
+            "INSERT OR IGNORE INTO person (id, email) VALUES (9, 'a@x'), (4, 'd@x')",
+            &[("4", "4|d@x|NULL")],
+        );
         world.check("UPDATE OR IGNORE person SET email = 'a@x' WHERE id = 2", &[]);
         for clause in ["", "OR ABORT", "OR ROLLBACK"] {
             let sql = format!("INSERT {clause} INTO person (id, email) VALUES (50, 'q@x'), (51, 'a@x')");
@@ -102,8 +111,16 @@ fn ignored_and_failed_statements_leave_no_trace() {
             assert!(world.told().is_empty(), "{sql}");
         }
         // OR FAIL keeps what came before the row that failed.
-        assert!(world.user.execute_batch("INSERT OR FAIL INTO person (id, email) VALUES (60, 'f@x'), (61, 'a@x')").is_err());
-        assert_eq!(world.told().into_iter().collect::<Vec<_>>(), [("60".to_owned(), "60|f@x|NULL".to_owned())]);
+        assert!(
+            world
+                .user
+                .execute_batch("INSERT OR FAIL INTO person (id, email) VALUES (60, 'f@x'), (61, 'a@x')")
+                .is_err()
+        );
+        assert_eq!(
+            world.told().into_iter().collect::<Vec<_>>(),
+            [("60".to_owned(), "60|f@x|NULL".to_owned())]
+        );
         // OR ROLLBACK takes the whole transaction with it.
         world.run("BEGIN; INSERT INTO person (id) VALUES (70)");
         assert!(world.user.execute_batch("INSERT OR ROLLBACK INTO person (id) VALUES (1)").is_err());
@@ -148,7 +165,8 @@ fn upserts_of_every_form() {
             &[],
         );
         // The update of an upsert that fails on another constraint takes nothing with it.
-        let failing = "INSERT INTO person (id, email) VALUES (3, 'x') ON CONFLICT (id) DO UPDATE SET email = 'n@x'";
+        let failing =
+            "INSERT INTO person (id, email) VALUES (3, 'x') ON CONFLICT (id) DO UPDATE SET email = 'n@x'";
         assert!(world.user.execute_batch(failing).is_err());
         assert!(world.told().is_empty());
         world.check("DELETE FROM person", &[("1", "-"), ("3", "-"), ("5", "-"), ("9", "-")]);
@@ -212,14 +230,20 @@ fn keys_without_regard_to_case() {
     world.check("UPDATE tag SET name = 'ABC' WHERE name = 'abc'", &[("abc", "-"), ("ABC", "ABC|1")]);
     world.check("UPDATE tag SET name = 'ABC', n = n WHERE name = 'abc'", &[]);
     world.check("INSERT OR REPLACE INTO tag VALUES ('Abc', 3)", &[("ABC", "-"), ("Abc", "Abc|3")]);
-    world.check("UPDATE OR REPLACE tag SET name = 'aBC' WHERE name = 'x'", &[("Abc", "-"), ("x", "-"), ("aBC", "aBC|2")]);
+    world.check(
+        "UPDATE OR REPLACE tag SET name = 'aBC' WHERE name = 'x'",
+        &[("Abc", "-"), ("x", "-"), ("aBC", "aBC|2")],
+    );
     world.check("DELETE FROM tag WHERE name = 'ABC'", &[("aBC", "-")]);
     world.check("INSERT INTO tag VALUES ('ABC', 4)", &[("ABC", "ABC|4")]);
     let rows = crate::support::block_on(tributary_member::Member::rows(
         &mut world.member,
         0,
         &["ABC", "abc"].map(|key| {
-            tributary_member::contract::fixture::key_of(T::String, tributary_model::Value::String(key.to_owned()))
+            tributary_member::contract::fixture::key_of(
+                T::String,
+                tributary_model::Value::String(key.to_owned()),
+            )
         }),
     ));
     assert_eq!(rows.unwrap().iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
@@ -244,17 +268,28 @@ fn partial_and_expression_indexes_replace_too() {
             &[("2", "-"), ("4", "4|d@x|n")],
         );
         world.check("INSERT OR REPLACE INTO person VALUES (5, 'e@x', 'n', 0)", &[("5", "5|e@x|n")]);
-        world.check("INSERT OR REPLACE INTO person VALUES (13, 'C@X  ', 'm', 1)", &[("3", "-"), ("13", "13|C@X  |m")]);
-        world.check("UPDATE OR REPLACE person SET email = 'D@x', id = 24 WHERE id = 5", &[("4", "-"), ("5", "-"), ("24", "24|D@x|n")]);
+        world.check(
+            "INSERT OR REPLACE INTO person VALUES (13, 'C@X  ', 'm', 1)",
+            &[("3", "-"), ("13", "13|C@X  |m")],
+        );
+        world.check(
+            "UPDATE OR REPLACE person SET email = 'D@x', id = 24 WHERE id = 5",
+            &[("4", "-"), ("5", "-"), ("24", "24|D@x|n")],
+        );
     }
 }
 
 #[test]
 fn unlike_storage_classes_are_changes() {
-    let definition = "CREATE TABLE loose (id INTEGER PRIMARY KEY, n NUMERIC, any BLOB, t TEXT COLLATE NOCASE, r REAL)";
+    let definition =
+        "CREATE TABLE loose (id INTEGER PRIMARY KEY, n NUMERIC, any BLOB, t TEXT COLLATE NOCASE, r REAL)";
     let mut world = World::new(
         definition,
-        schema("loose", &[("id", T::Long), ("n", T::Numeric), ("any", T::Bytes), ("t", T::String), ("r", T::Double)], &["id"]),
+        schema(
+            "loose",
+            &[("id", T::Long), ("n", T::Numeric), ("any", T::Bytes), ("t", T::String), ("r", T::Double)],
+            &["id"],
+        ),
     );
     world.check("INSERT INTO loose VALUES (1, 1, x'31', 'abc', 1)", &[("1", "1|1|0x31|abc|1")]);
     world.check("UPDATE loose SET n = 1.0, r = 1", &[]);
@@ -272,12 +307,16 @@ fn unlike_storage_classes_are_changes() {
 
 #[test]
 fn tables_without_rowid() {
-    let definition = "CREATE TABLE pair (b TEXT, a INT, v TEXT, u INT UNIQUE, PRIMARY KEY (a DESC, b)) WITHOUT ROWID";
+    let definition =
+        "CREATE TABLE pair (b TEXT, a INT, v TEXT, u INT UNIQUE, PRIMARY KEY (a DESC, b)) WITHOUT ROWID";
     let mut world = World::new(
         definition,
         schema("pair", &[("b", T::String), ("a", T::Int), ("v", T::String), ("u", T::Int)], &["a", "b"]),
     );
-    world.check("INSERT INTO pair VALUES ('x', 1, 'v', 1), ('y', 1, 'v', 2)", &[("1/x", "x|1|v|1"), ("1/y", "y|1|v|2")]);
+    world.check(
+        "INSERT INTO pair VALUES ('x', 1, 'v', 1), ('y', 1, 'v', 2)",
+        &[("1/x", "x|1|v|1"), ("1/y", "y|1|v|2")],
+    );
     world.check("INSERT OR REPLACE INTO pair VALUES ('z', 2, 'w', 1)", &[("1/x", "-"), ("2/z", "z|2|w|1")]);
     world.check("UPDATE pair SET a = 3, b = 'q' WHERE b = 'y'", &[("1/y", "-"), ("3/q", "q|3|v|2")]);
     world.check("UPDATE OR REPLACE pair SET u = 2 WHERE b = 'z'", &[("3/q", "-"), ("2/z", "z|2|w|2")]);
@@ -299,7 +338,10 @@ fn cascades_and_triggers_of_users() {
         let mut world = person(definition, recursive);
         world.run("PRAGMA foreign_keys = ON");
         world.check("INSERT INTO person (id, name) VALUES (1, 'loud')", &[("1", "1|NULL|LOUD")]);
-        world.check("INSERT INTO person (id, name, boss) VALUES (2, 'b', 1), (3, 'c', 2)", &[("2", "2|NULL|b"), ("3", "3|NULL|c")]);
+        world.check(
+            "INSERT INTO person (id, name, boss) VALUES (2, 'b', 1), (3, 'c', 2)",
+            &[("2", "2|NULL|b"), ("3", "3|NULL|c")],
+        );
         world.check("DELETE FROM person WHERE id = 1", &[("1", "-"), ("2", "-"), ("3", "-")]);
         world.check("INSERT INTO person (id, name) VALUES (4, 'phoenix')", &[("4", "4|NULL|phoenix")]);
         world.check("DELETE FROM person WHERE id = 4", &[("4", "4|NULL|ashes")]);

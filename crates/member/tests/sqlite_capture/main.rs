@@ -6,6 +6,13 @@
 mod support;
 
 mod clauses;
+mod echo;
+mod hammer;
+mod inspection;
+mod opening;
+mod provisioning;
+mod random;
+mod unpublishable;
 mod world;
 
 use support::{SqliteFactory, block_on};
