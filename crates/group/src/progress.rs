@@ -272,7 +272,14 @@ async fn downstream(
                 .iter()
                 .find(|offset| offset.topic == channel.resolved.as_str() && offset.partition == partition)
                 .map_or(range.start, |offset| offset.next);
-            table.unapplied += range.end.saturating_sub(next);
+            if next > range.end {
+                let (topic, end) = (&channel.resolved, range.end);
+                progress.trouble = Some(format!(
+                    "it has applied up to offset {next} of {topic}, partition {partition}, and the log ends at {end}"
+                ));
+                return Ok(Ok(()));
+            }
+            table.unapplied += range.end - next;
         }
     }
     Ok(Ok(()))

@@ -22,7 +22,7 @@ Environment:
 
 /// Keeps several databases the same, in both directions.
 #[derive(Debug, Parser)]
-#[command(name = "tributary", version, about, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "tributary", version, about = "Keeps several databases the same, in both directions", after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
     /// The group file.
     #[arg(

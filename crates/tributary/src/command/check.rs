@@ -35,24 +35,11 @@ fn told(report: &CheckReport) -> anyhow::Result<()> {
                 (true, false) => "not provisioned",
                 (true, true) => "provisioned",
             };
-            rows.push(vec![
-                member.member.clone(),
-                server.clone(),
-                table.table.clone(),
-                table.local.clone(),
-                table.columns.to_string(),
-                state.to_owned(),
-            ]);
+            let columns = table.columns.to_string();
+            rows.push(output::plain([&member.member, &server, &table.table, &table.local, &columns, state]));
         }
         if member.tables.is_empty() {
-            rows.push(vec![
-                member.member.clone(),
-                server,
-                String::new(),
-                String::new(),
-                String::new(),
-                String::new(),
-            ]);
+            rows.push(output::plain([member.member.as_str(), &server, "", "", "", ""]));
         }
     }
     output::table(&["member", "database", "table", "there", "columns", "state"], rows)?;

@@ -5,6 +5,7 @@ use crate::failure::{Exit, Misuse};
 use crate::group::{block_on, open_to_read, opened};
 use crate::output::{self, Format, faint, heading, note, odd};
 use clap::{Args, Subcommand};
+use comfy_table::Cell;
 use serde::Serialize;
 use tributary_group::conflicts::{
     ConflictFilter, ConflictView, Ledger, SideView, put_loser_back, read_ledger,
@@ -112,17 +113,17 @@ fn listed(
         return Ok(());
     }
     let rows = views.iter().map(|view| {
-        vec![
-            view.id[..12].to_owned(),
-            view.settled_at.clone(),
-            view.table.clone(),
-            output::cell(&view.key, 30),
-            view.kind.to_owned(),
-            view.state.to_owned(),
-            view.winner.member.clone(),
-            view.loser.member.clone(),
-            output::cell(&view.differing(), 40),
-        ]
+        output::plain([
+            &view.id[..12],
+            &output::moment(&view.settled_at),
+            &view.table,
+            &output::cell(&view.key, 30),
+            view.kind,
+            view.state,
+            &view.winner.member,
+            &view.loser.member,
+            &output::cell(&view.differing(), 40),
+        ])
     });
     output::table(
         &["id", "settled", "table", "key", "kind", "state", "won", "lost", "differs in"],
@@ -194,14 +195,19 @@ fn told(view: &ConflictView) -> anyhow::Result<()> {
     output::line(&format!("{} {}", heading("conflict"), view.id))?;
     output::line(&format!(
         "{} [{}], {}, {}, {}",
-        view.table, view.key, view.kind, view.state, view.settled_at
+        view.table,
+        view.key,
+        view.kind,
+        view.state,
+        output::moment(&view.settled_at)
     ))?;
     output::line(&view.why)?;
-    let time = |side: &SideView| side.changed_at.clone().unwrap_or_else(|| "unknown".to_owned());
+    let time =
+        |side: &SideView| side.changed_at.as_deref().map_or_else(|| "unknown".to_owned(), output::moment);
     let mut rows = vec![
-        vec!["changed in".to_owned(), view.winner.member.clone(), view.loser.member.clone(), String::new()],
-        vec!["changed at".to_owned(), time(&view.winner), time(&view.loser), String::new()],
-        vec!["change".to_owned(), view.winner.change.clone(), view.loser.change.clone(), String::new()],
+        output::plain(["changed in", &view.winner.member, &view.loser.member, ""]),
+        output::plain(["changed at", &time(&view.winner), &time(&view.loser), ""]),
+        output::plain(["change", &view.winner.change, &view.loser.change, ""]),
     ];
     let value = |side: &SideView, value: &Option<tributary_model::Value>| match value {
         _ if side.deleted => "(deleted)".to_owned(),
@@ -209,13 +215,10 @@ fn told(view: &ConflictView) -> anyhow::Result<()> {
         None => "(not there)".to_owned(),
     };
     for column in &view.columns {
-        let mark = if column.differs { odd("differs") } else { String::new() };
-        rows.push(vec![
-            column.name.clone(),
-            value(&view.winner, &column.winner),
-            value(&view.loser, &column.loser),
-            mark,
-        ]);
+        let (winner, loser) = (value(&view.winner, &column.winner), value(&view.loser, &column.loser));
+        let mut row = output::plain([&column.name, &winner, &loser]);
+        row.push(if column.differs { output::odd_cell("differs") } else { Cell::new("") });
+        rows.push(row);
     }
     output::table(&["", "stands", "lost", ""], rows)
 }

@@ -80,17 +80,17 @@ async fn list(context: &Context, engine: &Engine, wanted: &Filter) -> anyhow::Re
         Format::Text if all.exceptions.is_empty() => note(&faint("no exceptions")),
         Format::Text => {
             let rows = all.exceptions.iter().map(|found| {
-                vec![
-                    found.id.clone(),
-                    found.member.to_string(),
-                    found.at.to_owned(),
-                    found.table.to_string(),
-                    output::cell(&found.key, 30),
-                    found.kind.to_owned(),
-                    found.attempts.to_string(),
-                    found.last_at.clone(),
-                    output::cell(&found.message, 60),
-                ]
+                output::plain([
+                    &found.id,
+                    found.member.as_str(),
+                    found.at,
+                    found.table.as_str(),
+                    &output::cell(&found.key, 30),
+                    found.kind,
+                    &found.attempts.to_string(),
+                    &output::moment(&found.last_at),
+                    &output::cell(&found.message, 60),
+                ])
             });
             let header = ["id", "member", "at", "table", "key", "kind", "tries", "last tried", "message"];
             output::table(&header, rows.collect())?;

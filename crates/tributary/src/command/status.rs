@@ -5,8 +5,9 @@ mod process;
 use super::Context;
 use crate::failure::Exit;
 use crate::group::{block_on, open_to_read, opened};
-use crate::output::{self, Format, bad, faint, good, heading, odd};
+use crate::output::{self, Format, faint, good, heading, odd};
 use clap::Args;
+use comfy_table::Cell;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 use tributary_group::status::{MemberStatus, Status, read_status};
@@ -49,7 +50,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Ex
 
 fn told(status: &Status) -> anyhow::Result<()> {
     let state = if status.in_step { good("in step") } else { odd("not in step") };
-    output::line(&format!("group {} at {}: {state}", heading(&status.group), status.at))?;
+    output::line(&format!("group {} at {}: {state}", heading(&status.group), output::moment(&status.at)))?;
     output::line(&faint(&format!("log {} ({})", status.log, status.log_id)))?;
     output::line(&format!(
         "{} changes to settle, {} conflicts ({} open), {} rows out of sync",
@@ -62,7 +63,7 @@ fn told(status: &Status) -> anyhow::Result<()> {
         output::line(&format!("workers of process {}:", process.pid))?;
         let rows = process.workers.iter().map(|worker| {
             let what = worker.error.as_ref().unwrap_or(&worker.note);
-            vec![worker.name.clone(), worker.state.clone(), worker.restarts.to_string(), what.clone()]
+            output::plain([&worker.name, &worker.state, &worker.restarts.to_string(), what])
         });
         output::table(&["worker", "state", "restarts", "what"], rows.collect())?;
     }
@@ -72,27 +73,24 @@ fn told(status: &Status) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn rows(member: &MemberStatus) -> Vec<Vec<String>> {
+fn rows(member: &MemberStatus) -> Vec<Vec<Cell>> {
     if let Some(trouble) = &member.trouble {
-        let mut row = vec![member.id.clone(), String::new(), bad(trouble)];
-        row.resize(7, String::new());
+        let mut row = output::plain([member.id.as_str(), ""]);
+        row.push(output::bad_cell(trouble));
+        row.resize(7, Cell::new(""));
         return vec![row];
     }
     let rows = member.tables.iter().map(|table| {
         let state = match (&table.stopped, table.scan_done) {
-            (Some(_), _) => bad("stopped"),
-            (None, false) => odd("first scan"),
-            (None, true) => good("ready"),
+            (Some(_), _) => output::bad_cell("stopped"),
+            (None, false) => output::odd_cell("first scan"),
+            (None, true) => output::good_cell("ready"),
         };
-        vec![
-            member.id.clone(),
-            table.table.to_string(),
-            state,
-            table.unpublished.to_string(),
-            table.unapplied.to_string(),
-            table.parked_apply.to_string(),
-            table.parked_capture.to_string(),
-        ]
+        let mut row = output::plain([member.id.as_str(), table.table.as_str()]);
+        row.push(state);
+        let counts = [table.unpublished, table.unapplied, table.parked_apply, table.parked_capture];
+        row.extend(output::plain(counts));
+        row
     });
     rows.collect()
 }

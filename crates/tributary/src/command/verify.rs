@@ -3,7 +3,7 @@
 use super::Context;
 use crate::failure::Exit;
 use crate::group::{block_on, open_to_read, opened};
-use crate::output::{self, Format, bad, faint, good, odd};
+use crate::output::{self, Format, bad, faint, good};
 use clap::Args;
 use tributary_group::verify::{Difference, DifferenceKind, Verification, Verified, VerifySettings, verify};
 
@@ -49,19 +49,15 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Ex
 fn told(verification: &Verification) -> anyhow::Result<()> {
     let rows = verification.compared.iter().map(|verified| {
         let state = match (verified.differing, verified.settled) {
-            (0, _) => good("equal"),
-            (_, true) => bad("differs"),
-            (_, false) => odd("differs, changes are on their way"),
+            (0, _) => output::good_cell("equal"),
+            (_, true) => output::bad_cell("differs"),
+            (_, false) => output::odd_cell("differs, changes are on their way"),
         };
-        vec![
-            verified.table.to_string(),
-            verified.member.to_string(),
-            verified.compared_with.to_string(),
-            verified.rows.to_string(),
-            verified.equal.to_string(),
-            verified.differing.to_string(),
-            state,
-        ]
+        let names = [verified.table.as_str(), verified.member.as_str(), verified.compared_with.as_str()];
+        let mut row = output::plain(names);
+        row.extend(output::plain([verified.rows, verified.equal, verified.differing]));
+        row.push(state);
+        row
     });
     output::table(&["table", "member", "with", "rows", "equal", "different", "state"], rows.collect())?;
     verification.compared.iter().try_for_each(differences)?;

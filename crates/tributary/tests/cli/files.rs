@@ -47,5 +47,55 @@ fn a_log_that_was_replaced_is_noticed() {
     }
     let ended = place.run(&["sync"]);
     assert_eq!(ended.code, 1, "{ended:?}");
-    assert!(ended.out.contains("hq has halted") || ended.out.contains("shop has halted"), "{ended:?}");
+    assert!(ended.out.contains("apply shop has halted"), "{ended:?}");
+    let status = place.json(&["status"]);
+    assert_eq!(status["in_step"], false);
+    assert!(
+        status["members"][1]["trouble"].as_str().unwrap().contains("it has applied from log"),
+        "{status}"
+    );
+}
+
+#[test]
+fn a_log_that_is_shorter_than_what_was_applied_is_noticed() {
+    let place = Place::provisioned();
+    place.edit("hq", "INSERT INTO Customer VALUES (1, 'Ada', 'London')");
+    place.ok(&["sync"]);
+    let backup = place.path("backup.db");
+    let log = Connection::open(place.path("log.db")).unwrap();
+    log.execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
+    drop(log);
+    // More than one page: the last one alone would only be published again.
+    for city in ["Paris", "Oslo"] {
+        place.edit("hq", &format!("UPDATE Customer SET City = '{city}'"));
+        place.ok(&["sync"]);
+    }
+    for end in ["log.db", "log.db-wal", "log.db-shm"] {
+        let _ = std::fs::remove_file(place.path(end));
+    }
+    std::fs::copy(&backup, place.path("log.db")).unwrap();
+    let ended = place.run(&["sync"]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.out.contains("has halted"), "{ended:?}");
+    let status = place.json(&["status"]);
+    assert_eq!(status["in_step"], false);
+    assert!(status["members"][1]["trouble"].as_str().unwrap().contains("the log ends at"), "{status}");
+}
+
+#[test]
+fn a_damaged_log_is_refused() {
+    let place = Place::provisioned();
+    place.edit("hq", "INSERT INTO Customer VALUES (1, 'Ada', 'London')");
+    place.ok(&["sync"]);
+    let log = Connection::open(place.path("log.db")).unwrap();
+    log.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let page: usize = log.pragma_query_value(None, "page_size", |row| row.get(0)).unwrap();
+    drop(log);
+    // Everything behind the page that says what the file is.
+    let mut bytes = std::fs::read(place.path("log.db")).unwrap();
+    bytes[page..].fill(0x5a);
+    std::fs::write(place.path("log.db"), bytes).unwrap();
+    for arguments in [&["status"][..], &["run"], &["sync"], &["tail"]] {
+        place.run(arguments).failed(69, &["error[LOG-015]", "damaged"]);
+    }
 }
