@@ -114,6 +114,8 @@ fn a_database_of_something_else() {
 fn an_empty_file_becomes_a_log() {
     let (_directory, path) = directory();
     std::fs::write(&path, "").unwrap();
+    let refused = refusal(&path, Access::ReadOnly);
+    assert!(matches!(refused, Error::Missing { .. }), "{refused}");
     run(async {
         let log = create(&path).await;
         publish(&log, [(0, b"v".to_vec())]).await.unwrap();

@@ -116,8 +116,9 @@ impl EmbeddedLog {
             Access::ReadOnly => (None, file::open_reader(&path)?, Kind::ReadOnly),
         };
         let reader = file::open_reader(&path)?;
+        // Empty: whoever creates it has not come that far.
         if !file::is_log(&reader, &path)? {
-            return Err(Error::NotALog { path });
+            return Err(Error::Missing { path });
         }
         Self::with(path, kind, clock, writer, Some(reader), lock)
     }
