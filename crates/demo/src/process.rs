@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tributary_engine::{Engine, Options, Roles};
 use tributary_group::file::GroupFile;
+use tributary_group::opened::Opened;
 use tributary_group::progress::{Progress, progress};
-use tributary_group::spec::{GroupFinding, bind};
-use tributary_member::{Member, Severity};
-use tributary_model::MemberId;
+use tributary_group::spec::GroupFinding;
+use tributary_member::{Connector, Member, Severity};
 use tributary_runtime::{SharedClock, State};
 
 /// Pause between two looks at the progress.
@@ -109,18 +109,21 @@ impl Process {
         states.iter().map(|worker| format!("{}: {:?} {}", worker.name, worker.state, worker.note)).collect()
     }
 
-    /// A connection to a member, with all tables of the group.
-    pub(crate) fn member(&self, id: &str) -> anyhow::Result<Box<dyn Member>> {
-        let id = MemberId::new(id)?;
-        self.wait_for(self.member_async(&id))
+    /// The group as the operators' actions see it.
+    pub(crate) fn opened(&self) -> Opened<'_> {
+        let Engine { file, spec, channels, log, connectors, .. } = &self.engine;
+        Opened { file, spec, channels, log: log.as_ref(), connectors }
     }
 
-    async fn member_async(&self, id: &MemberId) -> anyhow::Result<Box<dyn Member>> {
-        let connector = self.engine.connectors.iter().find(|connector| connector.id() == id);
-        let connector = connector.with_context(|| format!("the group has no member {id}"))?;
-        let inspection = connector.connect(&[]).await?.inspect().await?;
-        let bound = bind(&self.engine.file, &self.engine.spec, id, &inspection);
-        Ok(connector.connect(&bound.bindings).await?)
+    /// What opens connections to a member.
+    pub(crate) fn connector(&self, id: &str) -> anyhow::Result<&Arc<dyn Connector>> {
+        Ok(self.opened().connector(id)?)
+    }
+
+    /// A connection to a member, with all tables of the group.
+    pub(crate) fn member(&self, id: &str) -> anyhow::Result<Box<dyn Member>> {
+        let connector = self.connector(id)?;
+        Ok(self.wait_for(self.opened().open(connector.as_ref()))?.member)
     }
 
     /// Stops all workers and closes the log.

@@ -3,7 +3,8 @@
 use super::{CLOUD, PREMISES};
 use crate::quickstart::{Story, ledger};
 use anyhow::{Context as _, Result};
-use tributary_model::{ConflictKind, Value};
+use tributary_group::conflicts::{ConflictView, put_loser_back};
+use tributary_model::{ConflictKind, Row, Value};
 
 /// How much later the second user writes: enough that nobody's clock can mistake the order.
 const LATER_MS: i64 = 50;
@@ -35,14 +36,16 @@ pub(super) fn same_key_twice(story: &mut Story<'_>) -> Result<()> {
         story.check_customer(member, "7 Gusto Grill, Dover, since 2011-02-11")?;
     }
     story.check_conflicts(1)?;
+    let conflict = story.conflicts()?.pop().context("the ledger was just counted")?;
     let group = story.group()?;
-    let conflict = ledger::conflicts(group)?.pop().context("the ledger was just counted")?;
-    let shown = ledger::describe(group, &conflict)?;
-    let back = ledger::putting_back(group, &conflict, PREMISES)?;
+    let table = group.engine.spec.table(&conflict.table).context("the table is one of the group")?;
+    let shown = ledger::describe(&ConflictView::of(&conflict, &table.schema));
+    let connector = group.connector(PREMISES)?;
+    let back = group.wait_for(put_loser_back(&group.opened(), connector.as_ref(), &conflict))?;
     story.teller.show(&shown)?;
     story.teller.say("SQL that puts the loser back:")?;
     story.teller.show(&back)?;
-    let name = |row: &Option<tributary_model::Row>| match row.as_ref().and_then(|row| row.get(1)) {
+    let name = |row: &Option<Row>| match row.as_ref().and_then(|row| row.get(1)) {
         Some(Value::String(name)) => name.clone(),
         other => format!("{other:?}"),
     };

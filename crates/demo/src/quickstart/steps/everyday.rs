@@ -20,7 +20,7 @@ pub(super) fn first_sync(story: &mut Story<'_>) -> Result<()> {
     let found = story.findings.iter().find(|found| about_location(found.finding.column.as_deref()));
     let finding = &found.context("nothing was reported about the column Customer.Location")?.finding;
     let (severity, text) = (finding.severity, finding.message.clone());
-    story.teller.show(&format!("warning: {text}"))?;
+    story.teller.show(&format!("warning: Customer.Location: {text}"))?;
     let what = "the column Customer.Location of type GEOGRAPHY is reported as a warning";
     story.teller.check(what, &Severity::Warning, &severity)?;
     let cloud = story.shop(CLOUD)?;

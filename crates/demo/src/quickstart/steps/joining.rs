@@ -3,10 +3,7 @@
 use super::{CLOUD, PREMISES, THIRD, group_file};
 use crate::quickstart::Story;
 use anyhow::Result;
-use tributary_member::BucketDigest;
-
-/// Digests are compared in 2^4 buckets.
-const BUCKET_BITS: u8 = 4;
+use tributary_group::verify::{Verified, VerifySettings, verify};
 
 pub(super) fn third_member(story: &mut Story<'_>) -> Result<()> {
     story.teller.begin("A third, empty database joins")?;
@@ -38,35 +35,23 @@ fn published(story: &Story<'_>) -> Result<Vec<Option<u64>>> {
     Ok(progress.members.iter().map(|member| member.token_counter).collect())
 }
 
-pub(super) fn verify(story: &mut Story<'_>) -> Result<()> {
+pub(super) fn verify_all(story: &mut Story<'_>) -> Result<()> {
     story.teller.begin("Verify all members")?;
     story.settle()?;
-    let tables = story.group()?.engine.spec.tables.clone();
-    for (at, table) in tables.iter().enumerate() {
-        let (name, mut digests) = (&table.schema.name, Vec::new());
-        for member in [PREMISES, CLOUD, THIRD] {
-            let group = story.group()?;
-            let mut connection = group.member(member)?;
-            digests.push(group.wait_for(connection.digest(at, BUCKET_BITS))?);
-        }
-        let (rows, digest) = total(&digests[0]);
-        story.teller.show(&format!("{name}: {rows} rows, digest {digest}"))?;
-        let what = format!("{name} has the same digest in all three members");
-        story.teller.check(&what, &vec![digests[0].clone(); 3], &digests)?;
+    let group = story.group()?;
+    let found = group.wait_for(verify(&group.opened(), &VerifySettings::default(), &mut |_, _, _| {}))?;
+    for Verified { table, member, compared_with, rows, differing, .. } in &found.compared {
+        let (rows, differing) = (*rows, *differing);
+        let what = format!("{table}: the {rows} rows of {member} are those of {compared_with}, by digest");
+        story.teller.check(&what, &0, &differing)?;
     }
-    let parked: u64 = story
-        .group()?
-        .progress()?
-        .members
-        .iter()
-        .flat_map(|member| &member.tables)
-        .map(|table| table.parked_apply + table.parked_capture)
-        .sum();
+    let tables = story.group()?.engine.spec.tables.len();
+    let compared = (found.compared.len(), found.not_compared.len(), found.unasked.len());
+    story.teller.check("no table of any member was left out", &(tables * 2, 0, 0), &compared)?;
+    let left_out: Vec<_> = found.compared.iter().flat_map(|verified| &verified.columns_left_out).collect();
+    story.teller.check("and no column", &Vec::<&String>::new(), &left_out)?;
+    let progress = story.group()?.progress()?;
+    let tables = progress.members.iter().flat_map(|member| &member.tables);
+    let parked: u64 = tables.map(|table| table.parked_apply + table.parked_capture).sum();
     story.teller.check("nothing is parked anywhere", &0, &parked)
-}
-
-fn total(buckets: &[BucketDigest]) -> (u64, String) {
-    let mut total = BucketDigest::default();
-    buckets.iter().for_each(|bucket| total.join(bucket));
-    (total.rows, total.sum.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -9,7 +9,9 @@ mod joining;
 use super::Story;
 use anyhow::Result;
 use std::time::Duration;
+use tributary_group::conflicts::read_ledger;
 use tributary_group::progress::Progress;
+use tributary_model::ConflictRecord;
 
 /// The first member: the one that has data when the story begins.
 const PREMISES: &str = "on-premises";
@@ -30,7 +32,7 @@ pub(super) fn tell(story: &mut Story<'_>) -> Result<()> {
     conflict::same_key_twice(story)?;
     blocked_delete::parked_then_restored(story)?;
     joining::third_member(story)?;
-    joining::verify(story)
+    joining::verify_all(story)
 }
 
 /// The group file with these members; `blocked_delete` for OrderLines.
@@ -90,9 +92,15 @@ impl Story<'_> {
         self.teller.check(&format!("{member} has order line {expected}"), &Some(expected.to_owned()), &found)
     }
 
+    /// The ledger, newest first.
+    fn conflicts(&self) -> Result<Vec<ConflictRecord>> {
+        let group = self.group()?;
+        Ok(group.wait_for(read_ledger(&group.opened()))?.records)
+    }
+
     /// How many conflicts the ledger holds.
     fn check_conflicts(&mut self, expected: usize) -> Result<()> {
-        let found = super::ledger::conflicts(self.group()?)?.len();
+        let found = self.conflicts()?.len();
         let what = match expected {
             0 => "the ledger of conflicts is empty".to_owned(),
             1 => "the ledger holds one conflict".to_owned(),
