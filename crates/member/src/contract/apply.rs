@@ -8,6 +8,7 @@ pub mod feed;
 pub mod parking;
 pub mod references;
 pub mod unique;
+pub mod values;
 
 /// Makes a test of every check of what adapters apply: `apply_contract!(block_on, factory)`, with a function that
 /// runs a future to its end and an expression that makes a [`crate::contract::fixture::Factory`].
@@ -58,6 +59,12 @@ macro_rules! apply_contract {
             the_holder_is_deleted_first
             true_conflicts_are_listed
             constraints_of_several_columns
+        );
+        $crate::apply_contract!(@module values, $block_on, $factory,
+            every_type_reads_back
+            every_key_type_finds_its_row
+            odd_names
+            digests_compare_members
         );
     };
     (@module $module:ident, $block_on:path, $factory:expr, $($check:ident)*) => {

@@ -5,7 +5,7 @@
 
 use super::SqliteMember;
 use super::failure::failed;
-use super::keys;
+use super::image::{image_columns, read_key};
 use super::table::BoundTable;
 use super::template::fill;
 use crate::digest::{MAX_BUCKET_BITS, RowHasher};
@@ -61,19 +61,16 @@ fn each_row(
     visit: &mut dyn FnMut(KeyBytes, &dyn Fn() -> [u8; 16]),
 ) -> Result<()> {
     super::states::refresh(member)?;
-    let table = member.ready(table)?;
-    let columns: Vec<String> = table.columns.iter().map(|column| format!("b.{}", column.quoted)).collect();
-    let columns_of_key: Vec<String> =
-        table.key_columns().map(|column| format!("b.{}", column.quoted)).collect();
-    let sql = fill(
-        include_str!("sql/digest_rows.sql"),
-        &[("key", &columns_of_key.join(", ")), ("columns", &columns.join(", ")), ("base", &table.base)],
-    );
+    let bound = member.bound(table)?;
+    // A table whose triggers are gone cannot be worked on, and is the very one to be compared.
+    let table = if bound.key.is_empty() { member.ready(table)? } else { bound };
+    let columns = image_columns(table, "b", "b");
+    let sql = fill(include_str!("sql/digest_rows.sql"), &[("columns", &columns), ("base", &table.base)]);
     let mut read = || {
         let mut statement = member.connection.prepare_cached(&sql)?;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next()? {
-            if let Some(key) = keys::read(table, row, 0)? {
+            if let Some(key) = read_key(table, row, 0)? {
                 visit(key.clone(), &|| hash(table, &key, row));
             }
         }
@@ -85,8 +82,8 @@ fn each_row(
 fn hash(table: &BoundTable, key: &KeyBytes, row: &Row<'_>) -> [u8; 16] {
     let mut hasher = RowHasher::new(key);
     for (at, column) in table.columns.iter().enumerate() {
-        // The key stands before the columns.
-        let stored = row.get_ref(table.key.len() + at).unwrap_or(ValueRef::Null);
+        // The query has a column for each of these.
+        let stored = row.get_ref(at).unwrap_or(ValueRef::Null);
         match (column.codec.read(stored), stored) {
             (Ok(value), _) => hasher.column(column.position, &value),
             (Err(_), ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => {

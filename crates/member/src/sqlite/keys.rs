@@ -1,5 +1,6 @@
 //! Keys between their canonical bytes and what stands in the file.
 
+use super::image;
 use super::settings::OnLoss;
 use super::table::BoundTable;
 use crate::{Refusal, RefusalKind};
@@ -45,7 +46,7 @@ pub(super) fn read(table: &BoundTable, row: &Row<'_>, first: usize) -> rusqlite:
 /// How a person reads a key.
 pub(super) fn text(table: &BoundTable, key: &KeyBytes) -> String {
     match table.key_values(key) {
-        Ok(values) => values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        Ok(values) => image::key_text(&values),
         Err(_) => format!("{key:?}"),
     }
 }

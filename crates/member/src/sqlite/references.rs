@@ -8,7 +8,6 @@ use super::SqliteMember;
 use super::catalog::{self, CatalogForeignKey, CatalogTable};
 use super::failure::failed;
 use super::quote::identifier;
-use super::shape::base_match;
 use super::table::BoundTable;
 use super::template::fill;
 use crate::Result;
@@ -380,7 +379,7 @@ impl References {
                 &[
                     ("referenced", &sided("b", &reference.referenced)),
                     ("parent", &parent_name),
-                    ("base_match", &base_match(&tables[bound])),
+                    ("base_match", &tables[bound].base_is_parameters()),
                 ],
             ),
             Place::Other(_) => String::new(),
@@ -390,7 +389,7 @@ impl References {
                 include_str!("sql/reference_missing.sql"),
                 &[
                     ("base", &child_name),
-                    ("base_match", &base_match(&tables[bound])),
+                    ("base_match", &tables[bound].base_is_parameters()),
                     ("set", &joined(&|_, from, _| format!("b.{} IS NOT NULL", identifier(from)))),
                     ("parent", &parent_name),
                     (

@@ -152,7 +152,7 @@ impl Parts {
             ("tracking_key", sided(table.key_columns().map(|column| column.tracking.clone()).collect())),
             ("tracking_match", tracking_match.join(" AND ")),
             ("base_key", sided(table.key_columns().map(|column| format!("b.{}", column.quoted)).collect())),
-            ("base_match", base_match(table)),
+            ("base_match", table.base_is_parameters()),
             ("key_parameters", parameters(1, width)),
             ("claim_parameters", parameters(width + 1, width)),
             ("columns", sided(table.columns.iter().map(|column| format!("b.{}", column.quoted)).collect())),
@@ -175,19 +175,6 @@ impl Parts {
         all.extend_from_slice(more);
         fill(template, &all)
     }
-}
-
-/// Whether the base row `b` has the key in the first parameters, byte for byte. The plain comparison finds it by the
-/// key's own index.
-pub(super) fn base_match(table: &BoundTable) -> String {
-    let mut parts = Vec::new();
-    for (at, column) in table.key_columns().enumerate() {
-        parts.push(format!("b.{} = ?{}", column.quoted, at + 1));
-        if !column.collation.eq_ignore_ascii_case("BINARY") {
-            parts.push(format!("b.{} COLLATE BINARY = ?{}", column.quoted, at + 1));
-        }
-    }
-    parts.join(" AND ")
 }
 
 impl TableSql {

@@ -54,7 +54,8 @@ fn tables_without_rowid_and_without_values() {
             // The same once more, as another version.
             let records = stage.scene.upserts(0, [pair(1, "x")]);
             assert_eq!(stage.scene.apply(records).await, ["upserted"]);
-            let keys: Vec<_> = [pair(1, "x"), pair(7, "z")].iter().map(|row| schema.key_of(row).unwrap()).collect();
+            let keys: Vec<_> =
+                [pair(1, "x"), pair(7, "z")].iter().map(|row| schema.key_of(row).unwrap()).collect();
             let deletes = stage.scene.deletes(0, keys);
             assert_eq!(stage.scene.apply(deletes).await, ["deleted", "deleted"]);
             assert_eq!(stage.query("SELECT a, b FROM pair ORDER BY a, b"), ["1|y", "2|x"], "{suffix}");
@@ -78,8 +79,14 @@ fn keys_that_only_a_collation_makes_equal() {
         stage.scene.apply(records).await;
         let records = stage.scene.upserts(0, [word("ABC", 3)]);
         assert_eq!(stage.scene.apply(records).await, ["unique"]);
-        assert_eq!(stage.query("SELECT * FROM word ORDER BY w"), ["abc|1", "b|2"], "another cell's row is left alone");
-        let deletes = stage.scene.deletes(0, ["B", "abc"].map(|w| key_of(LogicalType::String, Value::String(w.into()))));
+        assert_eq!(
+            stage.query("SELECT * FROM word ORDER BY w"),
+            ["abc|1", "b|2"],
+            "another cell's row is left alone"
+        );
+        let deletes = stage
+            .scene
+            .deletes(0, ["B", "abc"].map(|w| key_of(LogicalType::String, Value::String(w.into()))));
         assert_eq!(stage.scene.apply(deletes).await, ["deleted", "deleted"]);
         assert_eq!(stage.query("SELECT * FROM word"), ["b|2"]);
         stage.scene.feed.wait(1);
@@ -183,7 +190,9 @@ fn placeholders_that_are_refused() {
             [("", ["upserted", "upserted"]), ("CHECK (place BETWEEN 1 AND 9)", ["unique", "unique"])]
         {
             let mut stage = Stage::new(
-                &format!("CREATE TABLE seat (id INTEGER NOT NULL PRIMARY KEY, place INT NOT NULL UNIQUE {check})"),
+                &format!(
+                    "CREATE TABLE seat (id INTEGER NOT NULL PRIMARY KEY, place INT NOT NULL UNIQUE {check})"
+                ),
                 vec![bind(schema.clone())],
             )
             .await;
@@ -204,7 +213,9 @@ fn placeholders_that_are_refused() {
 #[test]
 fn rows_that_came_past_the_triggers() {
     block_on(async {
-        let mut stage = Stage::new("CREATE TABLE note (id INTEGER NOT NULL PRIMARY KEY, body TEXT)", vec![bound("note")]).await;
+        let mut stage =
+            Stage::new("CREATE TABLE note (id INTEGER NOT NULL PRIMARY KEY, body TEXT)", vec![bound("note")])
+                .await;
         stage.run(
             "INSERT INTO note VALUES (1, 'bulk'), (2, 'bulk'), (3, 'bulk'), (4, 'bulk');
              DELETE FROM \"DataSync_note_dss_tracking\";",
@@ -290,12 +301,14 @@ fn subscribers_are_overwritten() {
         let mut records = scene.upserts(0, rows(1, "theirs again"));
         records.extend(scene.deletes(0, [id(2)]));
         assert_eq!(scene.apply(records).await, ["upserted", "deleted"]);
-        let left: String = user.query_row("SELECT group_concat(body) FROM note", [], |row| row.get(0)).unwrap();
+        let left: String =
+            user.query_row("SELECT group_concat(body) FROM note", [], |row| row.get(0)).unwrap();
         assert_eq!(left, "theirs again");
         let null = scene.feed.expire(0, &id(2));
         assert_eq!(scene.apply(vec![null]).await, ["purged"]);
-        let tracked: i64 =
-            user.query_row("SELECT count(*) FROM \"DataSync_note_dss_tracking\"", [], |row| row.get(0)).unwrap();
+        let tracked: i64 = user
+            .query_row("SELECT count(*) FROM \"DataSync_note_dss_tracking\"", [], |row| row.get(0))
+            .unwrap();
         assert_eq!(tracked, 1);
     });
 }

@@ -5,7 +5,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod crash;
 mod definitions;
+mod failures;
+mod hammer;
+mod random;
 mod stage;
 mod triggers;
 

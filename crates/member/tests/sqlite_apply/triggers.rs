@@ -168,7 +168,10 @@ fn refusals_by_triggers_hold_up_nobody() {
                 let expected = ["upserted", "trigger", "upserted", "upserted", "trigger", "upserted"];
                 assert_eq!(stage.scene.apply(records).await, expected, "{time} {raise}");
                 assert_eq!(stage.query("SELECT id FROM note"), ["1", "3", "4", "6"], "{time} {raise}");
-                assert!(stage.query("SELECT id FROM trace").is_empty(), "what was refused left nothing behind");
+                assert!(
+                    stage.query("SELECT id FROM trace").is_empty(),
+                    "what was refused left nothing behind"
+                );
                 assert_eq!(stage.scene.parked().await[0].refusal.message, "closed");
                 let tracked = stage.query("SELECT id FROM \"DataSync_note_dss_tracking\"");
                 assert_eq!(tracked, ["1", "3", "4", "6"]);
@@ -199,7 +202,11 @@ fn many_rollbacks_are_worked_off() {
         assert_eq!(stage.query("SELECT count(*) FROM note"), ["100"]);
         let parked = stage.scene.parked().await;
         assert_eq!(parked.len(), 100);
-        assert!(parked.iter().all(|parked| parked.refusal.message == "no" && parked.due_at > stage.scene.feed.now));
+        assert!(
+            parked
+                .iter()
+                .all(|parked| parked.refusal.message == "no" && parked.due_at > stage.scene.feed.now)
+        );
     });
 }
 

@@ -16,9 +16,12 @@ use uuid::Uuid;
 /// A resolver and its log, with a second member, `cloud`, that changes rows when it is told to.
 pub struct Feed {
     bindings: Vec<Arc<TableBinding>>,
-    log: Uuid,
+    /// The log's id.
+    pub log: Uuid,
     cells: HashMap<(usize, KeyBytes), Resolved>,
     version: u64,
+    /// When `cloud` changes things; where it is not set, long before all users.
+    pub cloud_time: Option<Ticks>,
     /// Everything ever published; the place in it is the offset.
     pub published: Vec<ApplyRecord>,
     /// What the member has stored as the next offset.
@@ -35,6 +38,7 @@ impl Feed {
             log: Uuid::new_v4(),
             cells: HashMap::new(),
             version: 1,
+            cloud_time: None,
             published: Vec::new(),
             applied: None,
             now: 1_000 * time::TICKS_A_SECOND,
@@ -55,7 +59,7 @@ impl Feed {
     fn of_cloud(&mut self, table: usize, key: KeyBytes, row: Option<Row>) -> ApplyRecord {
         self.version += 1;
         let seen = self.cells.get(&(table, key.clone())).map(|state| state.vv.clone()).unwrap_or_default();
-        let time = Some(self.version as Ticks);
+        let time = self.cloud_time.or(Some(self.version as Ticks));
         let change = Change {
             dot: Dot::new(Incarnation::parse("cloud").unwrap(), self.version),
             seen,
@@ -65,6 +69,11 @@ impl Feed {
             row,
         };
         self.resolve(table, key, &change).expect("a new change is no duplicate")
+    }
+
+    /// What the group holds of a cell.
+    pub fn state(&self, table: usize, key: &KeyBytes) -> Option<&Resolved> {
+        self.cells.get(&(table, key.clone()))
     }
 
     /// The resolver's answer to a change that a member captured; `None` if it was a duplicate.

@@ -1,2 +1,2 @@
--- Every row's key and synchronised columns, in one statement and therefore in one snapshot.
-SELECT {key}, {columns} FROM {base} AS b
+-- Every row's synchronised columns, in one statement and therefore in one snapshot.
+SELECT {columns} FROM {base} AS b
