@@ -43,8 +43,14 @@ fn every_code_is_documented_once_and_belongs_to_one_crate() {
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
         let shipped = text.split("#[cfg(test)]").next().unwrap();
-        let crate_name =
-            file.strip_prefix(root().join("crates")).unwrap().components().next().unwrap().as_os_str().to_owned();
+        let crate_name = file
+            .strip_prefix(root().join("crates"))
+            .unwrap()
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_owned();
         for code in codes_in(shipped) {
             by_code.entry(code).or_default().insert(crate_name.to_string_lossy().into_owned());
         }

@@ -21,15 +21,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("resolver", &["model", "settle", "codec", "stream", "runtime"]),
     ("apply", &["model", "settle", "codec", "stream", "member", "runtime"]),
     ("group", &["model", "settle", "codec", "stream", "member", "runtime"]),
-    (
-        "engine",
-        &["model", "settle", "stream", "member", "runtime", "group", "capture", "resolver", "apply"],
-    ),
+    ("engine", &["model", "settle", "stream", "member", "runtime", "group", "capture", "resolver", "apply"]),
     ("demo", &["model", "settle", "codec", "stream", "member", "runtime", "group", "engine"]),
-    (
-        "tributary",
-        &["model", "settle", "codec", "stream", "member", "runtime", "group", "engine", "demo"],
-    ),
+    ("tributary", &["model", "settle", "codec", "stream", "member", "runtime", "group", "engine", "demo"]),
     ("testkit", &["model"]),
     ("tests", &[]),
 ];
@@ -43,7 +37,21 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("tokio-postgres", &["member"]),
     // The demo plays a user's program, the test kit writes as users do.
     ("rusqlite", &["stream", "member", "resolver", "demo", "testkit"]),
-    ("tokio", &["stream", "member", "capture", "resolver", "apply", "runtime", "group", "engine", "demo", "tributary"]),
+    (
+        "tokio",
+        &[
+            "stream",
+            "member",
+            "capture",
+            "resolver",
+            "apply",
+            "runtime",
+            "group",
+            "engine",
+            "demo",
+            "tributary",
+        ],
+    ),
     ("prometheus", &["runtime"]),
     ("axum", &["runtime"]),
     ("clap", &["tributary"]),

@@ -67,6 +67,8 @@ struct Round {
     unpublishable: Vec<(usize, Unpublishable)>,
     published: Vec<(usize, tributary_model::KeyBytes)>,
     next: Vec<(usize, TablePosition)>,
+    /// By table: changes, and how many of them were made inside apply's transactions.
+    counted: Vec<(usize, u64, u64)>,
     oldest: Option<i64>,
     more: bool,
 }
@@ -258,6 +260,7 @@ impl Session<'_> {
                 scanned.unpublishable.clear();
             }
             round.records.append(&mut scanned.records);
+            round.counted.append(&mut scanned.counted);
             round.next.retain(|(at, _)| at != table);
             round.next.append(&mut scanned.next);
         }
@@ -305,8 +308,7 @@ impl Session<'_> {
         }
         round.more |= page.more;
         round.next.push((table, page.next));
-        self.capture.metrics.rows[table].inc_by(published);
-        self.capture.metrics.inside_apply.inc_by(page.made_inside_apply);
+        round.counted.push((table, published, page.made_inside_apply));
         Ok(())
     }
 
@@ -365,6 +367,10 @@ impl Session<'_> {
         let started = self.capture.clock.monotonic();
         self.publish(round.records).await?;
         CaptureMetrics::observe(&metrics.publish_seconds, self.capture.clock.monotonic() - started);
+        for (table, published, inside_apply) in round.counted {
+            metrics.rows[table].inc_by(published);
+            metrics.inside_apply.inc_by(inside_apply);
+        }
         if let Some(oldest) = round.oldest {
             let age = self.capture.clock.now_ticks().saturating_sub(oldest).max(0);
             metrics.lag_seconds.set(age as f64 / TICKS_A_SECOND as f64);

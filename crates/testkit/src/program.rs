@@ -58,6 +58,13 @@ impl Program {
         command(group, arguments).output().unwrap()
     }
 
+    /// Fails unless no member has refused anything.
+    pub fn assert_no_exceptions(group: &GroupFolder) {
+        let listed = Self::ok(group, &["exceptions", "list", "--output", "json"]);
+        let listed: String = listed.split_whitespace().collect();
+        assert_eq!(listed, r#"{"exceptions":[],"unasked":[]}"#, "something was refused or not asked");
+    }
+
     /// Runs one command to its end, which must be a success, and gives what it printed.
     pub fn ok(group: &GroupFolder, arguments: &[&str]) -> String {
         let output = Self::output(group, arguments);

@@ -55,8 +55,10 @@ impl Writer {
                 "UPDATE Trail SET trail = trail || ?2 || ' ', touched = touched + 1 WHERE id = ?1",
                 params![key, mark],
             )?,
-            (None, _) => transaction
-                .execute("INSERT INTO Trail (id, trail, touched) VALUES (?1, ?2 || ' ', 0)", params![key, mark])?,
+            (None, _) => transaction.execute(
+                "INSERT INTO Trail (id, trail, touched) VALUES (?1, ?2 || ' ', 0)",
+                params![key, mark],
+            )?,
         };
         transaction.commit()?;
         if let (Some(trail), true) = (trail, delete) {
@@ -113,6 +115,11 @@ impl Obligations {
                 }
             }
         }
-        assert!(lost.is_empty(), "{} acknowledged writes are lost: {:#?}", lost.len(), &lost[..lost.len().min(10)]);
+        assert!(
+            lost.is_empty(),
+            "{} acknowledged writes are lost: {:#?}",
+            lost.len(),
+            &lost[..lost.len().min(10)]
+        );
     }
 }
