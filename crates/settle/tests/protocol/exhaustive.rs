@@ -19,7 +19,7 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tributary_model::{Policy, Row, Ticks, Value};
-use tributary_settle::Decision;
+use tributary_settle::{Decision, Invariant};
 
 /// The bound within which everything is explored.
 #[derive(Debug, Clone)]
@@ -63,6 +63,20 @@ impl Bound {
             before: vec![vec![None; members]],
             met: Arc::default(),
         }
+    }
+
+    /// Every member puts back what it cannot delete.
+    pub fn restoring(mut self) -> Self {
+        for member in &mut self.setup.members {
+            member.restores = true;
+        }
+        self
+    }
+
+    /// The second member lacks a column.
+    pub fn lacking(mut self) -> Self {
+        self.setup.members[1].lacks = [false, true];
+        Self { second: 2, times: vec![1], ..self }
     }
 
     /// What a user of a member can do now.
@@ -129,30 +143,39 @@ impl Bound {
         }
     }
 
-    /// Explores everything, prints how much that was, and gives the first violation.
-    pub fn explore(self, name: &str, met: &[Situation]) -> Option<Violation> {
-        let (members, edits) = (self.setup.members.len(), self.edits);
-        let begun = Instant::now();
+    /// Explores everything and prints how much that was.
+    fn explore(self, name: &str) -> Result<Met, Violation> {
+        let (members, edits, begun) = (self.setup.members.len(), self.edits, Instant::now());
         let checker = self.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_dfs().join();
-        let (states, steps) = (checker.unique_state_count(), checker.state_count());
         println!(
-            "{name}: {members} members, {edits} edits: {states} states, {steps} steps, {:.1} s",
+            "{name}: {members} members, {edits} edits: {} states, {} steps, {:.1} s",
+            checker.unique_state_count(),
+            checker.state_count(),
             begun.elapsed().as_secs_f64()
         );
-        let found = checker.discovery("invariants").map(|path| {
-            let violation = path.last_state().violation.clone();
-            for action in path.into_actions() {
-                println!("  {action:?}");
-            }
-            *violation.expect("the path ends where the property fails")
-        });
-        let reached = *checker.model().met.lock().unwrap();
-        for situation in met {
-            assert!(found.is_some() || reached.has(*situation), "{name} never met {situation:?}");
+        match violated(&checker) {
+            Some(violation) => Err(violation),
+            None => Ok(*checker.model().met.lock().unwrap()),
         }
-        found
+    }
+
+    /// The violation that takes the fewest steps, which are printed.
+    pub fn shortest_violation(self) -> Option<Violation> {
+        violated(&self.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join())
     }
 }
+
+fn violated(checker: &impl Checker<Bound>) -> Option<Violation> {
+    let path = checker.discovery(PROPERTY)?;
+    let violation = path.last_state().violation.clone();
+    for (number, action) in path.into_actions().iter().enumerate() {
+        println!("  {}. {action:?}", number + 1);
+    }
+    violation.map(|violation| *violation)
+}
+
+/// The one property: each step looks for itself whether it broke an invariant.
+const PROPERTY: &str = "I1 to I8";
 
 impl Model for Bound {
     type State = World;
@@ -210,7 +233,9 @@ impl Model for Bound {
         if !action.iter().all(|event| next.step(&self.setup, event)) {
             return None;
         }
-        let checked = if next.is_at_rest(&self.setup) {
+        let checked = if next.cells[0].made > self.edits {
+            Err(Violation::new(Invariant::NoEcho, "a change that no user made".to_owned()))
+        } else if next.is_at_rest(&self.setup) {
             next.check(&self.setup)
         } else {
             next.check_replays(&self.setup)
@@ -225,14 +250,21 @@ impl Model for Bound {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![Property::always("invariants", |_, world: &World| world.violation.is_none())]
+        vec![Property::always(PROPERTY, |_, world: &World| world.violation.is_none())]
     }
 }
 
-/// Explores a bound under the standard rules: no violation, and everything in `met` happened.
+/// Explores a bound under the standard rules: no violation, everything in `met` happened, and nothing was written
+/// that stood there already.
 fn holds(name: &str, bound: Bound, met: &[Situation]) {
-    if let Some(violation) = bound.explore(name, met) {
-        panic!("{name}: {violation}");
+    match bound.explore(name) {
+        Err(violation) => panic!("{name}: {violation}"),
+        Ok(reached) => {
+            for situation in met {
+                assert!(reached.has(*situation), "{name} never met {situation:?}");
+            }
+            assert!(!reached.has(Situation::WrittenAgain), "{name}: apply wrote what stood there already");
+        }
     }
 }
 
@@ -282,18 +314,12 @@ fn rows_that_were_there_before() {
 
 #[test]
 fn restored_deletes() {
-    let mut bound = Bound::new(2, 3);
-    for member in &mut bound.setup.members {
-        member.restores = true;
-    }
-    holds("restored deletes", bound, &[Situation::Restored]);
+    holds("restored deletes", Bound::new(2, 3).restoring(), &[Situation::Restored]);
 }
 
 #[test]
 fn a_member_that_lacks_a_column() {
-    let mut bound = Bound { second: 2, times: vec![1], ..Bound::new(2, 3) };
-    bound.setup.members[1].lacks = [false, true];
-    holds("missing column", bound, &[Situation::Completed, Situation::Merged]);
+    holds("missing column", Bound::new(2, 3).lacking(), &[Situation::Completed, Situation::Merged]);
 }
 
 #[test]
@@ -301,4 +327,38 @@ fn manual_policy() {
     let mut bound = Bound { times: vec![1], ..Bound::new(2, 4) };
     bound.setup.table.policy = Policy::Manual;
     holds("manual", bound, &[Situation::Agreed, Situation::HeldWon]);
+}
+
+/// Larger bounds, for a machine with time: minutes each.
+mod large {
+    use super::*;
+
+    #[test]
+    #[ignore = "minutes; run with --ignored"]
+    fn two_members_five_edits() {
+        holds("two members", Bound { times: vec![1], ..Bound::new(2, 5) }, &CONFLICTS);
+    }
+
+    #[test]
+    #[ignore = "minutes; run with --ignored"]
+    fn three_members_three_edits_rewinding() {
+        holds("three members", Bound::new(3, 3), &CONFLICTS);
+    }
+
+    #[test]
+    #[ignore = "minutes; run with --ignored"]
+    fn three_members_one_of_which_lacks_a_column() {
+        let bound = Bound { rewinds: false, ..Bound::new(3, 3).lacking() };
+        holds("missing column", bound, &[Situation::Completed, Situation::Merged]);
+    }
+
+    #[test]
+    #[ignore = "minutes; run with --ignored"]
+    fn halves_and_duplicates() {
+        holds(
+            "halves",
+            Bound { halves: true, duplicates: 1, times: vec![1], ..Bound::new(2, 3) },
+            &CONFLICTS,
+        );
+    }
 }

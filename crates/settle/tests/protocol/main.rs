@@ -4,5 +4,6 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod exhaustive;
+mod mutants;
 mod schedules;
 mod simulation;

@@ -142,6 +142,10 @@ fn random_schedules_meet_every_situation() {
     let table: Vec<_> = Situation::ALL.into_iter().zip(counts).collect();
     println!("met in so many of 2000 schedules: {table:?}");
     for (situation, count) in table {
+        if situation == Situation::WrittenAgain {
+            assert_eq!(count, 0, "apply wrote what stood there already");
+            continue;
+        }
         assert!(count >= 20, "{situation:?} was met only {count} times in 2000 schedules");
     }
 }

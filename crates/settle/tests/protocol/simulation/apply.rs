@@ -100,10 +100,9 @@ impl World {
             Decision::Write => Situation::Written,
         });
         match decision {
-            Decision::LocalIsNewer if setup.discipline.skip_keeps_parked => {}
-            Decision::LocalIsNewer | Decision::AlreadyThere | Decision::SameContent => {
-                self.unpark(member, cell, index);
-            }
+            // What is skipped is not settled: a parked record stays.
+            Decision::LocalIsNewer => {}
+            Decision::AlreadyThere | Decision::SameContent => self.unpark(member, cell, index),
             Decision::Write => {
                 let row = self.projected(setup, member, &record.record);
                 if refuse || !self.allows(setup, member, cell, row.as_ref()) {
@@ -118,6 +117,9 @@ impl World {
 
     fn write(&mut self, setup: &Setup, member: usize, cell: usize, row: Option<Row>, record: &Settlement) {
         let copy = &mut self.members[member].copies[cell];
+        if record.images.contains(&copy.history) && copy.history != History::default() {
+            self.met.add(Situation::WrittenAgain);
+        }
         copy.row = row.clone();
         copy.history = History::of_all(&record.images);
         copy.tracking.seen = setup.rules.seen_after_write(&record.record, &copy.tracking);

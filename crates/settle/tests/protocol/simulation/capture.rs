@@ -1,9 +1,10 @@
 //! The users' transactions with the trigger behind them, and capture.
 
-use super::{Cell, Copy, EditId, History, Published, Setup, Situation, World, Write, hash_row};
+use super::{Cell, Copy, EditId, History, Published, Setup, Situation, Violation, World, Write, hash_row};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use tributary_model::{Change, ChangeKind, Dot, Row, Ticks, Value};
+use tributary_settle::Invariant;
 
 impl World {
     /// A row that was there before tracking: a local change with version 1.
@@ -50,6 +51,7 @@ impl World {
     ) -> bool {
         let history = self.members[member].copies[cell].history;
         let Some(edit) = self.new_edit(member, cell, history) else { return false };
+        self.cells[cell].made += usize::from(kind == ChangeKind::Live);
         let of = &mut self.members[member];
         if unpublished(&of.copies[cell]) {
             self.met.add(Situation::Superseded);
@@ -86,6 +88,14 @@ impl World {
         let page = std::mem::take(&mut self.members[member].page);
         let any = !page.is_empty();
         for (cell, published) in page {
+            // What comes twice under one dot must be one change, or something applied passes for an edit.
+            let twin = self.cells[cell].changes.iter().find(|other| other.change.dot == published.change.dot);
+            if let Some(twin) = twin
+                && twin.digest != published.digest
+            {
+                let what = format!("published {:?} after {:?}", published.change, twin.change);
+                self.report(Violation::new(Invariant::NoEcho, what));
+            }
             let copy = &mut self.members[member].copies[cell];
             // The position counts for this version only; a later edit is still to come.
             if copy.tracking.local.is_some() {

@@ -17,7 +17,7 @@ mod situation;
 
 pub use ancestry::{EditId, History};
 pub use check::Violation;
-pub use setup::{Discipline, MemberSetup, Setup, member_id};
+pub use setup::{MemberSetup, Setup, member_id};
 pub use situation::{Met, Situation};
 
 use std::hash::{Hash, Hasher};
@@ -151,6 +151,8 @@ pub struct Cell {
     pub held: usize,
     pub commands: Vec<Command>,
     pub commands_given: u64,
+    /// How many changes users made; the rest are rows put back.
+    pub made: usize,
     /// Every committed edit with its history, and the sum of their hashes, whatever their order.
     pub edits: Vec<(EditId, History)>,
     pub edits_digest: u64,
@@ -237,7 +239,7 @@ impl Hash for World {
             for published in &cell.changes[cell.consumed..] {
                 published.digest.hash(state);
             }
-            state.write_u8(u8::MAX);
+            cell.changes.len().hash(state);
             for settlement in &cell.resolved {
                 settlement.digest.hash(state);
             }

@@ -40,8 +40,6 @@ pub struct Discipline {
     pub rebuilds_state: bool,
     /// A restored row has seen the delete.
     pub restore_has_seen: bool,
-    /// What rule 2 skips leaves a parked record alone.
-    pub skip_keeps_parked: bool,
     /// A refused record is parked.
     pub parks: bool,
 }
@@ -56,7 +54,6 @@ impl Default for Discipline {
             records_conflicts: true,
             rebuilds_state: true,
             restore_has_seen: true,
-            skip_keeps_parked: true,
             parks: true,
         }
     }
@@ -99,11 +96,9 @@ impl Setup {
         }
     }
 
-    /// The same group under other rules.
-    #[must_use]
-    pub fn under(mut self, rules: impl Rules + Send + Sync + 'static) -> Self {
+    /// Puts the group under other rules.
+    pub fn obey(&mut self, rules: impl Rules + Send + Sync + 'static) {
         self.rules = Arc::new(rules);
-        self
     }
 }
 

@@ -21,10 +21,12 @@ pub enum Situation {
     Unparked,
     CompareAndSetMissed,
     Superseded,
+    /// Apply wrote a row over a copy that held this very image: an effort that rule 3 is there to save.
+    WrittenAgain,
 }
 
 impl Situation {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::FastForward,
         Self::Agreed,
         Self::Completed,
@@ -43,6 +45,7 @@ impl Situation {
         Self::Unparked,
         Self::CompareAndSetMissed,
         Self::Superseded,
+        Self::WrittenAgain,
     ];
 }
 

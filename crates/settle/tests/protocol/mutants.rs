@@ -1,0 +1,262 @@
+//! Broken rules, each of which has to be found out: a rule whose break goes unnoticed is not tested, or not needed.
+//!
+//! Every mutant runs twice: through the exhaustive model, which finds its shortest counterexample and prints it, and
+//! through the random schedules. Both must come upon a violation of one of the invariants that the rule is there for.
+//!
+//! Three breaks go unnoticed, and rightly so: `R'.vv` without what the change had seen (I8 has it in R.vv already,
+//! but for an empty R, where only the expiry of tombstones makes a difference), `seen` after a write without what it
+//! was before (R.vv contains it), and rule 3 for a settled `local` by what it has seen (R would have lost against
+//! its own ancestor).
+
+use crate::exhaustive::Bound;
+use crate::schedules;
+use crate::simulation::{Setup, Situation};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+use tributary_model::{Change, Resolved, Settled, VersionVector};
+use tributary_settle::Invariant::{
+    Convergence, ExactConflicts, Idempotence, NoEcho, NoLostUpdate, RefusalStaysLocal,
+};
+use tributary_settle::{Decision, Drop, Invariant, LocalState, Resolution, Rules, Standard, Step};
+
+/// How many random schedules a mutant may survive.
+const SCHEDULES: usize = 5_000;
+
+fn small() -> Bound {
+    Bound::new(2, 3)
+}
+
+/// Both engines must find that `mutate` breaks one of `invariants`.
+fn must_be_found(mut bound: Bound, mutate: impl Fn(&mut Setup), invariants: &[Invariant]) {
+    mutate(&mut bound.setup);
+    let violation = bound.shortest_violation().expect("the model finds nothing wrong");
+    println!("the model: {violation}");
+    assert!(invariants.contains(&violation.invariant), "the model found {violation}");
+
+    let mut runner = TestRunner::deterministic();
+    let found = (0..SCHEDULES).find_map(|run| {
+        let (mut setup, events) = schedules::schedule().new_tree(&mut runner).unwrap().current();
+        mutate(&mut setup);
+        Some((run, schedules::run(&setup, &events).err()?))
+    });
+    let (run, violation) = found.expect("the random schedules find nothing wrong");
+    println!("random schedule {run}: {violation}");
+    assert!(invariants.contains(&violation.invariant), "random schedule {run} found {violation}");
+}
+
+/// Changes apply's decision.
+struct Decides(fn(&Resolved, &LocalState, Decision) -> Decision);
+
+impl Rules for Decides {
+    fn decide(&self, record: &Resolved, local: &LocalState) -> Decision {
+        self.0(record, local, Standard.decide(record, local))
+    }
+}
+
+/// Changes what the resolver publishes.
+struct Publishes(fn(&mut Resolved, Option<&Resolved>, &Change));
+
+impl Rules for Publishes {
+    fn resolve(&self, step: Step<'_>, state: Option<&Resolved>, change: &Change) -> Resolution {
+        let mut resolution = Standard.resolve(step, state, change);
+        if let Resolution::Publish { record, .. } = &mut resolution {
+            self.0(record, state, change);
+        }
+        resolution
+    }
+}
+
+#[test]
+fn apply_overwrites_an_unsettled_change() {
+    let decides = |_: &Resolved, _: &LocalState, decision| match decision {
+        Decision::LocalIsNewer => Decision::Write,
+        other => other,
+    };
+    must_be_found(small(), |setup| setup.obey(Decides(decides)), &[NoLostUpdate, Idempotence]);
+}
+
+#[test]
+fn apply_takes_a_replay_for_news() {
+    let decides = |record: &Resolved, local: &LocalState, decision| match decision {
+        Decision::AlreadyThere => {
+            Standard.decide(record, &LocalState { local: local.local.clone(), ..LocalState::default() })
+        }
+        other => other,
+    };
+    must_be_found(small(), |setup| setup.obey(Decides(decides)), &[Idempotence]);
+}
+
+#[test]
+fn apply_takes_a_merge_for_its_own_row() {
+    let decides = |record: &Resolved, local: &LocalState, decision| match (&local.local, decision) {
+        (Some(dot), Decision::Write)
+            if record.content.iter().any(|image| image.get(&dot.incarnation) == dot.version) =>
+        {
+            Decision::SameContent
+        }
+        (_, other) => other,
+    };
+    must_be_found(small().lacking(), |setup| setup.obey(Decides(decides)), &[Convergence]);
+}
+
+/// Rule 3 keeps nobody from a wrong result: it saves writing rows that stand there already.
+#[test]
+fn apply_writes_what_stands_there() {
+    let decides = |_: &Resolved, _: &LocalState, decision| match decision {
+        Decision::SameContent => Decision::Write,
+        other => other,
+    };
+    let mut runner = TestRunner::deterministic();
+    let again = (0..100).any(|_| {
+        let (mut setup, events) = schedules::schedule().new_tree(&mut runner).unwrap().current();
+        setup.obey(Decides(decides));
+        schedules::run(&setup, &events).unwrap().met.has(Situation::WrittenAgain)
+    });
+    assert!(again, "no row was written twice");
+}
+
+/// "On top" by comparing vectors: the change has seen all that the record takes into account.
+struct PlainVectorTest;
+
+impl Rules for PlainVectorTest {
+    fn on_top(&self, state: &Resolved, change: &Change) -> bool {
+        let own = &change.dot.incarnation;
+        state.vv.iter().all(|(name, version)| name == own || version <= change.seen.get(name))
+    }
+}
+
+#[test]
+fn on_top_is_decided_by_the_plain_vectors() {
+    must_be_found(small(), |setup| setup.obey(PlainVectorTest), &[ExactConflicts]);
+}
+
+struct ParkingAdvancesSeen;
+
+impl Rules for ParkingAdvancesSeen {
+    fn after_parking(&self, record: &Resolved, local: &LocalState) -> LocalState {
+        LocalState { local: local.local.clone(), seen: self.seen_after_write(record, local) }
+    }
+}
+
+#[test]
+fn parking_advances_seen() {
+    let invariants = [RefusalStaysLocal, Convergence, ExactConflicts];
+    must_be_found(small(), |setup| setup.obey(ParkingAdvancesSeen), &invariants);
+}
+
+#[test]
+fn agreed_forgets_the_earlier_content() {
+    let publishes = |record: &mut Resolved, _: Option<&Resolved>, change: &Change| {
+        if record.settled == Settled::Agreed {
+            record.content = vec![VersionVector::of(&change.dot)];
+        }
+    };
+    must_be_found(small(), |setup| setup.obey(Publishes(publishes)), &[ExactConflicts]);
+}
+
+#[test]
+fn agreed_forgets_the_later_content() {
+    let publishes = |record: &mut Resolved, state: Option<&Resolved>, _: &Change| {
+        if let (Settled::Agreed, Some(state)) = (record.settled, state) {
+            record.content = state.content.clone();
+        }
+    };
+    must_be_found(small(), |setup| setup.obey(Publishes(publishes)), &[ExactConflicts]);
+}
+
+#[test]
+fn a_merge_passes_for_the_winner() {
+    let publishes = |record: &mut Resolved, state: Option<&Resolved>, _: &Change| {
+        if let (Settled::Conflict, Some(state)) = (record.settled, state)
+            && record.winner == state.winner
+        {
+            record.content = state.content.clone();
+        }
+    };
+    let invariants = [ExactConflicts, Convergence];
+    must_be_found(small().lacking(), |setup| setup.obey(Publishes(publishes)), &invariants);
+}
+
+#[test]
+fn a_poorer_member_wipes_columns() {
+    let publishes = |record: &mut Resolved, _: Option<&Resolved>, change: &Change| {
+        if record.settled == Settled::FastForward {
+            record.row = change.row.clone();
+        }
+    };
+    must_be_found(small().lacking(), |setup| setup.obey(Publishes(publishes)), &[NoLostUpdate]);
+}
+
+#[test]
+fn the_vector_forgets_the_state() {
+    let publishes = |record: &mut Resolved, _: Option<&Resolved>, change: &Change| {
+        record.vv = change.seen.with(&change.dot);
+    };
+    must_be_found(small(), |setup| setup.obey(Publishes(publishes)), &[Idempotence, Convergence]);
+}
+
+/// Changes that the state knows are settled once more.
+struct SettlesDuplicates;
+
+impl Rules for SettlesDuplicates {
+    fn resolve(&self, step: Step<'_>, state: Option<&Resolved>, change: &Change) -> Resolution {
+        let resolution = Standard.resolve(step, state, change);
+        let (Resolution::Dropped(Drop::Duplicate), Some(state)) = (&resolution, state) else {
+            return resolution;
+        };
+        let others = state.vv.iter().filter(|(name, _)| **name != change.dot.incarnation);
+        let vv = others.map(|(name, version)| (name.clone(), version)).collect();
+        Standard.resolve(step, Some(&Resolved { vv, ..state.clone() }), change)
+    }
+}
+
+#[test]
+fn duplicates_are_settled_again() {
+    must_be_found(small(), |setup| setup.obey(SettlesDuplicates), &[Idempotence, ExactConflicts]);
+}
+
+#[test]
+fn a_winner_that_won_again_is_not_published() {
+    let mutate = |setup: &mut Setup| setup.discipline.publishes_kept_winner = false;
+    must_be_found(small(), mutate, &[Convergence, Idempotence]);
+}
+
+#[test]
+fn conflicts_are_not_recorded() {
+    must_be_found(small(), |setup| setup.discipline.records_conflicts = false, &[NoLostUpdate]);
+}
+
+#[test]
+fn the_write_does_not_compare() {
+    let mutate = |setup: &mut Setup| setup.discipline.compare_and_set = false;
+    must_be_found(small(), mutate, &[NoLostUpdate, Idempotence]);
+}
+
+#[test]
+fn the_trigger_is_loud() {
+    must_be_found(small(), |setup| setup.discipline.silent_trigger = false, &[NoEcho]);
+}
+
+#[test]
+fn a_write_leaves_local_as_it_was() {
+    let bound = Bound { duplicates: 1, ..small() };
+    must_be_found(bound, |setup| setup.discipline.clears_local = false, &[NoEcho]);
+}
+
+#[test]
+fn a_refused_record_is_forgotten() {
+    must_be_found(small(), |setup| setup.discipline.parks = false, &[Convergence, Idempotence]);
+}
+
+#[test]
+fn a_restored_row_has_not_seen_the_delete() {
+    let mutate = |setup: &mut Setup| setup.discipline.restore_has_seen = false;
+    must_be_found(small().restoring(), mutate, &[ExactConflicts]);
+}
+
+#[test]
+fn a_resolver_starts_with_stale_state() {
+    let bound = Bound { restarts: true, ..small() };
+    let invariants = [Invariant::ResolverNotBehind, Idempotence, Convergence, NoLostUpdate, ExactConflicts];
+    must_be_found(bound, |setup| setup.discipline.rebuilds_state = false, &invariants);
+}
