@@ -5,6 +5,7 @@ use super::{DEADLINE, Group, Options, system};
 use anyhow::{Context as _, Result, ensure};
 use rusqlite::Connection;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tributary_engine::Roles;
@@ -44,6 +45,8 @@ pub(super) struct Delay {
     pub(super) rate: u32,
     /// Changes a second as the writer managed them.
     pub(super) rate_reached: f64,
+    /// Whether the writer's commits waited for the disk.
+    pub(super) writer_waits_for_disk: bool,
     /// Changes measured.
     pub(super) changes: u64,
     /// From before the user's statement until another reader of the other member sees the row.
@@ -52,8 +55,8 @@ pub(super) struct Delay {
     pub(super) own_commit: Milliseconds,
     /// How often the other member was looked at, in microseconds.
     pub(super) resolution_us: u64,
-    /// CPU time of all workers for one change, in microseconds.
-    pub(super) cpu_us_per_change: f64,
+    /// CPU time of the workers for one change, in microseconds, by role.
+    pub(super) cpu_us_per_change: BTreeMap<String, f64>,
 }
 
 /// Measures in `folder`.
@@ -63,11 +66,11 @@ pub(super) fn measure(options: &Options, folder: &Path) -> Result<Delay> {
     let process = group.open()?;
     process.start(&Roles::all())?;
     let count = (u64::from(options.rate) * options.duration.as_secs().max(1)) + WARM_UP;
-    let cpu = || system::cpu_of_workers().values().sum::<Duration>();
-    let cpu_before = cpu();
+    let cpu = system::cpu_of_workers();
     let mut load = group.load(0)?;
-    // What users have unless they ask for less: every commit waits for the disk.
-    load.connection().execute_batch("PRAGMA synchronous = FULL")?;
+    if options.writer_waits_for_disk {
+        load.connection().execute_batch("PRAGMA synchronous = FULL")?;
+    }
     let seen_by = group.folder.join("b.db");
     let watcher = std::thread::spawn(move || watch(&seen_by, count));
     let mut written = Vec::with_capacity(count as usize);
@@ -83,7 +86,7 @@ pub(super) fn measure(options: &Options, folder: &Path) -> Result<Delay> {
     let took = began.elapsed();
     let seen = watcher.join().ok().context("the thread that watches the other member has panicked")??;
     process.wait_until("the group to come to rest", DEADLINE, Progress::is_drained)?;
-    let spent = cpu().saturating_sub(cpu_before);
+    let spent = system::cpu_since(&cpu);
     let carried = Counts::read(&process.engine.metrics).captured;
     ensure!(carried == count, "{count} changes were made and {carried} were captured");
     group.check_equal(&process)?;
@@ -93,11 +96,15 @@ pub(super) fn measure(options: &Options, folder: &Path) -> Result<Delay> {
     Ok(Delay {
         rate: options.rate,
         rate_reached: count as f64 / took.as_secs_f64(),
+        writer_waits_for_disk: options.writer_waits_for_disk,
         changes: count - WARM_UP,
         delay: Milliseconds::of(delays.collect()),
         own_commit: Milliseconds::of(written.iter().skip(warm).map(|(_, own)| *own).collect()),
         resolution_us: LOOK_EVERY.as_micros() as u64,
-        cpu_us_per_change: spent.as_secs_f64() * 1e6 / count as f64,
+        cpu_us_per_change: spent
+            .into_iter()
+            .map(|(role, time)| (role, time.as_secs_f64() * 1e6 / count as f64))
+            .collect(),
     })
 }
 

@@ -83,6 +83,9 @@ pub struct Options {
     pub members: usize,
     /// Changes a second of `delay`.
     pub rate: u32,
+    /// Whether the user of `delay` waits for the disk at every commit (`synchronous = FULL`). With a slow disk that
+    /// user alone holds the member's only write lock most of the time.
+    pub writer_waits_for_disk: bool,
     /// How long `delay` and `idle` are watched.
     pub duration: Duration,
     /// Length of the text that makes up most of a row.
@@ -105,6 +108,7 @@ impl Default for Options {
             changes: None,
             members: 2,
             rate: 500,
+            writer_waits_for_disk: false,
             duration: Duration::from_secs(10),
             value_bytes: 100,
             seed: 1,

@@ -161,16 +161,18 @@ fn delay_lines(text: &mut String, delay: &Delay) {
     add(
         text,
         &format!(
-            "Delay at {} changes a second ({:.0} reached), {} changes",
-            delay.rate, delay.rate_reached, delay.changes
+            "Delay at {} changes a second ({:.0} reached), {} changes, the user's commits {} for the disk",
+            delay.rate,
+            delay.rate_reached,
+            delay.changes,
+            if delay.writer_waits_for_disk { "wait" } else { "do not wait" },
         ),
     );
     add(text, &shown("statement until seen elsewhere", &delay.delay));
     add(text, &shown("  of which the user's own commit", &delay.own_commit));
-    add(
-        text,
-        &format!("  looked every {} us; CPU {:.0} us a change", delay.resolution_us, delay.cpu_us_per_change),
-    );
+    let cpu: Vec<_> =
+        delay.cpu_us_per_change.iter().map(|(role, spent)| format!("{role} {spent:.0} us")).collect();
+    add(text, &format!("  looked every {} us; CPU a change: {}", delay.resolution_us, cpu.join(", ")));
 }
 
 fn idle_lines(text: &mut String, idle: &Idle) {
@@ -178,7 +180,10 @@ fn idle_lines(text: &mut String, idle: &Idle) {
     add(text, &format!("Idle group of {} members, watched for {:.0} s", idle.members, idle.seconds));
     let changed =
         if idle.changed_files.is_empty() { "none".to_owned() } else { idle.changed_files.join(", ") };
-    add(text, &format!("  CPU {:.3} % of a core; files that changed: {changed}", idle.cpu_percent));
+    let roles = &idle.cpu_percent_by_role;
+    let roles: Vec<_> = roles.iter().map(|(role, percent)| format!("{role} {percent:.3}")).collect();
+    add(text, &format!("  CPU {:.3} % of a core ({})", idle.cpu_percent, roles.join(", ")));
+    add(text, &format!("  files that changed: {changed}"));
 }
 
 fn writer_table(text: &mut String, writer: &Writer) {

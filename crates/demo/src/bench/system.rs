@@ -30,6 +30,15 @@ pub(super) fn cpu_of_workers() -> BTreeMap<String, Duration> {
     times
 }
 
+/// CPU time of the group's workers since `before`.
+pub(super) fn cpu_since(before: &BTreeMap<String, Duration>) -> BTreeMap<String, Duration> {
+    let mut times = cpu_of_workers();
+    for (role, time) in &mut times {
+        *time = time.saturating_sub(before.get(role).copied().unwrap_or_default());
+    }
+    times
+}
+
 /// Makes [`peak_memory`] begin anew. Where that is not allowed the peak is that of the process.
 pub(super) fn forget_peak_memory() {
     // Best effort by its nature; the report says "peak of the process" either way.

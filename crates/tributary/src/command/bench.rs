@@ -27,6 +27,9 @@ pub(crate) struct Arguments {
     /// Changes a second of `delay`.
     #[arg(long, value_name = "NUMBER", default_value_t = 500)]
     rate: u32,
+    /// The user of `delay` waits for the disk at every commit.
+    #[arg(long)]
+    writer_waits_for_disk: bool,
     /// How long `delay` and `idle` are watched.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
     duration: Duration,
@@ -52,6 +55,7 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> anyhow::Result<Exi
         changes: arguments.changes,
         members: arguments.members,
         rate: arguments.rate,
+        writer_waits_for_disk: arguments.writer_waits_for_disk,
         duration: arguments.duration,
         value_bytes: arguments.value_bytes,
         seed: arguments.seed,
