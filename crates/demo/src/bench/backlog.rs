@@ -54,7 +54,7 @@ pub(super) fn measure(
     if options.stages {
         say(format!("writing {changes} changes, to be carried one role after another"))?;
         let group = source.next()?;
-        let none = Roles { capture: false, resolver: false, apply: false, members: None, paced: false };
+        let none = Roles { capture: false, resolver: false, apply: false, ..Roles::all() };
         for (name, roles, goal) in [
             (
                 "1 capture",
