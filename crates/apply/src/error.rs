@@ -53,7 +53,8 @@ pub enum Error {
     /// The member's offsets belong to another log.
     #[error(
         "member {member} has applied from log {stored}, and this is log {found}: the log was replaced or this is \
-         another group's file; put the log back, or remove the member from the group and add it anew"
+         another group's file; put the log back, or `tributary deprovision` the member \
+         and provision it anew"
     )]
     OtherLog {
         /// The member.

@@ -46,6 +46,20 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// The member belongs to another log.
+    #[error(
+        "member {member} has applied from log {stored}, and this is log {found}: the log was replaced or this is \
+         another group's file; nothing is published from it; put the log back, or `tributary deprovision` the \
+         member and provision it anew"
+    )]
+    OtherLog {
+        /// The member.
+        member: String,
+        /// The log that its offsets belong to.
+        stored: uuid::Uuid,
+        /// This log.
+        found: uuid::Uuid,
+    },
     /// The member does not hold the token of the last published page, nor its direct successor.
     #[error(
         "member {member} went back in time: its token is {found}, the log's is {expected}; it was restored, failed \
@@ -70,6 +84,7 @@ impl Error {
             Self::Codec { source, .. } => source.code(),
             Self::Position { .. } => "CAP-001",
             Self::WentBack { .. } => "CAP-002",
+            Self::OtherLog { .. } => "CAP-003",
         }
     }
 
@@ -78,7 +93,9 @@ impl Error {
         let retry = match &self {
             Self::Member { source, .. } => source.disposition() == MemberDisposition::Retry,
             Self::Log { source, .. } => source.disposition() == LogDisposition::Retry,
-            Self::Codec { .. } | Self::Position { .. } | Self::WentBack { .. } => false,
+            Self::Codec { .. } | Self::Position { .. } | Self::WentBack { .. } | Self::OtherLog { .. } => {
+                false
+            }
         };
         if retry { Failure::retry(self) } else { Failure::halt(self) }
     }

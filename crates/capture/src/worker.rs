@@ -26,6 +26,9 @@ use uuid::Uuid;
 pub struct Settings {
     /// Longest pause between two looks at an idle member.
     pub poll_interval: Duration,
+    /// With a schedule: how long after everything was published the next look is taken; then `poll_interval` does
+    /// not count.
+    pub every: Option<Duration>,
     /// Most rows of one table in one round.
     pub page_rows: usize,
     /// Clock skew from which on a warning is logged.
@@ -36,6 +39,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             poll_interval: Duration::from_millis(50),
+            every: None,
             page_rows: 4_000,
             clock_skew_warning: Duration::from_secs(2),
         }
@@ -109,10 +113,11 @@ impl Capture {
                 heartbeat.note(if stopped.is_empty() { "watching".to_owned() } else { stopped.clone() });
                 stopped_tables = stopped;
             }
-            match brought {
-                Brought::More => {}
-                Brought::Some => _ = stop.sleep(cadence.next(true)).await,
-                Brought::Nothing => _ = stop.sleep(cadence.next(false)).await,
+            match (brought, self.settings.every) {
+                (Brought::More, _) => {}
+                (Brought::Some | Brought::Nothing, Some(every)) => wait(&stop, &heartbeat, every).await,
+                (Brought::Some, None) => _ = stop.sleep(cadence.next(true)).await,
+                (Brought::Nothing, None) => _ = stop.sleep(cadence.next(false)).await,
             }
         }
         Ok(())
@@ -143,6 +148,11 @@ impl Capture {
             .map(|(_, value)| PositionRecord::from_json(&value))
             .transpose()
             .map_err(|source| Error::Position { member: self.name(), source })?;
+        let found = self.log.id().0;
+        let offsets = member.offsets().await.map_err(|e| self.member_error(e))?;
+        if let Some(other) = offsets.iter().find(|offset| offset.log != found) {
+            return Err(Error::OtherLog { member: self.name(), stored: other.log, found });
+        }
         let token = member.token().await.map_err(|e| self.member_error(e))?;
         if !token_follows(token.as_ref(), stored.as_ref()) {
             let text = |pair: Option<(u64, Uuid)>| {
@@ -417,6 +427,19 @@ impl Session<'_> {
         }
         self.warned_of_skew = large;
         Ok(())
+    }
+}
+
+/// A long pause, with heartbeats, so that it does not look like a worker that hangs.
+async fn wait(stop: &Stop, heartbeat: &Heartbeat, pause: Duration) {
+    let mut left = pause;
+    while !left.is_zero() {
+        heartbeat.beat();
+        let step = left.min(Duration::from_secs(1));
+        if !stop.sleep(step).await {
+            return;
+        }
+        left -= step;
     }
 }
 

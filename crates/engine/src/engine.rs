@@ -101,6 +101,9 @@ impl Engine {
         } else {
             Channels::for_reading(topics, file.group.as_str(), limits, &tables)?
         };
+        if writes {
+            check_log(log.as_ref(), &channels, &connectors).await?;
+        }
         let settings =
             SupervisorSettings { clock: Arc::clone(&options.clock), ..SupervisorSettings::default() };
         Ok(Self {
@@ -134,6 +137,36 @@ impl Engine {
     pub fn stop(&self) -> Vec<String> {
         self.supervisor.stop_all()
     }
+}
+
+/// Refuses a log that is shorter than what a member has applied from it, before anything is written to it: once
+/// offsets are given a second time, the member could no longer tell. Members that cannot be reached, are not
+/// provisioned or have applied from another log are looked at by their own workers.
+async fn check_log(
+    log: &dyn Log,
+    channels: &Channels,
+    connectors: &[Arc<dyn Connector>],
+) -> Result<(), EngineError> {
+    for connector in connectors {
+        let Ok(mut member) = connector.connect(&[]).await else { continue };
+        let Ok(stored) = member.offsets().await else { continue };
+        for offset in stored.iter().filter(|offset| offset.log == log.id().0) {
+            let channel = channels.tables.iter().find(|channel| channel.resolved.as_str() == offset.topic);
+            let Some(channel) = channel else { continue };
+            let ranges = log.offsets(&channel.resolved).await?;
+            let end = ranges.get(offset.partition as usize).map_or(0, |range| range.end);
+            if offset.next > end {
+                return Err(EngineError::LogWentBack {
+                    member: connector.id().to_string(),
+                    topic: offset.topic.clone(),
+                    partition: offset.partition,
+                    applied: offset.next,
+                    end,
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The spec, with tables added that the group file has and the log does not know.

@@ -36,6 +36,27 @@ pub enum EngineError {
     /// Nothing is known of the group's tables yet.
     #[error("nothing has been synchronised in this group yet; run `tributary provision` first")]
     NotProvisioned,
+    /// The group file says that changes are carried only when told to.
+    #[error("the group's schedule is manual: `tributary sync` carries changes, `run` has nothing to do")]
+    Manual,
+    /// The log holds less than a member has applied from it.
+    #[error(
+        "the log went back in time: member {member} has applied {topic}, partition {partition} up to {applied}, and \
+         the log ends at {end}; put the later log back: with this one, offsets would be given twice and records \
+         passed over"
+    )]
+    LogWentBack {
+        /// The member.
+        member: String,
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The next offset that the member would read.
+        applied: u64,
+        /// Where the log ends.
+        end: u64,
+    },
     /// A metric's name is taken.
     #[error("the metrics could not be set up")]
     Metrics(#[from] MetricsError),
@@ -55,6 +76,8 @@ impl EngineError {
             Self::NotProvisioned => "ENG-004",
             Self::Metrics(_) => "ENG-005",
             Self::Supervisor(_) => "ENG-006",
+            Self::Manual => "ENG-007",
+            Self::LogWentBack { .. } => "ENG-008",
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tributary_apply::{Apply, ApplyMetrics};
 use tributary_capture::{Capture, CaptureMetrics};
-use tributary_group::file::{Direction, GroupFile};
+use tributary_group::file::{Direction, GroupFile, Schedule};
 use tributary_group::spec::{GroupSpec, table_rules};
 use tributary_member::{Connector, Disposition, TableBinding};
 use tributary_model::MemberId;
@@ -35,12 +35,14 @@ pub struct Roles {
     pub apply: bool,
     /// Of which members; `None` of all.
     pub members: Option<Vec<MemberId>>,
+    /// Whether capture keeps to the group's schedule, or carries everything as soon as it is there.
+    pub paced: bool,
 }
 
 impl Roles {
-    /// Everything.
+    /// Everything, whatever the schedule.
     pub fn all() -> Self {
-        Self { capture: true, resolver: true, apply: true, members: None }
+        Self { capture: true, resolver: true, apply: true, members: None, paced: false }
     }
 
     fn includes(&self, member: &MemberId) -> bool {
@@ -49,13 +51,16 @@ impl Roles {
 }
 
 pub(crate) fn start(engine: &Engine, roles: &Roles) -> Result<(), EngineError> {
+    if roles.paced && engine.file.schedule == Schedule::Manual {
+        return Err(EngineError::Manual);
+    }
     if roles.resolver {
         start_resolver(engine)?;
     }
     for connector in engine.connectors.iter().filter(|connector| roles.includes(connector.id())) {
         let direction = engine.file.member(connector.id()).map(|member| member.direction).unwrap_or_default();
         if roles.capture && direction != Direction::Subscribe {
-            start_capture(engine, connector)?;
+            start_capture(engine, connector, roles.paced)?;
         }
         if roles.apply && direction != Direction::Publish {
             start_apply(engine, connector)?;
@@ -95,12 +100,16 @@ fn start_resolver(engine: &Engine) -> Result<(), EngineError> {
     Ok(())
 }
 
-fn start_capture(engine: &Engine, connector: &Arc<dyn Connector>) -> Result<(), EngineError> {
+fn start_capture(engine: &Engine, connector: &Arc<dyn Connector>, paced: bool) -> Result<(), EngineError> {
     let log = Arc::clone(&engine.log) as Arc<dyn Log>;
     let metrics =
         Arc::new(CaptureMetrics::new(&engine.metrics, connector.id().as_str(), &table_names(engine))?);
     let settings = tributary_capture::Settings {
         poll_interval: engine.file.poll_interval,
+        every: match engine.file.schedule {
+            Schedule::Every(every) if paced => Some(every),
+            Schedule::Every(_) | Schedule::Continuous | Schedule::Manual => None,
+        },
         clock_skew_warning: engine.file.clock_skew_warning,
         ..tributary_capture::Settings::default()
     };

@@ -19,7 +19,10 @@ fn changes_travel_in_both_directions() {
     // The created column has TEXT affinity, since NUMERIC keeps 15 digits only.
     assert_eq!(pipe.rows("cloud", "SELECT * FROM Customer ORDER BY 1"), ["1|Ada|10.50", "2|Bob|NULL"]);
     assert_eq!(pipe.rows("hq", "SELECT * FROM Customer ORDER BY 1"), ["1|Ada|10.5", "2|Bob|NULL"]);
-    pipe.execute("cloud", "UPDATE Customer SET Name = 'Bea' WHERE Id = 2; INSERT INTO Customer VALUES (3, 'Cy', 1)");
+    pipe.execute(
+        "cloud",
+        "UPDATE Customer SET Name = 'Bea' WHERE Id = 2; INSERT INTO Customer VALUES (3, 'Cy', 1)",
+    );
     pipe.execute("hq", "DELETE FROM Customer WHERE Id = 1");
     running.drain();
     assert_eq!(pipe.rows("hq", "SELECT * FROM Customer ORDER BY 1"), ["2|Bea|NULL", "3|Cy|1"]);

@@ -6,6 +6,7 @@ mod support;
 
 use std::fs;
 use support::Pipe;
+use tributary_engine::{Engine, EngineError, Options, Roles};
 use tributary_runtime::State;
 
 const TABLES: &str = "CREATE TABLE Good (Id INTEGER PRIMARY KEY NOT NULL, Name TEXT);
@@ -68,7 +69,10 @@ fn a_member_that_is_away_does_not_keep_the_others() {
     let running = pipe.start_unprovisioned();
     pipe.execute("hq", "INSERT INTO Good VALUES (1, 'a')");
     running.wait_for("hq and cloud to agree", |progress| {
-        progress.members[2].trouble.is_some() && progress.members[..2].iter().all(|m| m.tables[0].unapplied == 0 && m.tables[0].unpublished == 0)
+        progress.members[2].trouble.is_some()
+            && progress.members[..2]
+                .iter()
+                .all(|m| m.tables[0].unapplied == 0 && m.tables[0].unpublished == 0)
             && progress.unresolved == 0
     });
     assert_eq!(pipe.rows("cloud", "SELECT * FROM Good"), ["1|a"]);
@@ -100,13 +104,16 @@ fn a_member_that_went_back_in_time_is_refused_by_capture_and_apply() {
     fs::write(pipe.member_path("cloud"), backup).unwrap();
     pipe.execute("cloud", "INSERT INTO Good VALUES (4, 'used the versions again')");
     let running = pipe.start_unprovisioned();
-    let board = running.engine.supervisor.board();
-    let states = support::block_on(board.wait_for(|states| {
+    running.wait_for_workers("capture and apply of the cloud to halt", |states| {
         let halted = |name: &str| {
-            states.iter().any(|w| w.name == name && matches!(&w.state, State::Halted { error } if error.contains("went back in time")))
+            states.iter().any(|w| {
+                w.name == name
+                    && matches!(&w.state, State::Halted { error } if error.contains("went back in time"))
+            })
         };
         halted("capture cloud") && halted("apply cloud")
-    }));
+    });
+    let states = running.engine.supervisor.states();
     assert!(states.iter().any(|w| w.name == "capture hq" && !matches!(w.state, State::Halted { .. })));
     assert_eq!(pipe.rows("hq", "SELECT Id FROM Good ORDER BY 1"), ["1", "2", "3"]);
     running.stop();
@@ -125,12 +132,67 @@ fn a_log_that_was_replaced_is_noticed_before_anything_is_written() {
         let _ = fs::remove_file(path);
     }
     let running = pipe.start_unprovisioned();
-    let board = running.engine.supervisor.board();
-    support::block_on(board.wait_for(|states| {
-        ["capture hq", "apply hq", "apply cloud"].iter().all(|name| {
-            states.iter().any(|w| w.name == *name && matches!(w.state, State::Halted { .. }))
-        })
-    }));
+    running.wait_for_workers("the workers to halt", |states| {
+        ["capture hq", "apply hq", "apply cloud"]
+            .iter()
+            .all(|name| states.iter().any(|w| w.name == *name && matches!(w.state, State::Halted { .. })))
+    });
     assert_eq!(pipe.rows("cloud", "SELECT * FROM Good"), ["1|a"]);
+    running.stop();
+}
+
+#[test]
+fn a_log_that_is_shorter_than_what_a_member_has_applied_is_refused() {
+    let pipe = pipe(&["hq", "cloud"]);
+    let running = pipe.start();
+    pipe.execute("hq", "INSERT INTO Good VALUES (1, 'a')");
+    running.drain();
+    running.stop();
+    let older = fs::read(pipe.log_path()).unwrap();
+    let running = pipe.start();
+    pipe.execute("hq", "INSERT INTO Good VALUES (2, 'b')");
+    running.drain();
+    running.stop();
+    for suffix in ["-wal", "-shm"] {
+        let _ = fs::remove_file(format!("{}{suffix}", pipe.log_path().display()));
+    }
+    fs::write(pipe.log_path(), older).unwrap();
+    let opened = support::block_on(Engine::open(pipe.file(), Options::default()));
+    let error = opened.err().expect("the log lacks what was applied");
+    assert!(matches!(error, EngineError::LogWentBack { .. }), "{error}");
+    assert_eq!(error.code(), "ENG-008");
+}
+
+#[test]
+fn a_manual_group_is_carried_by_sync_and_not_by_run() {
+    let pipe = Pipe::new(&["hq", "cloud"], &["Good"], "schedule: manual\n");
+    pipe.execute("hq", TABLES);
+    pipe.execute("cloud", TABLES);
+    let running = pipe.start();
+    pipe.execute("hq", "INSERT INTO Good VALUES (1, 'a')");
+    running.drain();
+    running.stop();
+    let engine = pipe.open();
+    let started = engine.start(&Roles { paced: true, ..Roles::all() });
+    assert!(matches!(started, Err(EngineError::Manual)));
+}
+
+#[test]
+fn a_scheduled_group_waits_for_its_time() {
+    let pipe = Pipe::new(&["hq", "cloud"], &["Good"], "schedule: every 2s\n");
+    pipe.execute("hq", TABLES);
+    pipe.execute("cloud", TABLES);
+    pipe.start().stop();
+    let engine = pipe.open();
+    engine.start(&Roles { paced: true, ..Roles::all() }).unwrap();
+    let running = support::Running { engine };
+    running.drain();
+    let began = std::time::Instant::now();
+    for round in 0..3 {
+        pipe.execute("hq", &format!("INSERT INTO Good VALUES ({round}, 'a')"));
+        running.drain();
+    }
+    let took = began.elapsed().as_secs_f64();
+    assert!(took > 2.5, "three changes, one after the other, take two rounds at least: {took} s");
     running.stop();
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tributary_engine::{Engine, Options, Roles};
 use tributary_group::file::GroupFile;
 use tributary_group::progress::{Progress, progress};
+use tributary_runtime::WorkerStatus;
 use tributary_stream::Log;
 
 /// How long anything may take before a test gives up.
@@ -144,6 +145,19 @@ impl Running {
                 progress.blockers(),
                 self.engine.supervisor.states()
             );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits until the workers' states are as wanted.
+    pub(crate) fn wait_for_workers(&self, what: &str, mut wanted: impl FnMut(&[WorkerStatus]) -> bool) {
+        let started = Instant::now();
+        loop {
+            let states = self.engine.supervisor.states();
+            if wanted(&states) {
+                return;
+            }
+            assert!(started.elapsed() < DEADLINE, "gave up waiting for {what}: {states:#?}");
             std::thread::sleep(Duration::from_millis(2));
         }
     }

@@ -100,6 +100,7 @@ fn roles(engine: &Engine, arguments: &Arguments) -> anyhow::Result<Roles> {
         resolver: has(Role::Resolver),
         apply: has(Role::Apply),
         members: (!members.is_empty()).then_some(members),
+        paced: true,
     })
 }
 
