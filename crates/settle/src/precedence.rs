@@ -142,3 +142,6 @@ fn by_incarnation(held: Contender<'_>, incoming: Contender<'_>) -> Ordering {
     let (held, incoming) = (&held.dot.incarnation, &incoming.dot.incarnation);
     held.member().cmp(incoming.member()).then_with(|| rank(held).cmp(&rank(incoming)))
 }
+
+#[cfg(test)]
+mod tests;
