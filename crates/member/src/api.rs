@@ -8,7 +8,9 @@ use crate::{BucketDigest, Inspection, Result};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tributary_model::{Change, KeyBytes, MemberId, Resolved, Row, TableName, TableSchema, Ticks, VersionVector};
+use tributary_model::{
+    Change, KeyBytes, MemberId, Resolved, Row, TableName, TableSchema, Ticks, VersionVector,
+};
 use uuid::Uuid;
 
 /// What becomes of a delete that stays refused because rows still refer to the row.
@@ -475,7 +477,12 @@ pub trait Member: Send {
     async fn digest(&mut self, table: usize, bits: u8) -> Result<Vec<BucketDigest>>;
 
     /// Key and row hash of every row in the given buckets.
-    async fn bucket_rows(&mut self, table: usize, bits: u8, buckets: &[usize]) -> Result<Vec<(KeyBytes, [u8; 16])>>;
+    async fn bucket_rows(
+        &mut self,
+        table: usize,
+        bits: u8,
+        buckets: &[usize],
+    ) -> Result<Vec<(KeyBytes, [u8; 16])>>;
 
     /// The rows of these keys; `None` where there is none.
     async fn rows(&mut self, table: usize, keys: &[KeyBytes]) -> Result<Vec<Option<Row>>>;

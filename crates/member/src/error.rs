@@ -212,7 +212,7 @@ pub enum Error {
     #[error(
         "the member {member} has offset {found} stored for {topic} generation {generation} partition {partition}, \
          where {expected} was expected: another worker has applied meanwhile, or its file was replaced; read the \
-         stored offsets and go on from there",
+         stored offsets and go on from there"
     )]
     OffsetMoved {
         /// The member.

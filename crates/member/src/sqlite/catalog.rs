@@ -197,9 +197,8 @@ fn read_indexes(connection: &Connection, table: &mut CatalogTable) -> rusqlite::
         "SELECT l.name, l.\"unique\", l.origin, l.partial, s.sql FROM pragma_index_list(?1) AS l \
          LEFT JOIN sqlite_schema AS s ON s.type = 'index' AND s.name = l.name ORDER BY l.name",
     )?;
-    let mut columns = connection.prepare_cached(
-        "SELECT name, coll FROM pragma_index_xinfo(?1) WHERE key = 1 ORDER BY seqno",
-    )?;
+    let mut columns = connection
+        .prepare_cached("SELECT name, coll FROM pragma_index_xinfo(?1) WHERE key = 1 ORDER BY seqno")?;
     let mut rows = list.query([&table.name])?;
     while let Some(row) = rows.next()? {
         let name: String = row.get(0)?;
@@ -281,7 +280,9 @@ pub(crate) fn schema_version(connection: &Connection, path: &Path) -> Result<i64
 /// Whether a table of this name is there.
 pub(crate) fn exists(connection: &Connection, path: &Path, name: &str) -> Result<bool> {
     connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE)")
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE)",
+        )
         .and_then(|mut statement| statement.query_row([name], |row| row.get(0)))
         .map_err(failed(path, "look up a table"))
 }

@@ -13,8 +13,6 @@ pub(super) fn clock(member: &mut SqliteMember) -> Result<Ticks> {
         .prepare_cached("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')")
         .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
         .map_err(failed(&member.path, "tell the time"))?;
-    time::parse_timestamp(&text).ok_or_else(|| Error::Misuse {
-        call: "the clock",
-        reason: "a time that is none".to_owned(),
-    })
+    time::parse_timestamp(&text)
+        .ok_or_else(|| Error::Misuse { call: "the clock", reason: "a time that is none".to_owned() })
 }

@@ -193,13 +193,35 @@ mod tests {
     fn affinities_are_those_of_sqlite() {
         let connection = Connection::open_in_memory().unwrap();
         for declared in [
-            "INT", "TEXT", "BLOB", "", "REAL", "NUMERIC", "FLOATING POINT", "CHARINT", "UUID", "UUID_TEXT",
-            "DATE_TEXT", "DECIMAL_TEXT(38,4)", "NUMERIC_TEXT", "BOOLEAN", "DATETIMEOFFSET_TEXT", "STRING", "XML",
-            "DOUBLE PRECISION", "BLOBTEXT", "VARBINARY(10)", "UNIQUEIDENTIFIER",
+            "INT",
+            "TEXT",
+            "BLOB",
+            "",
+            "REAL",
+            "NUMERIC",
+            "FLOATING POINT",
+            "CHARINT",
+            "UUID",
+            "UUID_TEXT",
+            "DATE_TEXT",
+            "DECIMAL_TEXT(38,4)",
+            "NUMERIC_TEXT",
+            "BOOLEAN",
+            "DATETIMEOFFSET_TEXT",
+            "STRING",
+            "XML",
+            "DOUBLE PRECISION",
+            "BLOBTEXT",
+            "VARBINARY(10)",
+            "UNIQUEIDENTIFIER",
         ] {
-            connection.execute_batch(&format!("DROP TABLE IF EXISTS t; CREATE TABLE t (a {declared})")).unwrap();
+            connection
+                .execute_batch(&format!("DROP TABLE IF EXISTS t; CREATE TABLE t (a {declared})"))
+                .unwrap();
             let stored = |literal: &str| -> String {
-                connection.execute_batch(&format!("DELETE FROM t; INSERT INTO t VALUES ({literal})")).unwrap();
+                connection
+                    .execute_batch(&format!("DELETE FROM t; INSERT INTO t VALUES ({literal})"))
+                    .unwrap();
                 connection.query_row("SELECT typeof(a) FROM t", [], |row| row.get(0)).unwrap()
             };
             let found = (stored("1"), stored("'1'"), stored("1.5"));

@@ -18,7 +18,9 @@ impl Iterator for Tokens<'_> {
             let first = *bytes.get(start)?;
             let rest = &bytes[start..];
             let length = match first {
-                b'-' if rest.starts_with(b"--") => rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len()),
+                b'-' if rest.starts_with(b"--") => {
+                    rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len())
+                }
                 b'/' if rest.starts_with(b"/*") => {
                     rest[2..].windows(2).position(|two| two == b"*/").map_or(rest.len(), |at| at + 4)
                 }
@@ -143,7 +145,9 @@ mod tests {
     fn index_definitions_are_taken_apart() {
         let parts = |sql| index_parts(sql).unwrap();
         assert_eq!(
-            parts("CREATE UNIQUE INDEX \"i ON\" ON \"t (\" (a COLLATE NOCASE DESC, lower(b, 1), [c d]) WHERE x > (1)"),
+            parts(
+                "CREATE UNIQUE INDEX \"i ON\" ON \"t (\" (a COLLATE NOCASE DESC, lower(b, 1), [c d]) WHERE x > (1)"
+            ),
             (vec!["a".into(), "lower(b, 1)".into(), "[c d]".into()], Some("x > (1)".into()))
         );
         assert_eq!(parts("CREATE INDEX i ON t(a)"), (vec!["a".into()], None));

@@ -145,17 +145,20 @@ impl<'a> Builder<'a> {
         trigger("update_key", include_str!("sql/update_key_trigger.sql"), &[]);
         trigger("delete", include_str!("sql/delete_trigger.sql"), &[]);
         if !self.slots.is_empty() {
-            let inserted = self.note_replaced("NEW", false);
+            let before_insert = include_str!("sql/before_insert_trigger.sql");
+            let (may_replace, note) = self.note_replaced("NEW", false);
             trigger(
                 "before_insert",
-                include_str!("sql/before_insert_trigger.sql"),
-                &[("note_replaced", &inserted)],
+                before_insert,
+                &[("may_replace", &may_replace), ("note_replaced", &note)],
             );
-            let updated = self.note_replaced("OLD", true);
-            let changed: Option<Vec<&str>> = self.slots.iter().map(|slot| slot.changed.as_deref()).collect();
-            let changed = changed.map_or_else(|| "1".to_owned(), |changes| changes.join(" OR "));
-            let values = [("note_replaced", updated.as_str()), ("unique_changed", changed.as_str())];
-            trigger("before_update", include_str!("sql/before_update_trigger.sql"), &values);
+            let before_update = include_str!("sql/before_update_trigger.sql");
+            let (may_replace, note) = self.note_replaced("OLD", true);
+            trigger(
+                "before_update",
+                before_update,
+                &[("may_replace", &may_replace), ("note_replaced", &note)],
+            );
             let replaced = include_str!("sql/replaced_trigger.sql");
             trigger("insert_replaced", replaced, &[("event", "INSERT")]);
             trigger("update_replaced", replaced, &[("event", "UPDATE")]);
@@ -210,7 +213,6 @@ impl<'a> Builder<'a> {
             ("b_key_is_r", self.base_is("r", &self.tracking_key)),
             ("and_new_key_is_set", is_set("NEW")),
             ("and_old_key_is_set", is_set("OLD")),
-            ("and_b_key_is_set", is_set("b")),
             ("new_key_is_null", is_null("NEW")),
             ("old_key_is_null", is_null("OLD")),
             ("b_key_is_null", is_null("b")),
@@ -319,29 +321,24 @@ impl<'a> Builder<'a> {
         if one_class { differs } else { format!("{differs} OR typeof(NEW.{quoted}) <> typeof(OLD.{quoted})") }
     }
 
-    /// The statements that note, for every slot, the row that `own` is about to replace.
-    fn note_replaced(&self, own: &str, update: bool) -> String {
-        let statements: Vec<String> = self
-            .slots
-            .iter()
-            .map(|slot| {
-                let own_key: Vec<String> =
-                    self.key.iter().map(|name| format!("b.{name} COLLATE BINARY IS {own}.{name}")).collect();
-                let own_key = own_key.join(" AND ");
-                let same = match &slot.changed {
-                    Some(changed) if update => format!("({changed}) AND {}", slot.same),
-                    _ => slot.same.clone(),
-                };
-                let values = [
-                    ("probe", slot.probe.as_str()),
-                    ("same_unique_values", same.as_str()),
-                    ("b_key_is_own", own_key.as_str()),
-                ];
-                // A template's body begins at the first line that is no comment, so its indentation is kept.
-                self.fill(include_str!("sql/note_replaced.sql"), &values)
-            })
-            .collect();
-        statements.join("\n")
+    /// Whether there is a row that `own` is about to replace, and the statements that note it, one for each slot.
+    fn note_replaced(&self, own: &str, update: bool) -> (String, String) {
+        let own_key: Vec<String> =
+            self.key.iter().map(|name| format!("b.{name} COLLATE BINARY IS {own}.{name}")).collect();
+        let is_set: String = self.nullable.iter().map(|name| format!(" AND b.{name} IS NOT NULL")).collect();
+        let mut conditions = Vec::with_capacity(self.slots.len());
+        let mut statements = Vec::with_capacity(self.slots.len());
+        for slot in &self.slots {
+            let row = format!("{} AND NOT ({}){is_set}", slot.same, own_key.join(" AND "));
+            let exists = format!("EXISTS (SELECT 1 FROM {} AS b WHERE {row})", self.table.base);
+            conditions.push(match &slot.changed {
+                Some(changed) if update => format!("({changed}) AND {exists}"),
+                _ => exists,
+            });
+            let values = [("probe", slot.probe.as_str()), ("would_be_replaced", row.as_str())];
+            statements.push(self.fill(include_str!("sql/note_replaced.sql"), &values));
+        }
+        (conditions.join("\nOR "), statements.join("\n"))
     }
 
     /// All ways in which a row can replace a row of another key.

@@ -21,8 +21,7 @@ pub(super) fn rows(member: &mut SqliteMember, table: usize, keys: &[KeyBytes]) -
         bound.base,
         bound.base_is_parameters()
     );
-    let transaction =
-        member.connection.unchecked_transaction().map_err(failed(&member.path, "read rows"))?;
+    let transaction = member.connection.unchecked_transaction().map_err(failed(&member.path, "read rows"))?;
     let mut found = Vec::with_capacity(keys.len());
     {
         let mut statement =
@@ -126,7 +125,11 @@ fn literal(member: &SqliteMember, table: &BoundTable, column: &BoundColumn, valu
         ValueRef::Null => "NULL".to_owned(),
         ValueRef::Integer(number) => number.to_string(),
         ValueRef::Real(number) if number.is_infinite() => {
-            if number > 0.0 { "9e999".to_owned() } else { "-9e999".to_owned() }
+            if number > 0.0 {
+                "9e999".to_owned()
+            } else {
+                "-9e999".to_owned()
+            }
         }
         ValueRef::Real(number) => format!("{number:?}"),
         ValueRef::Text(text) => quote::text(&String::from_utf8_lossy(text)),

@@ -186,12 +186,15 @@ fn stored_key(table: &BoundTable, key: &KeyBytes) -> Result<Vec<Stored>> {
     let values = table.key_values(key).map_err(|error| misuse(error.to_string()))?;
     let mut stored = Vec::with_capacity(values.len());
     for (value, column) in values.iter().zip(table.key_columns()) {
-        let written = column.codec.write(value, OnLoss::Refuse).map_err(|lost| misuse(lost.reason.to_owned()))?;
+        let written =
+            column.codec.write(value, OnLoss::Refuse).map_err(|lost| misuse(lost.reason.to_owned()))?;
         stored.push(match written.value {
             ToSqlOutput::Borrowed(ValueRef::Text(text)) => {
                 Stored::Text(String::from_utf8_lossy(text).into_owned())
             }
-            ToSqlOutput::Borrowed(other) => Stored::try_from(other).map_err(|error| misuse(error.to_string()))?,
+            ToSqlOutput::Borrowed(other) => {
+                Stored::try_from(other).map_err(|error| misuse(error.to_string()))?
+            }
             ToSqlOutput::Owned(owned) => owned,
             other => return Err(misuse(format!("{other:?}"))),
         });

@@ -110,7 +110,10 @@ impl BoundTable {
             )));
         };
         if table.kind != "table" {
-            return Ok(Some(format!("{:?} is a {}, and only tables can be synchronised", table.name, table.kind)));
+            return Ok(Some(format!(
+                "{:?} is a {}, and only tables can be synchronised",
+                table.name, table.kind
+            )));
         }
         let schema = &self.binding.schema;
         let key_names: Vec<&str> = table.key.iter().map(|at| table.columns[*at].name.as_str()).collect();
@@ -213,7 +216,10 @@ impl BoundTable {
     }
 
     /// The values of a key, in key order.
-    pub(crate) fn key_values(&self, key: &KeyBytes) -> std::result::Result<Vec<Value>, tributary_model::KeyError> {
+    pub(crate) fn key_values(
+        &self,
+        key: &KeyBytes,
+    ) -> std::result::Result<Vec<Value>, tributary_model::KeyError> {
         self.binding.schema.key_values(key)
     }
 

@@ -98,7 +98,9 @@ fn a_new_incarnation_gives_new_names() {
 #[test]
 fn a_restored_row_stays_restored_through_an_edit() {
     let mut world = world();
-    world.run("INSERT INTO t VALUES (1, 'a', 1); UPDATE \"DataSync_t_dss_tracking\" SET change_kind = 'restored'");
+    world.run(
+        "INSERT INTO t VALUES (1, 'a', 1); UPDATE \"DataSync_t_dss_tracking\" SET change_kind = 'restored'",
+    );
     world.run("UPDATE t SET b = 2");
     assert_eq!(world.changes()[0].change.kind, tributary_model::ChangeKind::Restored);
     world.run("UPDATE \"DataSync_t_dss_tracking\" SET change_kind = 'restated'; UPDATE t SET b = 3");

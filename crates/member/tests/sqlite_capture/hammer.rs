@@ -5,8 +5,8 @@ use crate::world::{World, schema};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tributary_member::contract::fixture::{all_told, commit};
 use tributary_member::Member as _;
+use tributary_member::contract::fixture::{all_told, commit};
 use tributary_model::LogicalType as T;
 
 const WRITERS: usize = 2;

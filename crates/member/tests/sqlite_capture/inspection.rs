@@ -70,7 +70,11 @@ fn findings_name_column_and_remedy() {
         (Severity::Warning, "u", "SQLite turns some ids in a UUID column into numbers"),
         (Severity::Warning, "j", "SQLite turns texts that look like numbers in a JSON column into numbers"),
         (Severity::Warning, "g", "the type \"GEOMETRY\" is not synchronised"),
-        (Severity::Error, "needed", "the type \"HIERARCHYID\" is not synchronised, so the column is left out; but"),
+        (
+            Severity::Error,
+            "needed",
+            "the type \"HIERARCHYID\" is not synchronised, so the column is left out; but",
+        ),
         (Severity::Warning, "given", "the type \"HIERARCHYID\" is not synchronised"),
         (Severity::Note, "twice", "the column is generated"),
         (Severity::Warning, "k", "the key column may hold NULL"),
@@ -86,7 +90,9 @@ fn findings_name_column_and_remedy() {
 
 #[test]
 fn tables_without_a_usable_key_are_errors() {
-    let found = inspect("CREATE TABLE a (x INT); CREATE TABLE b (x REAL PRIMARY KEY NOT NULL); CREATE TABLE c (x GEOMETRY NOT NULL PRIMARY KEY)");
+    let found = inspect(
+        "CREATE TABLE a (x INT); CREATE TABLE b (x REAL PRIMARY KEY NOT NULL); CREATE TABLE c (x GEOMETRY NOT NULL PRIMARY KEY)",
+    );
     let errors: Vec<_> = found
         .findings
         .iter()
@@ -119,7 +125,15 @@ fn keys_of_all_kinds() {
     let keys: Vec<_> = child
         .foreign_keys
         .iter()
-        .map(|k| (k.columns.join(","), k.references.as_str(), k.referenced_columns.join(","), k.on_delete, k.deferred))
+        .map(|k| {
+            (
+                k.columns.join(","),
+                k.references.as_str(),
+                k.referenced_columns.join(","),
+                k.on_delete,
+                k.deferred,
+            )
+        })
         .collect();
     let key = |columns: &str, table, referenced: &str, on_delete, deferred| {
         (columns.to_owned(), table, referenced.to_owned(), on_delete, deferred)
@@ -143,7 +157,12 @@ fn keys_of_all_kinds() {
     about.sort_unstable();
     assert_eq!(
         about,
-        [(Severity::Warning, "-"), (Severity::Warning, "-"), (Severity::Error, "bad"), (Severity::Error, "gone")],
+        [
+            (Severity::Warning, "-"),
+            (Severity::Warning, "-"),
+            (Severity::Error, "bad"),
+            (Severity::Error, "gone")
+        ],
         "{found:#?}"
     );
 }

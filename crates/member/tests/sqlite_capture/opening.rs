@@ -64,7 +64,10 @@ fn what_is_no_database_is_refused() {
 #[test]
 fn a_damaged_file_is_refused() {
     let fixture = SqliteFixture::new();
-    fixture.connection().execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT); PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    fixture
+        .connection()
+        .execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT); PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
     let mut bytes = std::fs::read(fixture.path()).unwrap();
     // The schema's page behind the file's header.
     bytes[100..200].fill(0xee);
@@ -86,8 +89,12 @@ fn a_file_that_cannot_be_written_is_refused() {
 #[test]
 fn a_file_out_of_wal_mode_is_switched_only_on_request() {
     let fixture = SqliteFixture::without_file();
-    let mode = || fixture.connection().query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0)).unwrap();
-    Connection::open(fixture.path()).unwrap().execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)").unwrap();
+    let mode =
+        || fixture.connection().query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0)).unwrap();
+    Connection::open(fixture.path())
+        .unwrap()
+        .execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)")
+        .unwrap();
     // It can be looked at, and `check` says what is wrong.
     let mut member = fixture.sqlite("hq").open(&bindings()).unwrap();
     let found = block_on(member.inspect()).unwrap();
@@ -116,9 +123,11 @@ fn a_long_writer_is_waited_for_and_then_named() {
     let fixture = SqliteFixture::new();
     let mut member = provisioned(&fixture);
     let user = fixture.connection();
-    user.execute_batch("INSERT INTO t VALUES (1, 'a'); BEGIN IMMEDIATE; INSERT INTO t VALUES (2, 'b')").unwrap();
+    user.execute_batch("INSERT INTO t VALUES (1, 'a'); BEGIN IMMEDIATE; INSERT INTO t VALUES (2, 'b')")
+        .unwrap();
     // Looking goes on beside a writer.
-    let mut impatient = fixture.sqlite("hq").busy_timeout(Duration::from_millis(20)).open(&bindings()).unwrap();
+    let mut impatient =
+        fixture.sqlite("hq").busy_timeout(Duration::from_millis(20)).open(&bindings()).unwrap();
     assert_eq!(block_on(impatient.poll(0, &TablePosition::default(), 10)).unwrap().changes.len(), 1);
     for result in [
         block_on(impatient.commit_capture(&next_commit(None, Vec::new()))).map(drop),
@@ -142,7 +151,10 @@ fn a_long_writer_is_waited_for_and_then_named() {
 fn a_copy_under_another_id_is_refused_until_it_is_cleaned() {
     let original = SqliteFixture::new();
     let mut member = provisioned(&original);
-    original.connection().execute_batch("INSERT INTO t VALUES (1, 'a'); PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    original
+        .connection()
+        .execute_batch("INSERT INTO t VALUES (1, 'a'); PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
     let copy = SqliteFixture::without_file();
     std::fs::copy(original.path(), copy.path()).unwrap();
     let error = copy.sqlite("till7").open(&bindings()).unwrap_err();

@@ -173,7 +173,10 @@ fn a_new_generation_waits_for_provisioning() {
     let next = TableSchema { generation: 2, ..group_table() };
     let mut grown = world.fixture.sqlite("hq").open(&[bind(next)]).unwrap();
     let states = block_on(grown.table_states()).unwrap();
-    assert!(matches!(&states[0], TableState::Stopped { reason } if reason.contains("generation")), "{states:?}");
+    assert!(
+        matches!(&states[0], TableState::Stopped { reason } if reason.contains("generation")),
+        "{states:?}"
+    );
     block_on(grown.provision()).unwrap();
     assert_eq!(block_on(grown.table_states()).unwrap(), [TableState::Ready]);
 }
@@ -211,13 +214,19 @@ fn another_list_of_columns_waits_for_provisioning() {
     for binding in [fewer, fewest].map(Arc::new) {
         let mut other = world.fixture.sqlite("hq").open(&[binding]).unwrap();
         let states = block_on(other.table_states()).unwrap();
-        assert!(matches!(&states[0], TableState::Stopped { reason } if reason.contains("`provision`")), "{states:?}");
+        assert!(
+            matches!(&states[0], TableState::Stopped { reason } if reason.contains("`provision`")),
+            "{states:?}"
+        );
         block_on(other.provision()).unwrap();
         assert_eq!(block_on(other.table_states()).unwrap(), [TableState::Ready]);
         block_on(world.member.provision()).unwrap();
         assert!(is_ready(&mut world));
         let states = block_on(other.table_states()).unwrap();
-        assert!(matches!(states[0], TableState::Stopped { .. }), "the one with the other columns stops again");
+        assert!(
+            matches!(states[0], TableState::Stopped { .. }),
+            "the one with the other columns stops again"
+        );
     }
 }
 
@@ -239,13 +248,33 @@ fn triggers_that_cannot_run_are_found_at_once() {
 #[test]
 fn tables_that_cannot_be_synchronised_are_refused() {
     for (definition, columns, key, word) in [
-        ("CREATE TABLE t (id INTEGER, a TEXT)", vec![("id", T::Long), ("a", T::String)], vec!["id"], "primary key"),
+        (
+            "CREATE TABLE t (id INTEGER, a TEXT)",
+            vec![("id", T::Long), ("a", T::String)],
+            vec!["id"],
+            "primary key",
+        ),
         ("CREATE TABLE t (id REAL PRIMARY KEY)", vec![("id", T::Double)], vec!["id"], "double"),
         ("CREATE VIEW t AS SELECT 1 AS id", vec![("id", T::Long)], vec!["id"], "view"),
         ("CREATE VIRTUAL TABLE t USING fts5(id)", vec![("id", T::String)], vec!["id"], "virtual"),
-        ("CREATE TABLE t (id INTEGER PRIMARY KEY, g INT AS (id + 1))", vec![("id", T::Long), ("g", T::Int)], vec!["id"], "generated"),
-        ("CREATE TABLE t (id INTEGER PRIMARY KEY, g GEOMETRY)", vec![("id", T::Long), ("g", T::Bytes)], vec!["id"], "GEOMETRY"),
-        ("CREATE TABLE t (id INTEGER PRIMARY KEY)", vec![("id", T::Long), ("b", T::Int)], vec!["id"], "no column \"b\""),
+        (
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, g INT AS (id + 1))",
+            vec![("id", T::Long), ("g", T::Int)],
+            vec!["id"],
+            "generated",
+        ),
+        (
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, g GEOMETRY)",
+            vec![("id", T::Long), ("g", T::Bytes)],
+            vec!["id"],
+            "GEOMETRY",
+        ),
+        (
+            "CREATE TABLE t (id INTEGER PRIMARY KEY)",
+            vec![("id", T::Long), ("b", T::Int)],
+            vec!["id"],
+            "no column \"b\"",
+        ),
     ] {
         let fixture = SqliteFixture::new();
         fixture.connection().execute_batch(definition).unwrap();
@@ -268,7 +297,19 @@ fn triggers_use_nothing_new() {
         schema("t", &[("id", T::String), ("a", T::String), ("b", T::Int)], &["id"]),
     );
     let all = world.query("SELECT sql FROM sqlite_schema WHERE sql LIKE '%DataSync%'").concat().join("\n");
-    for newer in ["RETURNING", " OVER ", "FILTER", "GENERATED", "unixepoch", "subsec", "iif(", "printf", "->", "STRICT", "DISTINCT FROM"] {
+    for newer in [
+        "RETURNING",
+        " OVER ",
+        "FILTER",
+        "GENERATED",
+        "unixepoch",
+        "subsec",
+        "iif(",
+        "printf",
+        "->",
+        "STRICT",
+        "DISTINCT FROM",
+    ] {
         assert!(!all.contains(newer), "{newer}");
     }
 }

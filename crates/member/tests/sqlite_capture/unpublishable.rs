@@ -30,8 +30,12 @@ fn step(world: &mut World, sql: &str) -> Page {
 fn a_value_of_another_type_parks_its_row_alone() {
     let definition = "CREATE TABLE price (id INTEGER PRIMARY KEY, amount DECIMAL(10,2), at DATETIME)";
     let decimal = T::Decimal { precision: 10, scale: 2 };
-    let mut world = World::new(definition, schema("price", &[("id", T::Long), ("amount", decimal), ("at", T::Timestamp)], &["id"]));
-    let page = step(&mut world, "INSERT INTO price VALUES (1, 1.5, NULL), (2, 'much', NULL), (3, 3, '2026-01-01')");
+    let mut world = World::new(
+        definition,
+        schema("price", &[("id", T::Long), ("amount", decimal), ("at", T::Timestamp)], &["id"]),
+    );
+    let page =
+        step(&mut world, "INSERT INTO price VALUES (1, 1.5, NULL), (2, 'much', NULL), (3, 3, '2026-01-01')");
     assert_eq!(page.changes.len(), 2);
     let [row] = page.unpublishable.as_slice() else { panic!("{page:?}") };
     assert_eq!(row.key, Some(world.key(Value::Long(2))));
@@ -57,11 +61,17 @@ fn a_key_of_another_type_is_listed_until_it_is_gone() {
     let mut world = World::new(definition, schema("k", &[("code", T::Int), ("a", T::String)], &["code"]));
     let page = step(&mut world, "INSERT INTO k VALUES (1, 'a'), ('one', 'b'), (5000000000, 'c')");
     assert_eq!(page.changes.len(), 1);
-    let told: Vec<_> = page.unpublishable.iter().map(|row| (row.key.clone(), row.key_text.as_str())).collect();
+    let told: Vec<_> =
+        page.unpublishable.iter().map(|row| (row.key.clone(), row.key_text.as_str())).collect();
     assert_eq!(told, [(None, "one"), (None, "5000000000")]);
     assert_eq!(world.query(LISTED).len(), 2);
-    let page = step(&mut world, "DELETE FROM k WHERE code = 'one'; UPDATE k SET code = 5 WHERE code = 5000000000");
-    assert_eq!((page.changes.len(), page.unpublishable.len()), (1, 0), "what was never published is not deleted");
+    let page =
+        step(&mut world, "DELETE FROM k WHERE code = 'one'; UPDATE k SET code = 5 WHERE code = 5000000000");
+    assert_eq!(
+        (page.changes.len(), page.unpublishable.len()),
+        (1, 0),
+        "what was never published is not deleted"
+    );
     assert!(world.query(LISTED).is_empty());
 }
 
@@ -69,7 +79,10 @@ fn a_key_of_another_type_is_listed_until_it_is_gone() {
 fn a_key_in_another_spelling_is_listed() {
     let definition = "CREATE TABLE k (id UUID_TEXT NOT NULL, day DATE_TEXT NOT NULL, n DECIMAL_TEXT(8,2) NOT NULL, PRIMARY KEY (id, day, n))";
     let decimal = T::Decimal { precision: 8, scale: 2 };
-    let mut world = World::new(definition, schema("k", &[("id", T::Uuid), ("day", T::Date), ("n", decimal)], &["id", "day", "n"]));
+    let mut world = World::new(
+        definition,
+        schema("k", &[("id", T::Uuid), ("day", T::Date), ("n", decimal)], &["id", "day", "n"]),
+    );
     let id = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
     let page = step(
         &mut world,
@@ -86,7 +99,8 @@ fn a_key_in_another_spelling_is_listed() {
 
 #[test]
 fn rows_without_a_key_are_listed_as_long_as_there_is_one() {
-    let definition = "CREATE TABLE k (code TEXT PRIMARY KEY, a TEXT UNIQUE); INSERT INTO k VALUES (NULL, 'before')";
+    let definition =
+        "CREATE TABLE k (code TEXT PRIMARY KEY, a TEXT UNIQUE); INSERT INTO k VALUES (NULL, 'before')";
     let mut world = World::new(definition, schema("k", &[("code", T::String), ("a", T::String)], &["code"]));
     // The first scan finds the one that was there.
     let mut token = None;
@@ -95,7 +109,8 @@ fn rows_without_a_key_are_listed_as_long_as_there_is_one() {
     assert_eq!(world.position.scan, Scan::Done);
     assert_eq!((page.changes.len(), page.unpublishable.len()), (0, 1));
     publish(&mut world, &page);
-    let listed = |world: &World| world.query(LISTED).into_iter().map(|row| row[0].clone()).collect::<Vec<_>>();
+    let listed =
+        |world: &World| world.query(LISTED).into_iter().map(|row| row[0].clone()).collect::<Vec<_>>();
     assert_eq!(listed(&world), ["NULL"]);
     let page = step(&mut world, "INSERT INTO k VALUES (NULL, 'x'), ('c', 'y')");
     assert_eq!((page.changes.len(), page.unpublishable.len()), (1, 0));
@@ -109,7 +124,8 @@ fn rows_without_a_key_are_listed_as_long_as_there_is_one() {
     assert_eq!(listed(&world), ["NULL"]);
     let page = step(&mut world, "INSERT OR REPLACE INTO k VALUES ('z', 'y')");
     assert_eq!(page.changes.len(), 1);
-    let page = step(&mut world, "INSERT INTO k VALUES (NULL, 'q'), (NULL, 'r'); DELETE FROM k WHERE code IS NULL");
+    let page =
+        step(&mut world, "INSERT INTO k VALUES (NULL, 'q'), (NULL, 'r'); DELETE FROM k WHERE code IS NULL");
     assert!(page.changes.is_empty());
     assert!(listed(&world).is_empty());
 }

@@ -1,6 +1,6 @@
 -- Notes the rows that the update would replace.
 CREATE TRIGGER {trigger} BEFORE UPDATE ON {base}
-WHEN {unique_changed}
+WHEN {may_replace}
 BEGIN
 {note_replaced}
 END

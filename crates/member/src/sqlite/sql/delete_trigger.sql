@@ -1,8 +1,11 @@
 -- A user's delete becomes a local change. Another row may have taken the key already, in a trigger of the user's.
 CREATE TRIGGER {trigger} AFTER DELETE ON {base}
-WHEN NOT EXISTS (
-  SELECT 1 FROM "DataSync_dss_apply" AS a CROSS JOIN {tracking} AS t
-  WHERE a.id = 1 AND {t_key_is_old} AND t.apply_batch = a.batch
+WHEN (
+  (SELECT batch FROM "DataSync_dss_apply" WHERE id = 1) IS NULL
+  OR NOT EXISTS (
+    SELECT 1 FROM {tracking} AS t
+    WHERE {t_key_is_old} AND t.apply_batch = (SELECT batch FROM "DataSync_dss_apply" WHERE id = 1)
+  )
 ){and_old_key_is_set}
 BEGIN
   UPDATE "DataSync_dss_counter" SET version = version + 1 WHERE id = 1;

@@ -1,9 +1,12 @@
 -- A user's update of the key deletes the old key; unless another row has taken it already.
 CREATE TRIGGER {trigger} AFTER UPDATE ON {base}
 WHEN ({key_changed})
-AND NOT EXISTS (
-  SELECT 1 FROM "DataSync_dss_apply" AS a CROSS JOIN {tracking} AS t
-  WHERE a.id = 1 AND {t_key_is_old} AND t.apply_batch = a.batch
+AND (
+  (SELECT batch FROM "DataSync_dss_apply" WHERE id = 1) IS NULL
+  OR NOT EXISTS (
+    SELECT 1 FROM {tracking} AS t
+    WHERE {t_key_is_old} AND t.apply_batch = (SELECT batch FROM "DataSync_dss_apply" WHERE id = 1)
+  )
 ){and_old_key_is_set}
 BEGIN
   UPDATE "DataSync_dss_counter" SET version = version + 1 WHERE id = 1;
