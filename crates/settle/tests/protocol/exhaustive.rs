@@ -41,6 +41,8 @@ pub struct Bound {
     pub halves: bool,
     /// A resolver may start with any earlier state.
     pub restarts: bool,
+    /// Members may begin new incarnations.
+    pub renames: bool,
     /// Rows that were there before, by member: each of these groups is explored.
     pub before: Vec<Vec<Option<i32>>>,
     /// What was met on the way.
@@ -60,6 +62,7 @@ impl Bound {
             rewinds: true,
             halves: false,
             restarts: false,
+            renames: false,
             before: vec![vec![None; members]],
             met: Arc::default(),
         }
@@ -203,6 +206,9 @@ impl Model for Bound {
             if cell.changes.len() < published + self.duplicates {
                 actions.push(vec![Event::ForgetPosition { member, cell: 0 }]);
             }
+            if self.renames && of.earlier_lives == 0 {
+                actions.push(vec![Event::NewIncarnation { member }]);
+            }
             if of.parked[0].is_some() {
                 actions.push(vec![Event::Retry { member, cell: 0, refuse: false }]);
                 if self.setup.members[member].restores {
@@ -319,6 +325,12 @@ fn a_member_that_lacks_a_column() {
 fn one_of_three_members_lacks_a_column() {
     let bound = Bound { rewinds: false, ..Bound::new(3, 3).lacking() };
     holds("missing column", bound, &[Situation::Completed, Situation::Merged]);
+}
+
+#[test]
+fn new_incarnations() {
+    let bound = Bound { renames: true, ..Bound::new(2, 3) };
+    holds("new incarnations", bound, &[Situation::Renamed, Situation::Agreed]);
 }
 
 #[test]

@@ -78,7 +78,8 @@ fn event(members: usize, cells: usize) -> impl Strategy<Value = Event> {
         4 => (place.clone(), 1..4_usize)
             .prop_map(|((member, cell), count)| Event::ReadBatch { member, cell, count }),
         4 => (member.clone(), refuse(0.2)).prop_map(|(member, refuse)| Event::WriteBatch { member, refuse }),
-        1 => member.prop_map(|member| Event::Crash { member }),
+        1 => member.clone().prop_map(|member| Event::Crash { member }),
+        1 => member.prop_map(|member| Event::NewIncarnation { member }),
         3 => (place.clone(), 0..5_usize).prop_map(|((member, cell), to)| Event::Rewind { member, cell, to }),
         4 => (place, refuse(0.5)).prop_map(|((member, cell), refuse)| Event::Retry { member, cell, refuse }),
         1 => (cell.clone(), write()).prop_map(|(cell, write)| Event::Command { cell, write }),

@@ -3,7 +3,7 @@
 use super::{Cell, Copy, EditId, History, Published, Setup, Situation, Violation, World, Write, hash_row};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use tributary_model::{Change, ChangeKind, Dot, Row, Ticks, Value};
+use tributary_model::{Change, ChangeKind, Dot, Incarnation, Row, Ticks, Value};
 use tributary_settle::Invariant;
 
 impl World {
@@ -57,8 +57,19 @@ impl World {
             self.met.add(Situation::Superseded);
         }
         of.given += 1;
-        let dot = Dot::new(setup.incarnations[member].clone(), of.given);
+        let first = &setup.incarnations[member];
+        let incarnation = match of.earlier_lives {
+            0 => first.clone(),
+            earlier => Incarnation::parse(&format!("{first}~{}", earlier + 1)).unwrap(),
+        };
         let copy = &mut of.copies[cell];
+        if let Some(local) = &copy.tracking.local
+            && local.incarnation != incarnation
+        {
+            // The edit is made on top of that change, and its own dot no longer says so.
+            copy.tracking.seen.raise(&local.incarnation, local.version);
+        }
+        let dot = Dot::new(incarnation, of.given);
         copy.row = row;
         track(copy, edit, dot, kind, at);
         true
@@ -110,6 +121,19 @@ impl World {
 
     pub(super) fn forget_position(&mut self, member: usize, cell: usize) -> bool {
         std::mem::take(&mut self.members[member].copies[cell].published) != 0
+    }
+
+    /// Only what is named in the logs may be left behind: the resolver never hears of a change that is replaced
+    /// before it is published, and would miss it (I8) once an edit under another name says that it has seen it.
+    pub(super) fn new_incarnation(&mut self, setup: &Setup, member: usize) -> bool {
+        let of = &self.members[member];
+        let published = of.page.is_empty() && !of.copies.iter().any(unpublished);
+        if of.earlier_lives >= 2 || (setup.discipline.publishes_before_renaming && !published) {
+            return false;
+        }
+        self.members[member].earlier_lives += 1;
+        self.met.add(Situation::Renamed);
+        true
     }
 
     /// Whether capture has something to publish.

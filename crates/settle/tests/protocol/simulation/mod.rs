@@ -61,6 +61,8 @@ pub enum Event {
     ReadBatch { member: usize, cell: usize, count: usize },
     /// Apply writes what it decided; the member may refuse.
     WriteBatch { member: usize, refuse: bool },
+    /// The member begins to give its versions under a new name.
+    NewIncarnation { member: usize },
     /// The member's workers die; what they had read is lost.
     Crash { member: usize },
     /// Apply starts again from an earlier offset.
@@ -105,6 +107,8 @@ pub struct Batch {
 pub struct Member {
     pub copies: Vec<Copy>,
     pub given: Version,
+    /// Incarnations it had before this one.
+    pub earlier_lives: u32,
     pub offsets: [usize; CELLS],
     /// Of each cell the offset of the record that the member refused.
     pub parked: [Option<usize>; CELLS],
@@ -211,6 +215,7 @@ impl World {
             Event::RestartResolver { cell, state } => self.restart_resolver(setup, *cell, *state),
             Event::ReadBatch { member, cell, count } => self.read_batch(setup, *member, *cell, *count),
             Event::WriteBatch { member, refuse } => self.write_batch(setup, *member, *refuse),
+            Event::NewIncarnation { member } => self.new_incarnation(setup, *member),
             Event::Crash { member } => self.crash(*member),
             Event::Rewind { member, cell, to } => self.rewind(setup, *member, *cell, *to),
             Event::Retry { member, cell, refuse } => self.retry(setup, *member, *cell, *refuse),
@@ -230,7 +235,7 @@ impl Hash for World {
                 (&copy.tracking.local, &copy.tracking.seen, copy.kind, copy.changed_at).hash(state);
                 (self.is_dirty(index, cell), copy.history, copy.edit).hash(state);
             }
-            (member.given, &member.offsets, &member.parked, &member.batch).hash(state);
+            (member.given, member.earlier_lives, &member.offsets, &member.parked, &member.batch).hash(state);
             for (cell, published) in &member.page {
                 (cell, published.digest).hash(state);
             }

@@ -42,6 +42,8 @@ pub struct Discipline {
     pub restore_has_seen: bool,
     /// A refused record is parked.
     pub parks: bool,
+    /// A new incarnation begins when all changes of the old one are published.
+    pub publishes_before_renaming: bool,
 }
 
 impl Default for Discipline {
@@ -55,6 +57,7 @@ impl Default for Discipline {
             rebuilds_state: true,
             restore_has_seen: true,
             parks: true,
+            publishes_before_renaming: true,
         }
     }
 }

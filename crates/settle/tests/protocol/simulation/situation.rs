@@ -21,12 +21,13 @@ pub enum Situation {
     Unparked,
     CompareAndSetMissed,
     Superseded,
+    Renamed,
     /// Apply wrote a row over a copy that held this very image: an effort that rule 3 is there to save.
     WrittenAgain,
 }
 
 impl Situation {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::FastForward,
         Self::Agreed,
         Self::Completed,
@@ -45,6 +46,7 @@ impl Situation {
         Self::Unparked,
         Self::CompareAndSetMissed,
         Self::Superseded,
+        Self::Renamed,
         Self::WrittenAgain,
     ];
 }
