@@ -152,7 +152,7 @@ fn random_schedules_meet_every_situation() {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: Config::default().cases.max(6_000), ..Config::default() })]
+    #![proptest_config(Config { cases: Config::default().cases.max(30_000), ..Config::default() })]
 
     #[test]
     fn every_invariant_holds_after_any_schedule((setup, events) in schedule()) {
