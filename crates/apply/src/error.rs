@@ -38,7 +38,7 @@ pub enum Error {
         offset: u64,
         /// The codec's failure.
         #[source]
-        source: tributary_codec::Error,
+        source: Box<tributary_codec::Error>,
     },
     /// The header of a null record does not say what it expires.
     #[error("member {member}: the null record {offset} of {topic}, partition {partition} lacks its version vector", topic = at.topic, partition = at.partition)]

@@ -287,8 +287,12 @@ impl Session<'_> {
     fn decode(&self, table: usize, record: Incoming) -> Result<ApplyRecord, Error> {
         let channel = &self.apply.channels.tables[table];
         let at = || TopicPartition::new(record.topic.clone(), record.partition);
-        let codec_error =
-            |source| Error::Codec { member: self.apply.name(), at: at(), offset: record.offset, source };
+        let codec_error = |source| Error::Codec {
+            member: self.apply.name(),
+            at: at(),
+            offset: record.offset,
+            source: Box::new(source),
+        };
         let (_, key) = split_frame(&record.key).map_err(codec_error)?;
         let resolved = match &record.value {
             Some(value) => Ok(channel.codec.decode_resolved(value).map_err(codec_error)?),
@@ -386,7 +390,7 @@ impl Session<'_> {
             member: self.apply.name(),
             at: TopicPartition::new(channel.resolved.clone(), source.partition),
             offset: source.offset,
-            source: error,
+            source: Box::new(error),
         })?;
         Ok(Some(ApplyRecord {
             table,

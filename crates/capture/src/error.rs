@@ -35,7 +35,7 @@ pub enum Error {
         table: String,
         /// The codec's failure.
         #[source]
-        source: tributary_codec::Error,
+        source: Box<tributary_codec::Error>,
     },
     /// The positions topic holds something that is no position.
     #[error("the stored position of member {member} cannot be read; recapture the member to go on")]

@@ -293,7 +293,7 @@ impl Session<'_> {
             let mut value = Vec::new();
             channel.codec.encode_change(channel.change_id.0, &change, now, &mut value).map_err(|source| {
                 let table = channel.schema.name.to_string();
-                Error::Codec { member: self.capture.name(), table, source }
+                Error::Codec { member: self.capture.name(), table, source: Box::new(source) }
             })?;
             if value.len() + captured.key.as_slice().len() > limit {
                 let reason = format!("the row takes {} bytes, and a change may take {limit}", value.len());

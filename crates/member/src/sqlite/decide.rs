@@ -308,7 +308,10 @@ fn class(value: &Stored) -> u8 {
 }
 
 fn bytes_of_hex(digits: &str) -> Option<KeyBytes> {
-    if digits.is_empty() || digits.len() % 2 != 0 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if digits.is_empty()
+        || !digits.len().is_multiple_of(2)
+        || !digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    {
         return None;
     }
     let bytes: Option<Vec<u8>> =

@@ -54,12 +54,11 @@ fn checked(bits: u8) -> Result<u8> {
     Err(Error::Misuse { call: "digest", reason })
 }
 
+/// Is given a row's key, and how to hash the row.
+type Visit<'a> = dyn FnMut(KeyBytes, &dyn Fn() -> [u8; 16]) + 'a;
+
 /// Visits the key of every row, with its hash for those who want it.
-fn each_row(
-    member: &mut SqliteMember,
-    table: usize,
-    visit: &mut dyn FnMut(KeyBytes, &dyn Fn() -> [u8; 16]),
-) -> Result<()> {
+fn each_row(member: &mut SqliteMember, table: usize, visit: &mut Visit<'_>) -> Result<()> {
     super::states::refresh(member)?;
     let bound = member.bound(table)?;
     // A table whose triggers are gone cannot be worked on, and is the very one to be compared.

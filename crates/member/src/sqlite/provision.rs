@@ -287,7 +287,7 @@ impl Run<'_> {
         if let Some(reason) = table.describe(self.transaction, self.path)? {
             return Err(unsupported(table, reason));
         }
-        if let Some(reason) = table.catalog.as_ref().and_then(|catalog| inspect::key_trouble(catalog)) {
+        if let Some(reason) = table.catalog.as_ref().and_then(inspect::key_trouble) {
             return Err(unsupported(table, reason));
         }
         self.write_down(table, identity)?;

@@ -79,7 +79,7 @@ pub(super) fn scan(
         bound_table.key_list("b"),
     );
     let mut page = Page { more: *bound != ScanBound::End, ..Page::default() };
-    let mut read = || {
+    let read = || {
         let mut statement = transaction.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(parameters))?;
         while let Some(row) = rows.next()? {

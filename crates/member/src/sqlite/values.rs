@@ -417,7 +417,7 @@ fn whole(decimal: &BigDecimal) -> Option<i64> {
     let normal = decimal.normalized();
     let (digits, exponent) = normal.as_bigint_and_exponent();
     // More than 19 digits are no i64, and must not be written out.
-    if exponent > 0 || exponent < -19 {
+    if !(-19..=0).contains(&exponent) {
         return None;
     }
     let factor = 10_i128.checked_pow(u32::try_from(-exponent).ok()?)?;

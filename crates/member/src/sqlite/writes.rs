@@ -203,7 +203,7 @@ impl<'a> Run<'a> {
         let shape = writer.shape;
         // Those of a circle were looked at together.
         let first = self.groups[group].cells[cell].is_marked();
-        if !hazards.is_empty() && !(cyclic && first) && self.is_referred_to(group, cell, hazards)? {
+        if !(hazards.is_empty() || cyclic && first) && self.is_referred_to(group, cell, hazards)? {
             self.refuse(group, cell, refusal::cascade());
             return Ok(());
         }

@@ -104,7 +104,7 @@ fn check(fixture: &SqliteFixture, acknowledged: usize, kill: i64) -> usize {
     assert_eq!(one("PRAGMA integrity_check"), "ok");
     assert_eq!(one("SELECT count(*) FROM \"DataSync_dss_apply\""), "0", "the mark went with its transaction");
     let offset: usize = one("SELECT next_offset FROM \"DataSync_dss_offsets\"").parse().unwrap();
-    assert!(offset >= acknowledged && offset % BATCH == 0, "{offset} after {acknowledged}");
+    assert!(offset >= acknowledged && offset.is_multiple_of(BATCH), "{offset} after {acknowledged}");
     let mut wanted: BTreeMap<String, String> = BTreeMap::new();
     for record in &feed(offset).published {
         let number = bound("note").schema.key_values(&record.key).unwrap().remove(0).to_string();

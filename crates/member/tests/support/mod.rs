@@ -1,5 +1,6 @@
 //! SQLite files for the checks that every adapter has to pass.
 
+#![allow(unreachable_pub, reason = "shared by several test programs")]
 #![allow(clippy::unwrap_used, reason = "test support: a check that cannot go on has failed")]
 #![allow(dead_code, reason = "each test program uses a part of it")]
 

@@ -84,7 +84,7 @@ fn marks_are_compared_and_set() {
     let key = keys::stored(table, &id(1)).unwrap();
     let seen = VersionVector::parse("cloud:7").unwrap();
     let mut tracking = Tracking::open(connection, sql).unwrap();
-    let mut misses = |change: &str, tracking: &mut Tracking<'_>| {
+    let misses = |change: &str, tracking: &mut Tracking<'_>| {
         let before = tracking.read(&key).unwrap();
         run(change);
         let stands = || {
