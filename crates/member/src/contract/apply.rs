@@ -41,6 +41,7 @@ macro_rules! apply_contract {
         $crate::apply_contract!(@module references, $block_on, $factory,
             parents_before_children
             children_wait_for_their_parent
+            pages_of_retries_follow_each_other
             refused_records_leave_tracking_alone
             deletes_wait_for_their_children
             rows_that_refer_to_rows_of_their_table

@@ -243,6 +243,12 @@ pub(super) fn wake(
     rows.collect()
 }
 
+/// Whether any parked record is due.
+pub(super) fn is_any_due(connection: &Connection, now: Ticks) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(include_str!("sql/parked_due.sql"))?;
+    statement.query_row([now], |row| row.get(0))
+}
+
 /// Exceptions, oldest first.
 pub(super) fn parked(member: &mut SqliteMember, filter: &ParkedFilter) -> Result<Vec<Parked>> {
     let action = "list its exceptions";

@@ -56,6 +56,11 @@ impl Run<'_> {
         self.settle_parked(&mut settled)?;
         self.list_altered()?;
         self.wake(&mut settled, &rivals)?;
+        if settled.unparked > 0 && self.batch.records.iter().any(|record| record.retry) {
+            // Whoever tries parked records page by page learns that there is another one.
+            let more = exceptions::is_any_due(self.connection, self.now);
+            settled.retry_now |= more.map_err(self.failed("look at its exceptions"))?;
+        }
         Ok(settled)
     }
 

@@ -164,7 +164,12 @@ impl Feed {
 
     /// Tries everything again that is due.
     pub async fn retry(&mut self, member: &mut dyn Member) -> Applied {
-        let due = member.parked(&ParkedFilter::Retryable { now: self.now, limit: 10_000 }).await.unwrap();
+        self.retry_page(member, 10_000).await
+    }
+
+    /// Tries so many records again that are due, at most.
+    pub async fn retry_page(&mut self, member: &mut dyn Member, limit: usize) -> Applied {
+        let due = member.parked(&ParkedFilter::Retryable { now: self.now, limit }).await.unwrap();
         let records = due.iter().map(|parked| self.again(parked)).collect();
         self.apply(member, records).await
     }

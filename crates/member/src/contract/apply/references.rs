@@ -87,6 +87,22 @@ pub async fn children_wait_for_their_parent(factory: &dyn Factory) {
     assert!(scene.parked().await.is_empty());
 }
 
+/// Whoever tries parked records page by page is told that there are more.
+pub async fn pages_of_retries_follow_each_other(factory: &dyn Factory) {
+    let mut scene = family(factory, OnDelete::Refuse).await;
+    let orphans = scene.upserts(CHILD, (1..=5).map(|number| child_row(10 + number, number)));
+    assert_eq!(scene.apply(orphans).await, ["foreign_key"; 5]);
+    let parents = scene.upserts(PARENT, (1..=5).map(parent_row));
+    let mut more = scene.feed.apply(scene.member.as_mut(), parents).await.retry_now;
+    let mut pages = Vec::new();
+    while more {
+        let applied = scene.feed.retry_page(scene.member.as_mut(), 2).await;
+        pages.push(applied.unparked);
+        more = applied.retry_now;
+    }
+    assert_eq!(pages, [2, 2, 1]);
+}
+
 /// A parked record changes neither row nor tracking: the user's next edit does not seem made on top of it.
 pub async fn refused_records_leave_tracking_alone(factory: &dyn Factory) {
     let mut scene = family(factory, OnDelete::Refuse).await;
