@@ -150,7 +150,7 @@ fn play(definition: &str, recursive: bool, transactions: &[Transaction]) -> Resu
                 && !definition.contains("CASCADE")
                 && !definition.contains("ON CONFLICT REPLACE")
                 && !transaction.statements[0].contains("REPLACE");
-            let deleted_unknown = there == "-" && before.get(key).is_none();
+            let deleted_unknown = there == "-" && !before.contains_key(key);
             prop_assert!(!(plain && same && !deleted_unknown), "{} did not change in {:?}", key, transaction);
             follower.insert(key.clone(), row.clone());
         }

@@ -7,25 +7,25 @@ use std::sync::Arc;
 use tributary_member::contract::fixture::bind;
 use tributary_member::sqlite::SqliteMember;
 use tributary_member::{Captured, Member as _, Page, TableBinding, TablePosition};
-use tributary_model::{Column, KeyBytes, LogicalType, TableName, TableSchema};
+use tributary_model::{KeyBytes, LogicalType, TableSchema};
 
 /// A file with one provisioned table.
-pub struct World {
-    pub fixture: SqliteFixture,
-    pub user: Connection,
-    pub member: SqliteMember,
-    pub position: TablePosition,
-    pub schema: Arc<TableSchema>,
+pub(crate) struct World {
+    pub(crate) fixture: SqliteFixture,
+    pub(crate) user: Connection,
+    pub(crate) member: SqliteMember,
+    pub(crate) position: TablePosition,
+    pub(crate) schema: Arc<TableSchema>,
 }
 
 impl World {
     /// A file whose table is made by `definition`, provisioned with the given columns.
-    pub fn new(definition: &str, schema: TableSchema) -> Self {
+    pub(crate) fn new(definition: &str, schema: TableSchema) -> Self {
         Self::with(definition, bind(schema))
     }
 
     /// The same with a binding that is not the plain one.
-    pub fn with(definition: &str, binding: Arc<TableBinding>) -> Self {
+    pub(crate) fn with(definition: &str, binding: Arc<TableBinding>) -> Self {
         let fixture = SqliteFixture::new();
         let user = fixture.connection();
         user.execute_batch(definition).unwrap();
@@ -36,14 +36,14 @@ impl World {
     }
 
     /// Runs a user's statements, which must succeed.
-    pub fn run(&self, sql: &str) {
+    pub(crate) fn run(&self, sql: &str) {
         if let Err(error) = self.user.execute_batch(sql) {
             panic!("{sql}: {error}");
         }
     }
 
     /// Everything since the last call.
-    pub fn page(&mut self) -> Page {
+    pub(crate) fn page(&mut self) -> Page {
         let page = block_on(self.member.poll(0, &self.position, 10_000)).unwrap();
         assert!(!page.more);
         self.position = page.next.clone();
@@ -51,20 +51,20 @@ impl World {
     }
 
     /// The changes since the last call, in order.
-    pub fn changes(&mut self) -> Vec<Captured> {
+    pub(crate) fn changes(&mut self) -> Vec<Captured> {
         let page = self.page();
         assert_eq!(page.unpublishable, []);
         page.changes
     }
 
     /// The changes since the last call: key to row, `-` for a delete.
-    pub fn told(&mut self) -> BTreeMap<String, String> {
+    pub(crate) fn told(&mut self) -> BTreeMap<String, String> {
         let changes = self.changes();
         tributary_member::contract::fixture::all_told(&self.schema, &changes).into_iter().collect()
     }
 
     /// Asserts what one or more statements come to.
-    pub fn check(&mut self, sql: &str, expected: &[(&str, &str)]) {
+    pub(crate) fn check(&mut self, sql: &str, expected: &[(&str, &str)]) {
         self.run(sql);
         let expected: BTreeMap<String, String> =
             expected.iter().map(|(key, row)| ((*key).to_owned(), (*row).to_owned())).collect();
@@ -72,35 +72,17 @@ impl World {
     }
 
     /// Rows of a query, as the user sees them.
-    pub fn query(&self, sql: &str) -> Vec<Vec<String>> {
+    pub(crate) fn query(&self, sql: &str) -> Vec<Vec<String>> {
         texts(&self.user, sql)
     }
 
     /// The canonical key bytes of a one-column key.
-    pub fn key(&self, value: tributary_model::Value) -> KeyBytes {
+    pub(crate) fn key(&self, value: tributary_model::Value) -> KeyBytes {
         tributary_member::contract::fixture::key_of(self.schema.key_types()[0], value)
     }
 }
 
 /// A table of the group's: names with types, the key's names; all but the key take NULL.
-pub fn schema(name: &str, columns: &[(&str, LogicalType)], key: &[&str]) -> TableSchema {
+pub(crate) fn schema(name: &str, columns: &[(&str, LogicalType)], key: &[&str]) -> TableSchema {
     tributary_member::contract::fixture::table(name, columns, key)
-}
-
-/// A binding in which the member's table has more columns than the group's: those named with an underscore in front.
-pub fn columns(names: &[(&str, LogicalType)]) -> Vec<Column> {
-    names
-        .iter()
-        .map(|(name, logical)| Column {
-            name: (*name).to_owned(),
-            logical: *logical,
-            nullable: true,
-            max_length: None,
-        })
-        .collect()
-}
-
-/// A table name.
-pub fn named(name: &str) -> TableName {
-    TableName::new(name)
 }
