@@ -1,7 +1,7 @@
 //! The SQLite adapter: one file is one member.
 //!
 //! Each call of [`Member`] is a function in the file of its name; what they share is the open connection and, for
-//! every bound table, the metadata prepared by [`table`]. The adapter blocks: SQLite runs in the caller's thread.
+//! every bound table, the metadata prepared by `table`. The adapter blocks: SQLite runs in the caller's thread.
 
 mod apply;
 mod cascade;
