@@ -1,6 +1,7 @@
 //! The last resolved record of every cell, on local disk.
 //!
-//! One SQLite file, a WITHOUT ROWID table for each partition, values as the log carries them. It may be lost or
+//! One SQLite file, a WITHOUT ROWID table for each partition, values as the log carries them, cells in the order of
+//! their numbers, so that a backlog in key order writes few pages. It may be lost or
 //! outdated at any time (the `resolved` topic is its changelog) but must never be ahead of the log, so it is
 //! written after the log's transaction has been committed. Commits are not flushed one by one: SQLite's WAL keeps
 //! the file consistent across a power cut, and what is missing is read again from the topic.
@@ -12,7 +13,9 @@ use tributary_stream::TopicPartition;
 use uuid::Uuid;
 
 /// Format of the file; another one is thrown away and rebuilt.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
+/// Bytes of the longest number in Avro's encoding.
+const LONGEST_NUMBER: usize = 10;
 
 /// Failures of the store.
 #[derive(Debug, thiserror::Error)]
@@ -87,8 +90,9 @@ impl Store {
         let connection = Connection::open(path).map_err(fail("be opened"))?;
         connection
             .execute_batch(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768;
-                 PRAGMA wal_autocheckpoint = 4000;",
+                // Nobody else has this file open, so no locks need to be taken and given back for every read.
+                "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+                 PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000;",
             )
             .map_err(fail("be set up"))?;
         connection.set_prepared_statement_cache_capacity(1024);
@@ -152,6 +156,28 @@ impl Store {
     }
 }
 
+/// The keys' places with their positions, in the order of the places. Equal keys keep their order: the last counts.
+fn in_place_order<'a>(keys: impl Iterator<Item = &'a [u8]>) -> Vec<(Vec<u8>, usize)> {
+    let mut places: Vec<_> = keys.enumerate().map(|(index, key)| (place_of(key), index)).collect();
+    places.sort_unstable();
+    places
+}
+
+/// Where a cell stands in its table. A key begins with a number (its own, or the length of a text) whose bytes Avro
+/// writes the least significant one first, so that consecutive numbers would lie all over the table and every batch
+/// would write most of its pages. Here the number's length comes first, then its bytes the other way round: keys
+/// that follow each other lie beside each other. The rest of the key follows as it is, and no two keys share a place.
+fn place_of(key: &[u8]) -> Vec<u8> {
+    let length = key.iter().take(LONGEST_NUMBER).position(|byte| byte & 0x80 == 0).map_or(0, |last| last + 1);
+    let (number, rest) = key.split_at(length);
+    let mut place = Vec::with_capacity(1 + key.len());
+    // At most ten.
+    place.push(length as u8);
+    place.extend(number.iter().rev());
+    place.extend_from_slice(rest);
+    place
+}
+
 /// Drops every table of a file of another format.
 fn clear_file(connection: &Connection) -> rusqlite::Result<()> {
     let mut list = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
@@ -186,12 +212,14 @@ impl CellStore for Store {
 
     fn get(&mut self, at: &TopicPartition, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         self.prepare(at)?;
+        // One snapshot for the batch; the writes that follow it are part of the same transaction.
+        self.begin()?;
         let mut statement =
             self.connection.prepare_cached(&self.tables[at].get).map_err(self.fail("be read"))?;
-        let mut values = Vec::with_capacity(keys.len());
-        for key in keys {
-            let found = statement.query_row([key], |row| row.get(0)).optional();
-            values.push(found.map_err(self.fail("be read"))?);
+        let mut values = vec![None; keys.len()];
+        for (place, index) in in_place_order(keys.iter().copied()) {
+            let found = statement.query_row([place], |row| row.get(0)).optional();
+            values[index] = found.map_err(self.fail("be read"))?;
         }
         Ok(values)
     }
@@ -207,10 +235,12 @@ impl CellStore for Store {
         self.begin()?;
         let statements = &self.tables[at];
         let mut put = self.connection.prepare_cached(&statements.put).map_err(self.fail("be written"))?;
-        for (key, value) in cells {
-            let done = match value {
-                Some(value) => put.execute([key, value]),
-                None => self.connection.prepare_cached(&statements.remove).and_then(|mut s| s.execute([key])),
+        for (place, index) in in_place_order(cells.iter().map(|(key, _)| *key)) {
+            let done = match cells[index].1 {
+                Some(value) => put.execute([place.as_slice(), value]),
+                None => {
+                    self.connection.prepare_cached(&statements.remove).and_then(|mut s| s.execute([place]))
+                }
             };
             done.map_err(self.fail("be written"))?;
         }
@@ -242,6 +272,66 @@ impl CellStore for Store {
 mod tests {
     use super::*;
     use tributary_stream::TopicName;
+
+    /// A number as Avro writes it.
+    fn number(value: i64) -> Vec<u8> {
+        let mut rest = ((value << 1) ^ (value >> 63)) as u64;
+        let mut bytes = Vec::new();
+        while rest > 0x7f {
+            bytes.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        bytes.push(rest as u8);
+        bytes
+    }
+
+    #[test]
+    fn numbers_that_follow_each_other_have_places_that_do() {
+        let numbers = (0..40_000).chain((1..63).map(|bit| (1_i64 << bit) + 40_000)).chain([i64::MAX]);
+        let mut numbers: Vec<i64> = numbers.collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let places: Vec<_> = numbers.iter().map(|value| place_of(&number(*value))).collect();
+        assert!(places.is_sorted());
+        let negative: Vec<_> = (1..40_000).map(|value| place_of(&number(-value))).collect();
+        assert!(negative.is_sorted());
+        let pairs: Vec<_> = (0..300).map(|value| place_of(&[number(7), number(value)].concat())).collect();
+        assert!(pairs.iter().all(|place| place.starts_with(&place_of(&number(7)))), "cells of one parent");
+    }
+
+    #[test]
+    fn no_two_keys_share_a_place() {
+        let bytes = [0x00, 0x01, 0x02, 0x7f, 0x80, 0x81, 0xff];
+        let mut keys: Vec<Vec<u8>> = vec![Vec::new()];
+        let mut from = 0;
+        for _ in 0..4 {
+            let to = keys.len();
+            for at in from..to {
+                let start = keys[at].clone();
+                keys.extend(bytes.iter().map(|byte| [start.as_slice(), &[*byte]].concat()));
+            }
+            from = to;
+        }
+        // Longer than any number, and without an end of one.
+        keys.extend((9..14).map(|length| vec![0x80; length]));
+        let places: std::collections::HashSet<_> = keys.iter().map(|key| place_of(key)).collect();
+        assert_eq!(places.len(), keys.len());
+    }
+
+    #[test]
+    fn values_come_in_the_order_of_the_question_and_the_last_of_a_cell_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = TopicPartition::new(TopicName::new("t"), 0);
+        let mut store = Store::open(&folder.path().join("state.db")).unwrap();
+        let keys: Vec<_> = [300, 5, 128, 64, 5].into_iter().map(number).collect();
+        let cells: Vec<_> =
+            keys.iter().zip(1_u8..).map(|(key, value)| (key.as_slice(), vec![value])).collect();
+        let cells: Vec<_> = cells.iter().map(|(key, value)| (*key, Some(value.as_slice()))).collect();
+        store.put(Uuid::from_u128(7), &at, &cells, None).unwrap();
+        let asked: Vec<_> = keys.iter().map(Vec::as_slice).chain([&b"nothing"[..]]).collect();
+        let found = store.get(&at, &asked).unwrap();
+        assert_eq!(found, [Some(vec![1]), Some(vec![5]), Some(vec![3]), Some(vec![4]), Some(vec![5]), None]);
+    }
 
     #[test]
     fn cells_read_back_and_partitions_are_apart() {
