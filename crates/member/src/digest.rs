@@ -102,11 +102,12 @@ impl RowHasher {
         }
     }
 
-    /// Takes a value that is not of its column's type, as the database stores it: such a row equals none that can
-    /// be read.
-    pub(crate) fn unreadable(&mut self, position: usize, stored: &[u8]) {
+    /// Takes a value that is not of its column's type, as the database stores it, with the database's name for what
+    /// it is: such a row equals none that can be read.
+    pub(crate) fn unreadable(&mut self, position: usize, class: &str, stored: &[u8]) {
         self.hasher.update(&(position as u32).to_be_bytes());
         self.hasher.update(&[0xff]);
+        prefixed(&mut self.hasher, class.as_bytes());
         prefixed(&mut self.hasher, stored);
     }
 
@@ -202,7 +203,7 @@ mod tests {
     fn unreadable_values_equal_no_readable_one() {
         let key = KeyBytes::new([2]);
         let mut unreadable = RowHasher::new(&key);
-        unreadable.unreadable(0, b"x");
+        unreadable.unreadable(0, "TEXT", b"x");
         assert_ne!(unreadable.finish(), row_hash(&key, &Row::of([Value::String("x".into())])));
     }
 

@@ -44,20 +44,23 @@ impl TableOrder {
         }
         let reach: Vec<Vec<bool>> = (0..tables).map(|table| reachable(&parents, table)).collect();
         let together = |a: usize, b: usize| a == b || (reach[a][b] && reach[b][a]);
-        let mut placed = vec![false; tables];
+        // Whoever refers to another has all that the other has above it, and the other too: so fewer above comes
+        // first. Those in a circle have the same above them, and its first table tells them apart from others.
+        let place = |table: usize| {
+            let above = (0..tables).filter(|other| reach[table][*other] && !together(table, *other)).count();
+            let first = (0..table).find(|other| together(table, *other)).unwrap_or(table);
+            (above, first, table)
+        };
+        let mut places: Vec<_> = (0..tables).map(place).collect();
+        places.sort_unstable();
         let mut order = Self { components: Vec::new(), component_of: vec![0; tables] };
-        // A table is placed once everything above it is: each round places at least one, since what stands in a
-        // circle is placed together.
-        while let Some(next) = (0..tables).find(|table| {
-            let open = |above: usize| reach[*table][above] && !placed[above] && !together(*table, above);
-            !placed[*table] && !(0..tables).any(open)
-        }) {
-            let members: Vec<usize> = (0..tables).filter(|other| together(next, *other)).collect();
+        for circle in places.chunk_by(|(_, a, _), (_, b, _)| a == b) {
+            let members: Vec<usize> = circle.iter().map(|(.., table)| *table).collect();
             for member in &members {
-                placed[*member] = true;
                 order.component_of[*member] = order.components.len();
             }
-            order.components.push(Component { tables: members, cyclic: reach[next][next] });
+            let cyclic = reach[members[0]][members[0]];
+            order.components.push(Component { tables: members, cyclic });
         }
         order
     }

@@ -8,6 +8,7 @@ use super::failure::failed;
 use super::image::{image_columns, read_key};
 use super::table::BoundTable;
 use super::template::fill;
+use super::values::class;
 use crate::digest::{MAX_BUCKET_BITS, RowHasher};
 use crate::{BucketDigest, Error, Result, bucket_of};
 use rusqlite::Row;
@@ -83,16 +84,16 @@ fn hash(table: &BoundTable, key: &KeyBytes, row: &Row<'_>) -> [u8; 16] {
     for (at, column) in table.columns.iter().enumerate() {
         // The query has a column for each of these.
         let stored = row.get_ref(at).unwrap_or(ValueRef::Null);
-        match (column.codec.read(stored), stored) {
-            (Ok(value), _) => hasher.column(column.position, &value),
-            (Err(_), ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => {
-                hasher.unreadable(column.position, bytes)
-            }
-            (Err(_), ValueRef::Integer(number)) => hasher.unreadable(column.position, &number.to_be_bytes()),
-            (Err(_), ValueRef::Real(number)) => {
-                hasher.unreadable(column.position, &number.to_bits().to_be_bytes())
-            }
-            (Err(_), ValueRef::Null) => hasher.unreadable(column.position, &[]),
+        if let Ok(value) = column.codec.read(stored) {
+            hasher.column(column.position, &value);
+            continue;
+        }
+        let mut unreadable = |bytes: &[u8]| hasher.unreadable(column.position, class(stored), bytes);
+        match stored {
+            ValueRef::Null => unreadable(&[]),
+            ValueRef::Integer(number) => unreadable(&number.to_be_bytes()),
+            ValueRef::Real(number) => unreadable(&number.to_bits().to_be_bytes()),
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => unreadable(bytes),
         }
     }
     hasher.finish()

@@ -75,6 +75,10 @@ pub(super) struct Reference {
 pub(super) struct References {
     all: Vec<Reference>,
     others: Vec<Other>,
+    /// By bound table: the numbers of those that refer to it.
+    to: Vec<Vec<usize>>,
+    /// By bound table: the numbers of its own.
+    from: Vec<Vec<usize>>,
 }
 
 impl References {
@@ -92,6 +96,16 @@ impl References {
         let Reader { mut references, .. } = reader;
         references.find_ways();
         references.write_statements(&member.tables);
+        let bound = |place: fn(&Reference) -> Place| {
+            let mut numbers = vec![Vec::new(); member.tables.len()];
+            for (number, reference) in references.all.iter().enumerate() {
+                if let Place::Bound(table) = place(reference) {
+                    numbers[table].push(number);
+                }
+            }
+            numbers
+        };
+        (references.to, references.from) = (bound(|key| key.parent), bound(|key| key.child));
         Ok(references)
     }
 
@@ -102,31 +116,33 @@ impl References {
 
     /// The foreign keys that refer to a bound table.
     pub(super) fn to(&self, table: usize) -> impl Iterator<Item = &Reference> {
-        self.all.iter().filter(move |reference| reference.parent == Place::Bound(table))
+        self.to[table].iter().map(|number| &self.all[*number])
     }
 
     /// The foreign keys of a bound table.
     pub(super) fn from(&self, table: usize) -> impl Iterator<Item = &Reference> {
-        self.all.iter().filter(move |reference| reference.child == Place::Bound(table))
+        self.from[table].iter().map(|number| &self.all[*number])
     }
 
     /// The foreign keys, by number, by which a delete in a bound table would change rows of a synchronised one.
     pub(super) fn hazards(&self, table: usize) -> Vec<usize> {
-        let reaches =
-            |reference: &Reference| reference.parent == Place::Bound(table) && reference.reaches_synced;
-        (0..self.all.len()).filter(|number| reaches(&self.all[*number])).collect()
+        self.to[table].iter().copied().filter(|number| self.all[*number].reaches_synced).collect()
     }
 
     /// The bound tables that a bound table refers to.
     pub(super) fn parents_of(&self, table: usize) -> impl Iterator<Item = usize> {
-        let edges = self.between_bound_tables();
-        edges.filter_map(move |(child, parent)| (child == table).then_some(parent))
+        self.from(table).filter_map(|reference| match reference.parent {
+            Place::Bound(parent) => Some(parent),
+            Place::Other(_) => None,
+        })
     }
 
     /// The bound tables that refer to a bound table.
     pub(super) fn children_of(&self, table: usize) -> impl Iterator<Item = usize> {
-        let edges = self.between_bound_tables();
-        edges.filter_map(move |(child, parent)| (parent == table).then_some(child))
+        self.to(table).filter_map(|reference| match reference.child {
+            Place::Bound(child) => Some(child),
+            Place::Other(_) => None,
+        })
     }
 
     /// Whether a table at a foreign key's end is synchronised.
@@ -164,18 +180,21 @@ impl References {
     /// By which foreign keys a delete reaches a synchronised table: where the child is one, or where its row is
     /// deleted too and others reach one from there.
     fn find_ways(&mut self) {
-        loop {
-            let found = (0..self.all.len()).find(|at| {
-                let reference = &self.all[*at];
-                let direct = reference.on_delete != OnDelete::Refuse && self.is_synced(reference.child);
-                let further = reference.on_delete == OnDelete::Cascade
-                    && self.all.iter().any(|next| next.parent == reference.child && next.reaches_synced);
-                !reference.reaches_synced && (direct || further)
-            });
-            match found {
-                Some(at) => self.all[at].reaches_synced = true,
-                None => break,
+        let direct = |reference: &Reference| {
+            reference.on_delete != OnDelete::Refuse && self.is_synced(reference.child)
+        };
+        let mut open: Vec<usize> = (0..self.all.len()).filter(|at| direct(&self.all[*at])).collect();
+        while let Some(at) = open.pop() {
+            if std::mem::replace(&mut self.all[at].reaches_synced, true) {
+                continue;
             }
+            let parent = self.all[at].parent;
+            let leads = |reference: &Reference| {
+                reference.on_delete == OnDelete::Cascade
+                    && reference.child == parent
+                    && !reference.reaches_synced
+            };
+            open.extend((0..self.all.len()).filter(|at| leads(&self.all[*at])));
         }
         for at in 0..self.all.len() {
             let child = self.all[at].child;

@@ -92,3 +92,42 @@ pub(super) fn altered() -> Refusal {
             .to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(code: i32, message: &str) -> rusqlite::Error {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(message.to_owned()))
+    }
+
+    #[test]
+    fn refusals_are_told_from_failures() {
+        let kind = |code, message, verb| of(&error(code, message), verb, false).map(|refusal| refusal.kind);
+        for (code, message, upsert, delete) in [
+            (787, FOREIGN_KEY, RefusalKind::ForeignKey, RefusalKind::Referenced),
+            (1811, FOREIGN_KEY, RefusalKind::ForeignKey, RefusalKind::Referenced),
+            (1811, "closed", RefusalKind::Trigger, RefusalKind::Trigger),
+            (2067, "", RefusalKind::Unique, RefusalKind::Unique),
+            (1555, "", RefusalKind::Unique, RefusalKind::Unique),
+            (2579, "", RefusalKind::Unique, RefusalKind::Unique),
+            (1299, "", RefusalKind::NotNull, RefusalKind::NotNull),
+            (275, "", RefusalKind::Check, RefusalKind::Check),
+            (3091, "", RefusalKind::Value, RefusalKind::Value),
+            (20, "", RefusalKind::Value, RefusalKind::Value),
+            (18, "", RefusalKind::TooLarge, RefusalKind::TooLarge),
+            (19, "", RefusalKind::Other, RefusalKind::Other),
+            (1, "no such function: f", RefusalKind::Other, RefusalKind::Other),
+        ] {
+            assert_eq!(kind(code, message, Verb::Upsert), Some(upsert), "{code} {message}");
+            assert_eq!(kind(code, message, Verb::Delete), Some(delete), "{code} {message}");
+        }
+        // Busy, locked, out of memory, read-only, interrupted, I/O, corrupt, full, cannot open, not a database, and
+        // some of their extended forms: nobody is to blame but the circumstances.
+        for code in [5, 6, 7, 8, 9, 10, 11, 13, 14, 26, 266, 517, 778, 1032, 2570] {
+            assert_eq!(kind(code, "", Verb::Upsert), None, "{code}");
+        }
+        assert_eq!(of(&rusqlite::Error::InvalidQuery, Verb::Upsert, true), None);
+        assert_eq!(of(&error(1, "no such table"), Verb::Upsert, true).unwrap().kind, RefusalKind::Trigger);
+    }
+}
