@@ -387,6 +387,8 @@ impl Error {
             Self::Busy { .. } | Self::Full { .. } | Self::Io { .. } => Disposition::Retry,
             // A fresh look at the stored offsets decides whether this worker may go on.
             Self::OffsetMoved { .. } => Disposition::Retry,
+            // The table's state says so too, and stops that table alone: this one was met on the way.
+            Self::TableChanged { .. } => Disposition::Retry,
             Self::Missing { .. }
             | Self::NotADatabase { .. }
             | Self::Corrupt { .. }
@@ -396,7 +398,6 @@ impl Error {
             | Self::ForeignIdentity { .. }
             | Self::WrongToken { .. }
             | Self::TableMissing { .. }
-            | Self::TableChanged { .. }
             | Self::NewerFormat { .. }
             | Self::Unsupported { .. }
             | Self::NameTaken { .. }

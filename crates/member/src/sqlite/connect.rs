@@ -169,8 +169,7 @@ fn open_file(member: &MemberId, path: &Path, settings: &SqliteSettings) -> Resul
     // hence FULL.
     connection
         .execute_batch(
-            "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA trusted_schema = ON; \
-             PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY;",
+            "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY;",
         )
         .map_err(failed(path, action))?;
     Ok(connection)
@@ -227,4 +226,24 @@ fn check_identity(member: &SqliteMember) -> Result<()> {
         found_member,
         found_group,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_connections_flush_and_check_foreign_keys() {
+        let directory = tempfile::tempdir().unwrap();
+        let id = MemberId::new("hq").unwrap();
+        let connector = SqliteConnector::new(id, "group", directory.path().join("m.db")).create(true);
+        let member = connector.open(&[]).unwrap();
+        for (pragma, value) in [("synchronous", 2), ("foreign_keys", 1), ("recursive_triggers", 0)] {
+            let found: i64 =
+                member.connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0)).unwrap();
+            assert_eq!(found, value, "{pragma}");
+        }
+        assert!(member.connection.is_autocommit());
+        assert_eq!(journal_mode(&member.connection, &member.path).unwrap(), "wal");
+    }
 }

@@ -24,29 +24,21 @@ pub(super) fn poll(
     max_rows: usize,
 ) -> Result<Page> {
     let after = version_of(position)?;
-    states::refresh(member)?;
-    let bound = member.ready(table)?;
-    let transaction =
-        member.connection.unchecked_transaction().map_err(failed(&member.path, "read its changes"))?;
+    let limit = i64::try_from(max_rows).unwrap_or(i64::MAX - 1);
     let mut page = Page { next: position.clone(), ..Page::default() };
     let mut ended = Vec::new();
-    {
-        let mut statement = transaction
+    states::in_snapshot(member, "read the changes of a table", |member, connection| {
+        let bound = member.ready(table)?;
+        let mut statement = connection
             .prepare_cached(&poll_sql(bound))
             .map_err(failed(&member.path, "read the changes of a table"))?;
-        let limit = i64::try_from(max_rows).unwrap_or(i64::MAX - 1);
-        let last = Reader { table: bound, path: &member.path, clock: Clock::default() }.read(
-            &mut statement,
-            after,
-            limit,
-            &mut page,
-            &mut ended,
-        )?;
+        let mut reader = Reader { table: bound, path: &member.path, clock: Clock::default() };
+        let last = reader.read(&mut statement, after, limit, &mut page, &mut ended)?;
         if last > after {
             page.next.live = last.to_string();
         }
-    }
-    transaction.commit().map_err(failed(&member.path, "end reading its changes"))?;
+        Ok(())
+    })?;
     member.ended_listings.extend(ended.into_iter().map(|key_text| (table, key_text)));
     Ok(page)
 }
@@ -54,21 +46,20 @@ pub(super) fn poll(
 /// How many live changes stand after `position`, one more if the first scan has rows left.
 pub(super) fn pending(member: &mut SqliteMember, table: usize, position: &TablePosition) -> Result<u64> {
     let after = version_of(position)?;
-    states::refresh(member)?;
-    let live: u64 = {
+    states::in_snapshot(member, "count the changes of a table", |member, connection| {
         let bound = member.ready(table)?;
         let sql = format!(
             "SELECT count(*) FROM {} AS t INDEXED BY {} WHERE t.local_version > ?1",
             bound.tracking, bound.changes_index
         );
-        member
-            .connection
+        let live: u64 = connection
             .prepare_cached(&sql)
             .and_then(|mut statement| statement.query_row([after], |row| row.get(0)))
-            .map_err(failed(&member.path, "count the changes of a table"))?
-    };
-    let left = position.scan != Scan::Done && super::scan::has_rows_left(member, table, &position.scan)?;
-    Ok(live + u64::from(left))
+            .map_err(failed(&member.path, "count the changes of a table"))?;
+        let left = position.scan != Scan::Done
+            && super::scan::has_rows_left(connection, &member.path, bound, &position.scan)?;
+        Ok(live + u64::from(left))
+    })
 }
 
 /// The version that a position's text names.

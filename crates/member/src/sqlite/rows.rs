@@ -7,54 +7,51 @@ use super::settings::OnLoss;
 use super::table::{BoundColumn, BoundTable};
 use super::{SqliteMember, states};
 use crate::{Error, Result};
-use rusqlite::params_from_iter;
 use rusqlite::types::{ToSqlOutput, Value as Stored, ValueRef};
+use rusqlite::{Statement, params_from_iter};
 use tributary_model::{KeyBytes, Row, Value};
 
 /// The rows of these keys. A value that is not of its column's type is absent.
 pub(super) fn rows(member: &mut SqliteMember, table: usize, keys: &[KeyBytes]) -> Result<Vec<Option<Row>>> {
-    states::refresh(member)?;
-    let bound = member.ready(table)?;
-    let sql = format!(
-        "SELECT {} FROM {} AS b WHERE {}",
-        image_columns(bound, "b", "b"),
-        bound.base,
-        bound.base_is_parameters()
-    );
-    let transaction = member.connection.unchecked_transaction().map_err(failed(&member.path, "read rows"))?;
-    let mut found = Vec::with_capacity(keys.len());
-    {
-        let mut statement =
-            transaction.prepare_cached(&sql).map_err(failed(&member.path, "read rows of a table"))?;
-        for key in keys {
-            let values = key_values(bound, key)?;
-            let mut parameters = Vec::with_capacity(values.len());
-            let mut held = true;
-            for (value, column) in values.iter().zip(bound.key_columns()) {
-                match column.codec.write(value, OnLoss::Refuse) {
-                    Ok(written) => parameters.push(written.value),
-                    // What the column cannot hold is not there.
-                    Err(_) => held = false,
-                }
-            }
-            if !held {
-                found.push(None);
-                continue;
-            }
-            let mut read = || {
-                let mut rows = statement.query(params_from_iter(&parameters))?;
-                let Some(row) = rows.next()? else { return Ok(None) };
-                let mut values = bound.absent_row();
-                for (at, column) in bound.columns.iter().enumerate() {
-                    values.0[column.position] = column.codec.read(row.get_ref(at)?).ok();
-                }
-                Ok(Some(values))
-            };
-            found.push(read().map_err(failed(&member.path, "read a row"))?);
+    let action = "read rows of a table";
+    states::in_snapshot(member, action, |member, connection| {
+        let bound = member.ready(table)?;
+        let sql = format!(
+            "SELECT {} FROM {} AS b WHERE {}",
+            image_columns(bound, "b", "b"),
+            bound.base,
+            bound.base_is_parameters()
+        );
+        let mut statement = connection.prepare_cached(&sql).map_err(failed(&member.path, action))?;
+        keys.iter()
+            .map(|key| {
+                let values = key_values(bound, key)?;
+                read_row(&mut statement, bound, &values).map_err(failed(&member.path, action))
+            })
+            .collect()
+    })
+}
+
+fn read_row(
+    statement: &mut Statement<'_>,
+    table: &BoundTable,
+    key: &[Value],
+) -> rusqlite::Result<Option<Row>> {
+    let mut parameters = Vec::with_capacity(key.len());
+    for (value, column) in key.iter().zip(table.key_columns()) {
+        match column.codec.write(value, OnLoss::Refuse) {
+            Ok(written) => parameters.push(written.value),
+            // What the column cannot hold is not there.
+            Err(_) => return Ok(None),
         }
     }
-    transaction.commit().map_err(failed(&member.path, "end reading rows"))?;
-    Ok(found)
+    let mut rows = statement.query(params_from_iter(&parameters))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut values = table.absent_row();
+    for (at, column) in table.columns.iter().enumerate() {
+        values.0[column.position] = column.codec.read(row.get_ref(at)?).ok();
+    }
+    Ok(Some(values))
 }
 
 /// The SQL that writes `row`, or deletes the row. Absent columns are left as they are.

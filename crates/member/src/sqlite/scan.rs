@@ -29,29 +29,30 @@ pub(super) fn scan_bound(
     after: &Scan,
     max_rows: usize,
 ) -> Result<ScanBound> {
-    states::refresh(member)?;
-    let bound = member.ready(table)?;
-    let (range, mut parameters) = range(bound, after, None)?;
-    let sql = format!(
-        "SELECT {} FROM {} AS b WHERE {range} ORDER BY {} LIMIT -1 OFFSET ?",
-        image_columns(bound, "b", "b"),
-        bound.base,
-        bound.key_list("b"),
-    );
-    parameters.push(Stored::Integer(i64::try_from(max_rows.max(1) - 1).unwrap_or(i64::MAX)));
-    let read = failed(&member.path, "measure a chunk of its first scan");
-    let find = || {
-        let mut statement = member.connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(params_from_iter(parameters))?;
-        while let Some(row) = rows.next()? {
-            // A key that cannot be read is no bound; the next one that can be is.
-            if let Some(key) = read_key(bound, row, 0)? {
-                return Ok(ScanBound::UpTo(key));
+    let action = "measure a chunk of its first scan";
+    states::in_snapshot(member, action, |member, connection| {
+        let bound = member.ready(table)?;
+        let (range, mut parameters) = range(bound, after, None)?;
+        let sql = format!(
+            "SELECT {} FROM {} AS b WHERE {range} ORDER BY {} LIMIT -1 OFFSET ?",
+            image_columns(bound, "b", "b"),
+            bound.base,
+            bound.key_list("b"),
+        );
+        parameters.push(Stored::Integer(i64::try_from(max_rows.max(1) - 1).unwrap_or(i64::MAX)));
+        let find = || {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query(params_from_iter(parameters))?;
+            while let Some(row) = rows.next()? {
+                // A key that cannot be read is no bound; the next one that can be is.
+                if let Some(key) = read_key(bound, row, 0)? {
+                    return Ok(ScanBound::UpTo(key));
+                }
             }
-        }
-        Ok(ScanBound::End)
-    };
-    find().map_err(read)
+            Ok(ScanBound::End)
+        };
+        find().map_err(failed(&member.path, action))
+    })
 }
 
 /// The untracked rows after `position.scan`, up to `bound`.
@@ -61,71 +62,79 @@ pub(super) fn scan(
     position: &TablePosition,
     bound: &ScanBound,
 ) -> Result<Page> {
-    states::refresh(member)?;
-    let bound_table = member.ready(table)?;
-    let path = &member.path;
-    let transaction = member.connection.unchecked_transaction().map_err(failed(path, "read its rows"))?;
-    require_claim(&transaction, path, bound_table, bound)?;
     let upto = match bound {
         ScanBound::UpTo(key) => Some(key),
         ScanBound::End => None,
     };
-    let (range, parameters) = range(bound_table, &position.scan, upto)?;
+    let scan = upto.map_or(Scan::Done, |key| Scan::After(key.clone()));
+    let next = TablePosition { live: position.live.clone(), scan };
+    let action = "read the rows of a table";
+    states::in_snapshot(member, action, |member, connection| {
+        let table = member.ready(table)?;
+        require_claim(connection, &member.path, table, bound)?;
+        let mut page = Page { more: *bound != ScanBound::End, next, ..Page::default() };
+        read_untracked(connection, table, &range(table, &position.scan, upto)?, &mut page)
+            .map_err(failed(&member.path, action))?;
+        if position.scan == Scan::Pending {
+            page.unpublishable.extend(rows_without_key(connection, &member.path, table)?);
+        }
+        Ok(page)
+    })
+}
+
+fn read_untracked(
+    connection: &Connection,
+    table: &BoundTable,
+    (range, parameters): &(String, Vec<Stored>),
+    page: &mut Page,
+) -> rusqlite::Result<()> {
     let sql = format!(
         "SELECT {} FROM {} AS b WHERE {range} AND {} ORDER BY {}",
-        image_columns(bound_table, "b", "b"),
-        bound_table.base,
-        bound_table.untracked(),
-        bound_table.key_list("b"),
+        image_columns(table, "b", "b"),
+        table.base,
+        table.untracked(),
+        table.key_list("b"),
     );
-    let mut page = Page { more: *bound != ScanBound::End, ..Page::default() };
-    let read = || {
-        let mut statement = transaction.prepare_cached(&sql)?;
-        let mut rows = statement.query(params_from_iter(parameters))?;
-        while let Some(row) = rows.next()? {
-            match read_image(bound_table, row, 0)? {
-                Ok(image) => page.changes.push(Captured {
-                    key: image.key,
-                    change: Change {
-                        dot: Dot::new(bound_table.first_incarnation.clone(), FIRST_VERSION),
-                        seen: VersionVector::new(),
-                        changed_at: None,
-                        effective_at: None,
-                        kind: ChangeKind::FirstScan,
-                        row: Some(image.row),
-                    },
-                }),
-                Err(row) => page.unpublishable.push(row),
-            }
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(parameters))?;
+    while let Some(row) = rows.next()? {
+        match read_image(table, row, 0)? {
+            Ok(image) => page.changes.push(Captured {
+                key: image.key,
+                change: Change {
+                    dot: Dot::new(table.first_incarnation.clone(), FIRST_VERSION),
+                    seen: VersionVector::new(),
+                    changed_at: None,
+                    effective_at: None,
+                    kind: ChangeKind::FirstScan,
+                    row: Some(image.row),
+                },
+            }),
+            Err(row) => page.unpublishable.push(row),
         }
-        Ok(())
-    };
-    read().map_err(failed(path, "read the rows of a table"))?;
-    if position.scan == Scan::Pending {
-        page.unpublishable.extend(rows_without_key(&transaction, path, bound_table)?);
     }
-    transaction.commit().map_err(failed(path, "end reading its rows"))?;
-    let scan = upto.map_or(Scan::Done, |key| Scan::After(key.clone()));
-    page.next = TablePosition { live: position.live.clone(), scan };
-    Ok(page)
+    Ok(())
 }
 
 /// Whether untracked rows are left after `after`.
-pub(super) fn has_rows_left(member: &SqliteMember, table: usize, after: &Scan) -> Result<bool> {
-    let bound = member.ready(table)?;
-    let (range, parameters) = range(bound, after, None)?;
+pub(super) fn has_rows_left(
+    connection: &Connection,
+    path: &Path,
+    table: &BoundTable,
+    after: &Scan,
+) -> Result<bool> {
+    let (range, parameters) = range(table, after, None)?;
     let sql = format!(
         "SELECT 1 FROM {} AS b WHERE {range} AND {} ORDER BY {} LIMIT 1",
-        bound.base,
-        bound.untracked(),
-        bound.key_list("b")
+        table.base,
+        table.untracked(),
+        table.key_list("b")
     );
-    member
-        .connection
+    connection
         .prepare_cached(&sql)
         .and_then(|mut statement| statement.query_row(params_from_iter(parameters), |_| Ok(())).optional())
         .map(|found| found.is_some())
-        .map_err(failed(&member.path, "tell whether rows are left to scan"))
+        .map_err(failed(path, "tell whether rows are left to scan"))
 }
 
 /// How a claim is stored.

@@ -6,7 +6,7 @@ use super::provision::ProvisionedColumns;
 use super::table::{BoundTable, Names};
 use super::{SqliteMember, catalog};
 use crate::{Error, Result, TableState};
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use std::path::Path;
 use tributary_model::Incarnation;
 
@@ -62,6 +62,37 @@ pub(super) fn refresh(member: &mut SqliteMember) -> Result<()> {
     member.provisioned = provisioned;
     member.schema_version = Some(version);
     Ok(())
+}
+
+/// Runs `work` in a transaction in which the tables are as they are known: a schema that changed meanwhile is looked
+/// at first, so that what has become of a table stops that table and is no error of a statement.
+pub(super) fn in_transaction<T>(
+    member: &mut SqliteMember,
+    behavior: TransactionBehavior,
+    action: &'static str,
+    work: impl FnOnce(&SqliteMember, &Connection) -> Result<T>,
+) -> Result<T> {
+    loop {
+        refresh(member)?;
+        let shared: &SqliteMember = member;
+        let transaction =
+            Transaction::new_unchecked(&shared.connection, behavior).map_err(failed(&shared.path, action))?;
+        if shared.schema_version != Some(catalog::schema_version(&transaction, &shared.path)?) {
+            continue;
+        }
+        let done = work(shared, &transaction)?;
+        transaction.commit().map_err(failed(&shared.path, action))?;
+        return Ok(done);
+    }
+}
+
+/// [`in_transaction`] for reading: one snapshot.
+pub(super) fn in_snapshot<T>(
+    member: &mut SqliteMember,
+    action: &'static str,
+    work: impl FnOnce(&SqliteMember, &Connection) -> Result<T>,
+) -> Result<T> {
+    in_transaction(member, TransactionBehavior::Deferred, action, work)
 }
 
 /// What stands in the way of working on a described table.

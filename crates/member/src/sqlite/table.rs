@@ -122,9 +122,10 @@ impl BoundTable {
             .iter()
             .filter_map(|position| self.binding.local_columns.get(*position).and_then(Option::as_deref))
             .collect();
+        // The order of a key's columns is each database's own matter.
         let same_key = key_names.len() == schema.key.len()
             && wanted.len() == key_names.len()
-            && wanted.iter().zip(&key_names).all(|(a, b)| a.eq_ignore_ascii_case(b));
+            && wanted.iter().all(|name| key_names.iter().any(|other| other.eq_ignore_ascii_case(name)));
         if !same_key {
             return Ok(Some(format!(
                 "its primary key is ({}) where the group has ({}); give it that key again, or add the table to the \

@@ -4,7 +4,7 @@ use super::failure::failed;
 use super::poll::highest_version;
 use super::scan::claim_text;
 use super::{SqliteMember, states};
-use crate::{CaptureCommit, Error, RefusalKind, Result, Token};
+use crate::{CaptureCommit, Error, RefusalKind, Result, TableState, Token};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use std::path::Path;
 use tributary_model::Ticks;
@@ -12,52 +12,55 @@ use uuid::Uuid;
 
 /// Commits token, claims and listings, as a compare-and-set on the token's predecessor.
 pub(super) fn commit_capture(member: &mut SqliteMember, commit: &CaptureCommit) -> Result<u64> {
-    states::refresh(member)?;
-    member.require_provisioned()?;
     let named = commit.claims.iter().map(|(table, _)| table);
     let named = named.chain(commit.unpublishable.iter().map(|(table, _)| table));
     for table in named.chain(commit.published.iter().map(|(table, _)| table)) {
         member.bound(*table)?;
     }
     let now = super::clock::clock(member)?;
-    let path = std::sync::Arc::clone(&member.path);
     let action = "commit capture's token";
-    let transaction = member
-        .connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(failed(&path, action))?;
-    let stored = read_token(&transaction, &path)?;
-    if stored.as_ref().map(|token| token.id) != commit.token.previous {
-        let name = |id: Option<Uuid>| id.map_or_else(|| "no token".to_owned(), |id| format!("token {id}"));
-        return Err(Error::WrongToken {
-            member: member.id.clone(),
-            path: path.to_path_buf(),
-            expected: name(commit.token.previous),
-            found: name(stored.map(|token| token.id)),
-        });
-    }
-    let highest = highest_version(&transaction, &path)?;
-    let tables: Vec<&str> = member.tables.iter().map(|table| table.binding.schema.name.as_str()).collect();
-    let write = Write { connection: &transaction, tables: &tables, now };
-    write.all(commit, highest, &member.ended_listings).map_err(failed(&path, action))?;
-    for table in &member.tables {
-        if let Some(replaced) = table.replaced() {
-            // Only statements that were cut short leave rows there.
-            let sql = format!("DELETE FROM {replaced}");
-            transaction
-                .prepare_cached(&sql)
-                .and_then(|mut statement| statement.execute([]))
-                .map_err(failed(&path, action))?;
-        }
-    }
-    let before = member.data_version.map(|(version, _)| version);
-    transaction.commit().map_err(failed(&path, action))?;
+    let highest =
+        states::in_transaction(member, TransactionBehavior::Immediate, action, |member, connection| {
+            member.require_provisioned()?;
+            let stored = read_token(connection, &member.path)?.map(|token| token.id);
+            if stored != commit.token.previous {
+                return Err(wrong_token(member, commit.token.previous, stored));
+            }
+            let highest = highest_version(connection, &member.path)?;
+            let tables: Vec<&str> =
+                member.tables.iter().map(|table| table.binding.schema.name.as_str()).collect();
+            let write = Write { connection, tables: &tables, now };
+            write
+                .all(commit, highest, &member.ended_listings)
+                .and_then(|()| forget_replaced(member, connection))
+                .map_err(failed(&member.path, action))?;
+            Ok(highest)
+        })?;
     member.ended_listings.clear();
     // What this commit wrote is no news.
-    if let Some(version) = before {
+    if let Some((version, _)) = member.data_version {
         member.data_version = Some((version, member.connection.total_changes()));
     }
     Ok(highest)
+}
+
+fn wrong_token(member: &SqliteMember, expected: Option<Uuid>, found: Option<Uuid>) -> Error {
+    let name = |id: Option<Uuid>| id.map_or_else(|| "no token".to_owned(), |id| format!("token {id}"));
+    Error::WrongToken {
+        member: member.id.clone(),
+        path: member.path.to_path_buf(),
+        expected: name(expected),
+        found: name(found),
+    }
+}
+
+/// Only statements that were cut short leave rows there, and no statement of anybody's is under way now.
+fn forget_replaced(member: &SqliteMember, connection: &Connection) -> rusqlite::Result<()> {
+    let ready = member.tables.iter().filter(|table| table.state == TableState::Ready);
+    for table in ready.filter_map(super::table::BoundTable::replaced) {
+        connection.prepare_cached(&format!("DELETE FROM {table}"))?.execute([])?;
+    }
+    Ok(())
 }
 
 /// The token as stored.

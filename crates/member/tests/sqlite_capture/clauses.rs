@@ -350,3 +350,21 @@ fn cascades_and_triggers_of_users() {
         world.check("UPDATE person SET id = 7 WHERE id = 6", &[("6", "6|heir|heir"), ("7", "7|NULL|mover")]);
     }
 }
+
+#[test]
+fn strict_tables_and_generated_columns() {
+    let definition =
+        "CREATE TABLE s (k ANY NOT NULL PRIMARY KEY, low TEXT AS (lower(k)) STORED UNIQUE, n INT) STRICT";
+    let mut world = World::new(definition, schema("s", &[("k", T::Bytes), ("n", T::Int)], &["k"]));
+    world.check(
+        "INSERT INTO s (k, n) VALUES (x'61', 1), (x'62', 2)",
+        &[("0x61", "0x61|1"), ("0x62", "0x62|2")],
+    );
+    world.check("INSERT OR REPLACE INTO s (k, n) VALUES (x'41', 3)", &[("0x61", "-"), ("0x41", "0x41|3")]);
+    world.check(
+        "UPDATE OR REPLACE s SET k = x'42' WHERE n = 3",
+        &[("0x62", "-"), ("0x41", "-"), ("0x42", "0x42|3")],
+    );
+    world.run("INSERT INTO s (k, n) VALUES ('x', 1)");
+    assert_eq!(world.page().unpublishable[0].reason, "column \"k\" holds TEXT where bytes is declared");
+}

@@ -4,7 +4,7 @@ use crate::support::{SqliteFixture, block_on, texts};
 use crate::world::{World, schema};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use tributary_member::contract::fixture::{bind, commit, drain};
+use tributary_member::contract::fixture::{all_told, bind, commit, drain, scan_chunk};
 use tributary_member::{ErrorKind, Member as _, TableBinding, TablePosition, TableState};
 use tributary_model::{LogicalType as T, TableSchema};
 
@@ -286,6 +286,24 @@ fn tables_that_cannot_be_synchronised_are_refused() {
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{definition}: {error}");
         assert!(error.to_string().contains(word), "{definition}: {error}");
     }
+}
+
+/// Two members may have declared the same key in different order.
+#[test]
+fn a_key_may_be_declared_in_another_order() {
+    let definition = "CREATE TABLE t (a INT NOT NULL, b TEXT NOT NULL, n INT, PRIMARY KEY (b, a)); \
+                      INSERT INTO t VALUES (1, 'x', 1), (1, 'y', 2), (2, 'x', 3), (3, 'a', 4), (3, 'b', 5)";
+    let mut world =
+        World::new(definition, schema("t", &[("a", T::Int), ("b", T::String), ("n", T::Int)], &["a", "b"]));
+    let mut position = TablePosition::default();
+    let (mut token, mut found) = (None, Vec::new());
+    while position.scan != tributary_member::Scan::Done {
+        let page = block_on(scan_chunk(&mut world.member, 0, &mut position, &mut token, 2));
+        found.extend(all_told(&world.schema, &page.changes).into_iter().map(|(key, _)| key));
+    }
+    assert_eq!(found, ["1/x", "1/y", "2/x", "3/a", "3/b"]);
+    world.check("UPDATE t SET a = 9 WHERE n = 4", &[("3/a", "-"), ("9/a", "9|a|4")]);
+    world.check("INSERT OR REPLACE INTO t VALUES (9, 'a', 7)", &[("9/a", "9|a|7")]);
 }
 
 /// A user's library that is older than ours compiles our triggers: nothing in them is newer than SQLite 3.24.
