@@ -148,12 +148,12 @@ impl Capture {
             .map(|(_, value)| PositionRecord::from_json(&value))
             .transpose()
             .map_err(|source| Error::Position { member: self.name(), source })?;
+        let token = member.token().await.map_err(|e| self.member_error(e))?;
         let found = self.log.id().0;
         let offsets = member.offsets().await.map_err(|e| self.member_error(e))?;
         if let Some(other) = offsets.iter().find(|offset| offset.log != found) {
             return Err(Error::OtherLog { member: self.name(), stored: other.log, found });
         }
-        let token = member.token().await.map_err(|e| self.member_error(e))?;
         if !token_follows(token.as_ref(), stored.as_ref()) {
             let text = |pair: Option<(u64, Uuid)>| {
                 pair.map_or_else(|| "missing".to_owned(), |(counter, id)| format!("{counter} ({id})"))

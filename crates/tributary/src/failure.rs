@@ -124,7 +124,10 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<u8> {
     }
     if let Some(error) = is::<EngineError>(cause) {
         return match error {
-            EngineError::Findings { .. } | EngineError::DataDir { .. } => Some(CONFIGURATION),
+            EngineError::Findings { .. } | EngineError::DataDir { .. } | EngineError::Manual => {
+                Some(CONFIGURATION)
+            }
+            EngineError::LogWentBack { .. } => Some(UNAVAILABLE),
             _ => None,
         };
     }
