@@ -1,6 +1,6 @@
 //! What stops or pauses an apply worker.
 
-use tributary_member::{Disposition as MemberDisposition, Error as MemberError};
+use tributary_member::{Disposition as MemberDisposition, Error as MemberError, ErrorKind};
 use tributary_runtime::Failure;
 use tributary_stream::{Disposition as LogDisposition, Error as LogError, TopicPartition};
 use uuid::Uuid;
@@ -101,7 +101,12 @@ impl Error {
     /// Whether the worker is restarted or stays down.
     pub fn into_failure(self) -> Failure {
         let retry = match &self {
-            Self::Member { source, .. } => source.disposition() == MemberDisposition::Retry,
+            // A table that was dropped or altered between the look at it and the work on it: the next look, after a
+            // restart, finds it and stops that table alone.
+            Self::Member { source, .. } => {
+                source.disposition() == MemberDisposition::Retry
+                    || matches!(source.kind(), ErrorKind::TableMissing | ErrorKind::TableChanged)
+            }
             Self::Log { source, .. } => source.disposition() == LogDisposition::Retry,
             Self::Codec { .. }
             | Self::NullRecord { .. }
