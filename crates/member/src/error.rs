@@ -388,7 +388,7 @@ impl Error {
             // A fresh look at the stored offsets decides whether this worker may go on.
             Self::OffsetMoved { .. } => Disposition::Retry,
             // The table's state says so too, and stops that table alone: this one was met on the way.
-            Self::TableChanged { .. } => Disposition::Retry,
+            Self::TableMissing { .. } | Self::TableChanged { .. } => Disposition::Retry,
             Self::Missing { .. }
             | Self::NotADatabase { .. }
             | Self::Corrupt { .. }
@@ -397,7 +397,6 @@ impl Error {
             | Self::NotProvisioned { .. }
             | Self::ForeignIdentity { .. }
             | Self::WrongToken { .. }
-            | Self::TableMissing { .. }
             | Self::NewerFormat { .. }
             | Self::Unsupported { .. }
             | Self::NameTaken { .. }

@@ -144,31 +144,36 @@ fn what_capture_costs() {
     block_on(member.provision()).unwrap();
     let mut position = TablePosition::default();
     let mut token = None;
+    let chunk = CHUNK as usize;
     let scan = timed(ROWS, || {
-        while position.scan != Scan::Done {
-            block_on(scan_chunk(&mut member, 0, &mut position, &mut token, 2_000));
-        }
+        block_on(async {
+            while position.scan != Scan::Done {
+                scan_chunk(&mut member, 0, &mut position, &mut token, chunk).await;
+            }
+        });
     });
     update_all(&connection);
     let mut read = 0;
     let poll = timed(ROWS, || {
-        loop {
-            let page = block_on(member.poll(0, &position, 2_000)).unwrap();
-            read += page.changes.len();
-            position = page.next;
-            if !page.more {
-                break;
+        block_on(async {
+            loop {
+                let page = member.poll(0, &position, 2_000).await.unwrap();
+                read += page.changes.len();
+                position = page.next;
+                if !page.more {
+                    break;
+                }
             }
-        }
+        });
     });
     assert_eq!(read, ROWS as usize);
     let idle = timed(100_000, || {
-        for _ in 0..100_000 {
-            block_on(async {
+        block_on(async {
+            for _ in 0..100_000 {
                 member.table_states().await.unwrap();
                 member.has_news().await.unwrap();
-            });
-        }
+            }
+        });
     });
     println!("scan {scan:.2} us a row, poll {poll:.2} us a row (6 columns), an idle look {idle:.2} us");
     println!(

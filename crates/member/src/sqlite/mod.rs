@@ -97,6 +97,9 @@ impl SqliteMember {
         self.require_provisioned()?;
         match &bound.state {
             TableState::Ready => Ok(bound),
+            TableState::Stopped { .. } if bound.catalog.is_none() => {
+                Err(Error::TableMissing { member: self.id.clone(), table: bound.binding.local_table.clone() })
+            }
             TableState::Stopped { reason } => Err(Error::TableChanged {
                 member: self.id.clone(),
                 table: bound.binding.local_table.clone(),

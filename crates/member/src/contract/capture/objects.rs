@@ -187,7 +187,7 @@ pub async fn states_name_what_is_wrong(factory: &dyn Factory) {
     user.run("INSERT INTO \"customer\" (\"id\", \"name\") VALUES (1, 'a')").await;
     assert_eq!(drain(member.as_mut(), 1, &mut TablePosition::default(), 10).await.len(), 1);
     let error = member.poll(0, &TablePosition::default(), 10).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TableChanged);
+    assert_eq!(error.kind(), ErrorKind::TableMissing);
     // `provision` makes it again.
     member.provision().await.unwrap();
     assert_eq!(member.table_states().await.unwrap(), [TableState::Ready, TableState::Ready]);
