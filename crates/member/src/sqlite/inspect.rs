@@ -55,7 +55,8 @@ pub(super) fn inspect(member: &mut SqliteMember) -> Result<Inspection> {
             .filter(|(name, sql)| !is_our_trigger(name, sql))
             .map(|(name, sql)| TriggerInspection { name, sql })
             .collect();
-        let provisioned = tracking.contains(&Names::of(&table.name).tracking);
+        let own = Names::of(&table.name).tracking;
+        let provisioned = tracking.iter().any(|name| name.eq_ignore_ascii_case(&own));
         let mut look = Look { table, tables: &tables, findings: &mut found.findings };
         found.tables.push(look.table(triggers, provisioned));
     }

@@ -235,3 +235,44 @@ pub(super) fn highest_version(connection: &rusqlite::Connection, path: &Path) ->
         reason: "its row is gone".to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::fixture::{bind, table};
+    use crate::sqlite::SqliteConnector;
+    use tributary_model::{LogicalType, MemberId};
+
+    /// The plan of a query, a line a step.
+    fn plan(member: &SqliteMember, sql: &str) -> Vec<String> {
+        let mut statement = member.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let rows = statement.query_map([0, 0], |row| row.get(3)).unwrap();
+        rows.collect::<rusqlite::Result<_>>().unwrap()
+    }
+
+    /// Whatever statistics say, or do not: the changes come by their index, each row by its key, nothing is sorted.
+    #[test]
+    fn polling_has_one_plan() {
+        for definition in [
+            "CREATE TABLE t (k INTEGER PRIMARY KEY, a TEXT UNIQUE)",
+            "CREATE TABLE t (a TEXT, k BIGINT PRIMARY KEY)",
+            "CREATE TABLE t (k BIGINT PRIMARY KEY, a TEXT) WITHOUT ROWID",
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let schema = table("t", &[("k", LogicalType::Long), ("a", LogicalType::String)], &["k"]);
+            let connector =
+                SqliteConnector::new(MemberId::new("hq").unwrap(), "g", directory.path().join("m.db"));
+            let mut member = connector.create(true).open(&[bind(schema)]).unwrap();
+            member.connection.execute_batch(definition).unwrap();
+            super::super::provision::provision(&mut member).unwrap();
+            let sql = poll_sql(member.ready(0).unwrap());
+            for statistics in ["", "INSERT INTO t (k) VALUES (1), (2), (3); ANALYZE"] {
+                member.connection.execute_batch(statistics).unwrap();
+                let steps = plan(&member, &sql);
+                let [changes, row] = steps.as_slice() else { panic!("{steps:?}") };
+                assert!(changes.starts_with("SEARCH t USING INDEX DataSync_t_dss_changes"), "{steps:?}");
+                assert!(row.starts_with("SEARCH b USING"), "{steps:?}");
+            }
+        }
+    }
+}

@@ -213,8 +213,11 @@ impl Run<'_> {
 
     /// Whether the file already has an object with this definition; an error if something else has its name.
     fn has(&self, object: &Object, identity: &Identity<'_>) -> Result<Has> {
-        let sql = "SELECT type || ' ' || coalesce(sql, '') FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE";
-        let Some(found) = self.query::<String>(sql, &[&object.name])? else { return Ok(Has::Missing) };
+        // Triggers have names of their own; tables, views and indexes share theirs.
+        let sql = "SELECT type || ' ' || coalesce(sql, '') FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE \
+                   AND (type = 'trigger') = (?2 = 'trigger')";
+        let found = self.query::<String>(sql, &[&object.name, object.kind])?;
+        let Some(found) = found else { return Ok(Has::Missing) };
         let (kind, sql) = found.split_once(' ').unwrap_or((&found, ""));
         if kind == object.kind && sql == object.sql {
             return Ok(Has::Same);
@@ -272,8 +275,12 @@ impl Run<'_> {
             .query::<i64>("SELECT highest_version FROM \"DataSync_dss_token\" WHERE id = 1", &[])?
             .unwrap_or(1);
         for name in our_tables(self.transaction, self.path)?.0 {
-            let sql = format!("SELECT max(local_version) FROM {}", identifier(&name));
-            highest = highest.max(self.query::<Option<i64>>(&sql, &[])?.flatten().unwrap_or(1));
+            // Batches are counted beside the versions, and none may come twice either.
+            let sql = format!(
+                "SELECT max(coalesce(max(local_version), 1), coalesce(max(apply_batch), 1)) FROM {}",
+                identifier(&name)
+            );
+            highest = highest.max(self.query::<i64>(&sql, &[])?.unwrap_or(1));
         }
         Ok(highest.max(1))
     }
@@ -320,7 +327,7 @@ impl Run<'_> {
                     self.execute(&format!("replace the {}", object.purpose), &sql)?;
                 }
                 Has::Other => {
-                    if self.tracking_fits(&object.name, table)? {
+                    if states::is_tracking_of(self.transaction, self.path, table)? {
                         continue;
                     }
                     return Err(Error::NameTaken {
@@ -352,14 +359,6 @@ impl Run<'_> {
             })?;
         }
         Ok(())
-    }
-
-    /// Whether the table of this name has the columns of the tracking table.
-    fn tracking_fits(&self, name: &str, table: &BoundTable) -> Result<bool> {
-        let Some(found) = catalog::table(self.transaction, self.path, name)? else { return Ok(false) };
-        let names: Vec<String> = found.columns.iter().map(|column| column.name.clone()).collect();
-        let keys = table.key_columns().all(|key| names.iter().any(|name| identifier(name) == key.tracking));
-        Ok(is_tracking(&names) && keys && found.key.len() == table.key.len())
     }
 
     /// Writes down what the table looks like, and which incarnation it is in.

@@ -3,6 +3,7 @@
 use super::failure::failed;
 use super::objects::{self, Object};
 use super::provision::ProvisionedColumns;
+use super::quote::identifier;
 use super::table::{BoundTable, Names};
 use super::{SqliteMember, catalog};
 use crate::{Error, Result, TableState};
@@ -140,6 +141,8 @@ fn trouble(table: &mut BoundTable, connection: &Connection, path: &Path) -> Resu
             .map_err(failed(path, "look at its sync objects"))?;
         let what = match found {
             Some(found) if found == sql => continue,
+            // Its text may be that of another version of this program; its columns count.
+            Some(_) if name == tracking && is_tracking_of(connection, path, table)? => continue,
             Some(_) => "is not as it was provisioned",
             None => "is missing",
         };
@@ -148,6 +151,16 @@ fn trouble(table: &mut BoundTable, connection: &Connection, path: &Path) -> Resu
         )));
     }
     Ok(None)
+}
+
+/// Whether the table that has the name of a described table's tracking table has its columns and its key.
+pub(super) fn is_tracking_of(connection: &Connection, path: &Path, table: &BoundTable) -> Result<bool> {
+    let name = Names::of(&table.binding.local_table).tracking;
+    let Some(found) = catalog::table(connection, path, &name)? else { return Ok(false) };
+    let names: Vec<String> = found.columns.iter().map(|column| column.name.clone()).collect();
+    let keys =
+        table.key_columns().all(|key| found.key.iter().any(|at| identifier(&names[*at]) == key.tracking));
+    Ok(objects::is_tracking(&names) && keys && found.key.len() == table.key.len())
 }
 
 fn describe_difference(before: &ProvisionedColumns, now: &ProvisionedColumns) -> String {

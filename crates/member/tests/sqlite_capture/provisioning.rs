@@ -91,6 +91,31 @@ fn names_that_are_taken_are_left_alone() {
     }
 }
 
+/// SQLite keeps the names of triggers apart from those of tables.
+#[test]
+fn a_table_may_be_called_like_a_trigger() {
+    let mut world = World::new(
+        &format!(
+            "CREATE TABLE t_dss_insert_trigger (x); CREATE INDEX t_dss_update_trigger ON t_dss_insert_trigger (x); {TABLE}"
+        ),
+        group_table(),
+    );
+    assert!(is_ready(&mut world));
+    world.check("INSERT INTO t VALUES (1, 'a', 1)", &[("1", "1|a|1")]);
+    block_on(world.member.deprovision()).unwrap();
+    assert_eq!(world.query("SELECT count(*) FROM sqlite_schema WHERE name LIKE '%dss%'"), [["2"]]);
+}
+
+#[test]
+fn a_tracking_table_of_another_spelling_is_kept() {
+    let mut world = world();
+    world.check("INSERT INTO t VALUES (1, 'a', 1)", &[("1", "1|a|1")]);
+    world.run("ALTER TABLE DataSync_t_dss_tracking ADD COLUMN later TEXT");
+    assert!(is_ready(&mut world));
+    assert_eq!(block_on(world.member.provision()).unwrap(), []);
+    world.check("UPDATE t SET b = 2", &[("1", "1|a|2")]);
+}
+
 #[test]
 fn a_half_provisioned_file_can_be_finished_or_cleaned() {
     for clean in [false, true] {
