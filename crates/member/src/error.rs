@@ -90,8 +90,8 @@ pub enum Error {
 
     /// The file contradicts itself.
     #[error(
-        "the database {} is damaged; look at it with `PRAGMA integrity_check`, restore it from a backup, then run \
-         `member rejoin`",
+        "the database {} is damaged; look at it with `PRAGMA integrity_check`; restore it from a backup, run \
+         `deprovision` on it and let it join under another id",
         path.display()
     )]
     Corrupt {
@@ -194,7 +194,8 @@ pub enum Error {
     /// The capture token is not the expected one.
     #[error(
         "the member {member} ({}) has {found} where the token {expected} was expected: its file was replaced or \
-         restored, or another worker captures from it; stop the other worker, or run `member rejoin`",
+         restored, or another worker captures from it; stop the other worker, put the later \
+         file back, or run `deprovision` on it and let it join under another id",
         path.display()
     )]
     WrongToken {
@@ -305,7 +306,7 @@ pub enum Error {
     /// A row of ours cannot be read.
     #[error(
         "{object} in {} holds something that this program did not write: {reason}; if it was edited by hand, put it \
-         back, else run `member rejoin`",
+         back, else run `deprovision` and let it join under another id",
         path.display()
     )]
     Damaged {
