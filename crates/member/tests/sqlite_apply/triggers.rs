@@ -286,8 +286,9 @@ fn triggers_behind_a_cascade_are_watched() {
         let mut stage = Stage::new(
             &format!(
                 "{NOTE} CREATE TABLE tag (id INTEGER PRIMARY KEY, note INTEGER REFERENCES note ON DELETE CASCADE);
-                 CREATE TRIGGER t AFTER DELETE ON tag BEGIN
-                   UPDATE note SET body = 'by the trigger' WHERE id <> OLD.note;
+                 CREATE TABLE mark (id INTEGER PRIMARY KEY, tag INTEGER REFERENCES tag ON DELETE SET NULL);
+                 CREATE TRIGGER t AFTER UPDATE ON mark BEGIN
+                   UPDATE note SET body = 'by the trigger' WHERE id > 1;
                  END;"
             ),
             vec![bound("note")],
@@ -295,7 +296,7 @@ fn triggers_behind_a_cascade_are_watched() {
         .await;
         let records = stage.scene.upserts(0, rows(3, "x"));
         stage.scene.apply(records).await;
-        stage.run("INSERT INTO tag (note) VALUES (1)");
+        stage.run("INSERT INTO tag VALUES (1, 1); INSERT INTO mark VALUES (1, 1)");
         let mut records = stage.scene.deletes(0, [id(1)]);
         records.extend(stage.scene.upserts(0, [row(2, "y")]));
         let applied = stage.scene.feed.apply(stage.scene.member.as_mut(), records).await;

@@ -216,17 +216,20 @@ pub async fn columns_of_the_members_own_survive(factory: &dyn Factory) {
     assert_eq!(all, [["local", "3"]]);
 }
 
-/// A column that no version has set becomes NULL: it does not keep what stood there.
+/// A column that no version has set becomes NULL: it keeps neither what stood there nor what another row has.
 pub async fn absent_columns_become_null(factory: &dyn Factory) {
     let mut start = start(factory).await;
-    let whole = start.feed.upsert(0, row(1, "whole"));
-    start.apply(vec![whole]).await;
-    let mut partial = start.feed.upsert(0, row(1, "edited"));
-    let resolved = partial.resolved.as_mut().unwrap();
-    resolved.row = Some(Row(vec![Some(Value::Long(1)), None, Some(Value::Int(5))]));
-    start.apply(vec![partial]).await;
-    let all = start.user.query("SELECT \"id\", \"body\", \"rank\" FROM \"note\"").await;
-    assert_eq!(all, [["1", "NULL", "5"]]);
+    for round in ["inserted", "updated"] {
+        let mut records = start.upserts(0, [row(1, round), row(2, round), row(3, round)]);
+        let partial = Row(vec![Some(Value::Long(2)), None, Some(Value::Int(5))]);
+        records[1].resolved.as_mut().unwrap().row = Some(partial);
+        start.apply(records).await;
+        let all = start.user.query("SELECT \"id\", \"body\", \"rank\" FROM \"note\" ORDER BY 1").await;
+        assert_eq!(all, [["1", round, "NULL"], ["2", "NULL", "5"], ["3", round, "NULL"]]);
+        start.user.run("UPDATE \"note\" SET \"body\" = 'mine' WHERE \"id\" = 2").await;
+        let answers = start.answers(0).await;
+        start.apply(answers).await;
+    }
 }
 
 /// A null record ends a tombstone's tracking, unless the user has made a row of that key again, or a later life has.
