@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tributary_codec::split_frame;
 use tributary_member::{
-    ApplyBatch, ApplyRecord, Connector, Member, OffsetMove, Outcome, Parked, ParkedFilter, Source,
-    TableBinding, TableState,
+    ApplyBatch, ApplyRecord, Connector, Member, OffsetMove, Outcome, Parked, ParkedFilter, RefusalKind,
+    Source, TableBinding, TableState,
 };
 use tributary_model::time::TICKS_A_SECOND;
 use tributary_model::{KeyBytes, Ticks, VersionVector};
@@ -337,13 +337,25 @@ impl Session<'_> {
                 metrics.delay_seconds.observe(delay as f64 / TICKS_A_SECOND as f64);
             }
         }
-        let refused = applied.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Parked(_))).count();
-        if refused > 0 {
-            tracing::warn!(
+        // A child that comes before its parent is everyday work, and tried again when the parent is there.
+        let (mut waiting, mut refused) = (0_usize, 0_usize);
+        for outcome in &applied.outcomes {
+            match outcome {
+                Outcome::Parked(refusal) if refusal.kind == RefusalKind::ForeignKey => waiting += 1,
+                Outcome::Parked(_) => refused += 1,
+                _ => {}
+            }
+        }
+        if waiting > 0 {
+            tracing::debug!(
                 member = self.apply.name(),
-                records = refused,
-                "the member refused records; they are parked"
+                records = waiting,
+                "records wait for the rows they refer to"
             );
+        }
+        if refused > 0 {
+            let member = self.apply.name();
+            tracing::warn!(member, records = refused, "the member refused records; they are parked");
         }
         if !applied.altered_by_trigger.is_empty() {
             let rows = applied.altered_by_trigger.len();
