@@ -1,5 +1,5 @@
-//! How many records a second an SQLite member takes: new rows in key order, and random updates in a table of a million
-//! rows, by batch size. `cargo bench -p tributary-member --bench apply`.
+//! How many records a second an SQLite member takes: new rows in key order, random updates in a table of a million rows,
+//! and records whose content is there already (as a member's own changes come back to it), by batch size. `cargo bench -p tributary-member --bench apply`.
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
 #![allow(missing_docs, reason = "criterion's macros make items without")]
@@ -122,12 +122,12 @@ impl Bench {
         self.batch(keys.into_iter())
     }
 
-    fn apply(&mut self, batch: ApplyBatch) -> Duration {
+    fn apply(&mut self, batch: ApplyBatch, outcome: &Outcome) -> Duration {
         let size = batch.records.len();
         let begun = Instant::now();
         let applied = self.runtime.block_on(self.member.apply(batch, 0)).unwrap();
         let took = begun.elapsed();
-        assert_eq!(applied.outcomes, vec![Outcome::Upserted; size]);
+        assert_eq!(applied.outcomes, vec![outcome.clone(); size]);
         took
     }
 }
@@ -142,7 +142,7 @@ fn benches(criterion: &mut Criterion) {
             bencher.iter_custom(|batches| {
                 let one = |_| {
                     let batch = bench.new_rows(size);
-                    bench.apply(batch)
+                    bench.apply(batch, &Outcome::Upserted)
                 };
                 (0..batches).map(one).sum()
             });
@@ -150,7 +150,7 @@ fn benches(criterion: &mut Criterion) {
     }
     while bench.new_key < ROWS {
         let batch = bench.new_rows(5_000);
-        bench.apply(batch);
+        bench.apply(batch, &Outcome::Upserted);
     }
     for size in BATCHES {
         group.throughput(Throughput::Elements(size as u64));
@@ -158,7 +158,23 @@ fn benches(criterion: &mut Criterion) {
             bencher.iter_custom(|batches| {
                 let one = |_| {
                     let batch = bench.updates(size);
-                    bench.apply(batch)
+                    bench.apply(batch, &Outcome::Upserted)
+                };
+                (0..batches).map(one).sum()
+            });
+        });
+    }
+    for size in BATCHES {
+        group.throughput(Throughput::Elements(size as u64));
+        group.bench_function(BenchmarkId::new("already there", size), |bencher| {
+            let written = bench.updates(size);
+            bench.apply(written.clone(), &Outcome::Upserted);
+            bencher.iter_custom(|batches| {
+                let one = |_| {
+                    let mut again = written.clone();
+                    again.offsets[0].expected = Some(bench.next);
+                    again.offsets[0].next = bench.next;
+                    bench.apply(again, &Outcome::AlreadyThere)
                 };
                 (0..batches).map(one).sum()
             });

@@ -22,7 +22,7 @@ pub use error::{Disposition, Error, ErrorKind};
 pub use inspection::{
     ColumnInspection, Finding, ForeignKeyInspection, Inspection, Severity, TableInspection, TriggerInspection,
 };
-pub use plan::{BatchPlan, Step, TableOrder, TableRecords, plan};
+pub use plan::{BatchPlan, BatchStep, TableOrder, TableRecords, plan};
 pub use position::{PositionRecord, StoredPosition, token_follows};
 
 /// What the calls of this crate return.

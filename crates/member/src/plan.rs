@@ -95,7 +95,7 @@ pub struct TableRecords {
 
 /// Tables that are written together: one, or those of a circle of foreign keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct BatchStep {
     /// Whether the tables refer to themselves or to each other, so that the order cannot keep every reference: what
     /// is refused for that has to be tried again.
     pub cyclic: bool,
@@ -114,9 +114,9 @@ pub struct BatchPlan {
     /// to cut the batch there.
     pub uncut: Option<usize>,
     /// Upserts, in the order in which they are written.
-    pub upserts: Vec<Step>,
+    pub upserts: Vec<BatchStep>,
     /// Deletes, in the order in which they are done, after the upserts.
-    pub deletes: Vec<Step>,
+    pub deletes: Vec<BatchStep>,
 }
 
 /// Orders a batch. Of several records for one cell the newest by (generation, offset) counts, whether it is fresh or
@@ -165,7 +165,7 @@ pub fn plan(order: &TableOrder, records: &[ApplyRecord]) -> BatchPlan {
         if children_first {
             tables.reverse();
         }
-        (!tables.is_empty()).then_some(Step { cyclic: component.cyclic, tables })
+        (!tables.is_empty()).then_some(BatchStep { cyclic: component.cyclic, tables })
     };
     plan.upserts = order.components.iter().filter_map(|c| step(c, &mut upserts, false)).collect();
     plan.deletes = order.components.iter().rev().filter_map(|c| step(c, &mut deletes, true)).collect();

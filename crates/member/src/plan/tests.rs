@@ -39,11 +39,11 @@ fn record(table: usize, key: u8, offset: u64, kind: Kind, retry: bool) -> ApplyR
     }
 }
 
-fn tables_of(steps: &[Step]) -> Vec<usize> {
+fn tables_of(steps: &[BatchStep]) -> Vec<usize> {
     steps.iter().flat_map(|step| step.tables.iter().map(|table| table.table)).collect()
 }
 
-fn records_of(steps: &[Step]) -> Vec<usize> {
+fn records_of(steps: &[BatchStep]) -> Vec<usize> {
     steps.iter().flat_map(|step| step.tables.iter().flat_map(|table| table.records.clone())).collect()
 }
 

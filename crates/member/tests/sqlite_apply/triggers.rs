@@ -98,7 +98,6 @@ fn the_same_row_is_listed_and_not_captured() {
 /// The write of row 2 comes to nothing; the others stand.
 async fn swallowed(trigger: &str, verb: &str) {
     let mut stage = note(trigger).await;
-    stage.run("PRAGMA recursive_triggers = OFF");
     let first = stage.scene.upserts(0, rows(3, "x"));
     if verb == "insert" {
         assert_eq!(stage.scene.apply(first).await, ["upserted", "trigger", "upserted"], "{trigger}");
