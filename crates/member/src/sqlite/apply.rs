@@ -28,18 +28,20 @@ pub(super) fn apply(member: &mut SqliteMember, batch: ApplyBatch, now: Ticks) ->
         let shapes = shape::refresh(member)?;
         let begun = execute(&member.connection, "BEGIN IMMEDIATE");
         begun.map_err(failed(&member.path, "begin to apply a batch"))?;
-        let committed = round(member, &shapes, &batch, now, &mut rounds);
-        if committed.is_err() && !member.connection.is_autocommit() {
-            execute(&member.connection, "ROLLBACK").map_err(failed(&member.path, "roll a batch back"))?;
-        }
-        match committed {
+        let stop = match round(member, &shapes, &batch, now, &mut rounds) {
             Ok((applied, rounded)) => {
                 member.rounded += rounded;
                 return Ok(applied);
             }
-            Err(Stop::Failed(error)) => return Err(error),
-            Err(Stop::Again) => rounds.count += 1,
+            Err(stop) => stop,
+        };
+        // Some errors have rolled it back already.
+        let open = !member.connection.is_autocommit();
+        let rolled_back = if open { execute(&member.connection, "ROLLBACK") } else { Ok(()) };
+        if let Stop::Failed(error) = stop {
+            return Err(error);
         }
+        rolled_back.map_err(failed(&member.path, "roll a batch back"))?;
     }
 }
 

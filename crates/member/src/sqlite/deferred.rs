@@ -22,7 +22,8 @@ impl Run<'_> {
     pub(super) fn exclude_violators(&mut self) -> Step<()> {
         let written = self.written();
         let mut found = Vec::new();
-        if self.rounds.count < ROUNDS {
+        self.rounds.uncommitted += 1;
+        if self.rounds.uncommitted < ROUNDS {
             found = self.deletes_at_fault(&written)?;
             if found.is_empty() {
                 found = self.upserts_at_fault(&written)?;

@@ -50,8 +50,10 @@ pub(super) struct Exclusion {
 /// What earlier rounds of the same call have found out.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
-    /// How many there were.
-    pub(super) count: usize,
+    /// How many were begun again for what users' triggers did.
+    pub(super) compared: usize,
+    /// How many were begun again because their commit failed.
+    pub(super) uncommitted: usize,
     /// By position in the batch.
     pub(super) excluded: HashMap<usize, Exclusion>,
     /// Whether foreign keys have to be checked at commit only.

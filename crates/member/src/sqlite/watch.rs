@@ -23,7 +23,7 @@ impl Run<'_> {
         if !self.watched {
             return Ok(());
         }
-        let last = self.rounds.count >= ROUNDS;
+        let last = self.rounds.compared >= ROUNDS;
         let mut refused: Vec<(usize, Refusal)> = Vec::new();
         let mut altered = Vec::new();
         for (group, cell) in self.all_cells() {
@@ -58,6 +58,7 @@ impl Run<'_> {
             }
         }
         if !last && !refused.is_empty() {
+            self.rounds.compared += 1;
             for (record, refusal) in refused {
                 self.rounds.exclude(record, refusal, Due::Later);
             }

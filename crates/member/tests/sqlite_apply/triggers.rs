@@ -305,3 +305,37 @@ fn triggers_behind_a_cascade_are_watched() {
         assert!(stage.query("SELECT * FROM tag").is_empty());
     });
 }
+
+/// A trigger writes what fails the commit, and nothing tells which record it was: they are halved until it is alone.
+#[test]
+fn commits_that_a_trigger_fails() {
+    block_on(async {
+        let mut stage = Stage::new(
+            &format!(
+                "{NOTE} CREATE TABLE log (id INTEGER PRIMARY KEY,
+                   up INTEGER REFERENCES log DEFERRABLE INITIALLY DEFERRED);
+                 CREATE TRIGGER t AFTER INSERT ON note WHEN NEW.id IN (3, 60) BEGIN
+                   INSERT INTO log VALUES (NEW.id, 99);
+                 END;"
+            ),
+            vec![bound("note")],
+        )
+        .await;
+        let records = stage.scene.upserts(0, rows(100, "x"));
+        let mut applied = stage.scene.feed.apply(stage.scene.member.as_mut(), records).await;
+        let mut calls = 0;
+        while applied.retry_now {
+            applied = stage.scene.feed.retry(stage.scene.member.as_mut()).await;
+            calls += 1;
+            assert!(calls < 30);
+        }
+        assert_eq!(stage.query("SELECT count(*) FROM note"), ["98"]);
+        let culprits = [("3".to_owned(), "foreign_key"), ("60".to_owned(), "foreign_key")];
+        assert_eq!(stage.scene.parked_kinds().await, culprits);
+        assert!(stage.scene.captured(0).await.is_empty());
+        stage.run("INSERT INTO log VALUES (99, NULL)");
+        stage.scene.feed.wait(300);
+        while !stage.scene.retry().await.is_empty() {}
+        assert!(stage.scene.parked().await.is_empty());
+    });
+}
