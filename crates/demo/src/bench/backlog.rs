@@ -1,6 +1,6 @@
 //! Backlogs: rows that were written before the workers start, and how long it takes until all members have them.
 
-use super::load::shuffled;
+use super::load::{keys as in_order, shuffled};
 use super::measured::{Counts, Run, run};
 use super::{DEADLINE, Group, Options, Workload, system};
 use anyhow::{Result, ensure};
@@ -120,7 +120,7 @@ impl<'a> Source<'a> {
         let group = Group::create(self.options, &self.folder.join(self.made.to_string()), members)?;
         if self.workload != Workload::FirstSync {
             if self.has_base() {
-                group.load(0)?.insert(1..=self.options.rows)?;
+                group.load(0)?.insert(&in_order(1, self.options.rows))?;
             }
             group.drain()?;
         }
@@ -132,7 +132,7 @@ impl<'a> Source<'a> {
     fn edit(&self, group: &Group<'_>) -> Result<()> {
         let rows = self.options.rows;
         if !self.has_base() {
-            return group.load(0)?.insert(1..=rows);
+            return group.load(0)?.insert(&in_order(1, rows));
         }
         let mut keys = shuffled(rows, self.options.seed.wrapping_add(self.made));
         keys.truncate(self.changes as usize);
@@ -155,7 +155,7 @@ impl<'a> Source<'a> {
             load.delete(&own(deletes))?;
             load.update(&own(updates))?;
             if member == 0 {
-                load.insert(new_from + 1..=new_from + inserts)?;
+                load.insert(&in_order(new_from + 1, new_from + inserts))?;
             }
         }
         Ok(())

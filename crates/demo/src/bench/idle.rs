@@ -1,5 +1,6 @@
 //! What a group costs that has nothing to do: CPU time, and writes that nobody needs.
 
+use super::load::keys;
 use super::{DEADLINE, Group, Options, system};
 use anyhow::Result;
 use serde::Serialize;
@@ -36,7 +37,7 @@ pub(super) struct Idle {
 pub(super) fn measure(options: &Options, folder: &Path) -> Result<Idle> {
     let members = options.members.max(3);
     let group = Group::create(options, folder, members)?;
-    group.load(0)?.insert(1..=ROWS)?;
+    group.load(0)?.insert(&keys(1, ROWS))?;
     let process = group.open()?;
     process.start(&Roles::all())?;
     process.wait_until("the group to come to rest", DEADLINE, Progress::is_drained)?;

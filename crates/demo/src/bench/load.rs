@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Rows in one of the user's transactions.
-const TRANSACTION: u64 = 10_000;
+pub(super) const TRANSACTION: usize = 10_000;
 /// Random letters from which texts are cut.
 const LETTERS: usize = 1 << 16;
 
@@ -48,9 +48,8 @@ impl Load {
     }
 
     /// Inserts the rows of these keys, many in a transaction.
-    pub(super) fn insert(&mut self, keys: std::ops::RangeInclusive<u64>) -> Result<()> {
-        let keys: Vec<u64> = keys.collect();
-        self.in_transactions(&keys, Self::insert_one)
+    pub(super) fn insert(&mut self, keys: &[u64]) -> Result<()> {
+        self.in_transactions(keys, Self::insert_one)
     }
 
     /// Updates the rows of these keys.
@@ -86,7 +85,7 @@ impl Load {
     }
 
     fn in_transactions(&mut self, keys: &[u64], each: impl Fn(&mut Self, u64) -> Result<()>) -> Result<()> {
-        for part in keys.chunks(TRANSACTION as usize) {
+        for part in keys.chunks(TRANSACTION) {
             self.connection.execute_batch("BEGIN IMMEDIATE")?;
             for key in part {
                 each(self, *key)?;
@@ -97,9 +96,14 @@ impl Load {
     }
 }
 
+/// The keys from `first` to `last`, in order.
+pub(super) fn keys(first: u64, last: u64) -> Vec<u64> {
+    (first..=last).collect()
+}
+
 /// The keys `1..=rows` in an order that the seed decides.
 pub(super) fn shuffled(rows: u64, seed: u64) -> Vec<u64> {
-    let mut keys: Vec<u64> = (1..=rows).collect();
+    let mut keys = keys(1, rows);
     keys.shuffle(&mut StdRng::seed_from_u64(seed ^ 0x5eed));
     keys
 }

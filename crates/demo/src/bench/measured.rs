@@ -10,7 +10,7 @@ use tributary_engine::Roles;
 use tributary_runtime::Metrics;
 
 /// Pause between two looks at the counters; the resolution of the times measured.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What the workers of a process have carried since they were started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,6 +1,6 @@
 //! What the triggers cost the user who writes: the same statements on the same rows, with and without them.
 
-use super::load::{Load, shuffled};
+use super::load::{Load, TRANSACTION, keys as in_order, shuffled};
 use super::{Group, Options};
 use anyhow::Result;
 use serde::Serialize;
@@ -9,6 +9,8 @@ use std::time::Instant;
 
 /// Single updates, each a transaction of its own.
 const SINGLE: usize = 2_000;
+/// How many of them are made before it is the other table's turn.
+const SINGLE_IN_TURN: usize = 20;
 
 /// Microseconds a row, with and without the sync objects.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -34,29 +36,39 @@ pub(super) struct Writer {
 pub(super) fn measure(options: &Options, folder: &Path) -> Result<Writer> {
     let group = Group::create(options, folder, 2)?;
     group.open()?.stop()?;
-    let without = Load::open(&folder.join("plain.db"), options)?;
+    let mut without = Load::open(&folder.join("plain.db"), options)?;
     without.create_table()?;
-    let without = statements(without, options)?;
-    let with = statements(group.load(0)?, options)?;
-    let cost = |at: usize| Cost { without_us: without[at], with_us: with[at] };
-    Ok(Writer { rows: options.rows, bulk_insert: cost(0), bulk_update: cost(1), single_update: cost(2) })
+    let mut with = group.load(0)?;
+    let keys = shuffled(options.rows, options.seed);
+    // Part by part in turn, so that a disk that is slow for a while is slow for both.
+    let mut measure = |parts: &mut dyn Iterator<Item = &[u64]>, each: Each| -> Result<Cost> {
+        let (mut without_us, mut with_us, mut rows) = (0.0, 0.0, 0);
+        for part in parts {
+            without_us += microseconds(&mut without, part, each)?;
+            with_us += microseconds(&mut with, part, each)?;
+            rows += part.len();
+        }
+        Ok(Cost { without_us: without_us / rows as f64, with_us: with_us / rows as f64 })
+    };
+    let in_order = in_order(1, options.rows);
+    let bulk_insert = measure(&mut in_order.chunks(TRANSACTION), Load::insert)?;
+    let bulk_update = measure(&mut keys.chunks(TRANSACTION), Load::update)?;
+    let single = &keys[..SINGLE.min(keys.len())];
+    let single_update = measure(&mut single.chunks(SINGLE_IN_TURN), update_singly)?;
+    Ok(Writer { rows: options.rows, bulk_insert, bulk_update, single_update })
 }
 
-/// Microseconds a row of bulk inserts, bulk updates and single updates.
-fn statements(mut load: Load, options: &Options) -> Result<[f64; 3]> {
-    let per_row = |began: Instant, rows: usize| began.elapsed().as_secs_f64() * 1e6 / rows as f64;
+/// A way of writing the rows of these keys.
+type Each = fn(&mut Load, &[u64]) -> Result<()>;
+
+fn microseconds(load: &mut Load, keys: &[u64], each: Each) -> Result<f64> {
     let began = Instant::now();
-    load.insert(1..=options.rows)?;
-    let bulk_insert = per_row(began, options.rows as usize);
-    let keys = shuffled(options.rows, options.seed);
-    let began = Instant::now();
-    load.update(&keys)?;
-    let bulk_update = per_row(began, keys.len());
-    load.connection().execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA synchronous = FULL")?;
-    let single = &keys[..SINGLE.min(keys.len())];
-    let began = Instant::now();
-    for key in single {
-        load.update_one(*key)?;
-    }
-    Ok([bulk_insert, bulk_update, per_row(began, single.len())])
+    each(load, keys)?;
+    Ok(began.elapsed().as_secs_f64() * 1e6)
+}
+
+/// Each row in a transaction of its own that waits for the disk.
+fn update_singly(load: &mut Load, keys: &[u64]) -> Result<()> {
+    load.connection().execute_batch("PRAGMA synchronous = FULL")?;
+    keys.iter().try_for_each(|key| load.update_one(*key))
 }
