@@ -173,13 +173,16 @@ async fn run(seed: u64, counts: &mut HashMap<&'static str, usize>) {
 #[test]
 fn no_users_change_is_lost() {
     let mut counts = HashMap::new();
-    for _ in 0..3 {
+    for turn in 0..20 {
         let seed = RandomState::new().hash_one(0);
         println!("seed {seed}");
         block_on(run(seed, &mut counts));
+        println!("{counts:?}");
+        // The two sides must have met: on a busy machine that may take more turns.
+        let words = ["upserted", "deleted", "local is newer", "same content"];
+        if turn >= 2 && words.iter().all(|word| counts.contains_key(word)) {
+            return;
+        }
     }
-    println!("{counts:?}");
-    for word in ["upserted", "deleted", "local is newer", "same content"] {
-        assert!(counts.get(word).is_some_and(|count| *count > 0), "nothing was {word}: {counts:?}");
-    }
+    panic!("they never met: {counts:?}");
 }
