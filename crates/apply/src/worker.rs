@@ -115,7 +115,7 @@ impl Apply {
         token::check(self.log.as_ref(), &self.channels, self.connector.id(), member.as_mut()).await?;
         let stored = self.stored_offsets(member.as_mut()).await?;
         let settings = ConsumerSettings {
-            group: Some(format!("{}.apply.{}", self.channels.group, self.name())),
+            group: Some(self.channels.topics.apply_group(&self.name())),
             isolation: Isolation::Committed,
             start: Start::Beginning,
         };

@@ -137,7 +137,7 @@ impl Capture {
 
     async fn start(&self) -> Result<Session<'_>, Error> {
         // The producer first: from here on no earlier worker of this member can publish.
-        let transactional_id = format!("{}.capture.{}", self.channels.group, self.name());
+        let transactional_id = self.channels.topics.capture_group(&self.name());
         let producer = self.log.producer(&transactional_id).await.map_err(|e| self.log_error(e))?;
         let mut member = self.connector.connect(&self.bindings).await.map_err(|e| self.member_error(e))?;
         let positions = read_latest(self.log.as_ref(), &self.channels.topics.positions())

@@ -92,10 +92,10 @@ impl Engine {
         let limits = TopicLimits { delete_retention: file.tombstone_retention, ..TopicLimits::default() };
         let tables: Vec<_> =
             spec.tables.iter().map(|table| (Arc::clone(&table.schema), table.partitions)).collect();
-        let control = topics.control();
+        let (control, writer) = (topics.control(), topics.control_writer());
         let channels = if writes {
             let channels = Channels::open(log.as_ref(), topics, file.group.as_str(), limits, &tables).await?;
-            let mut producer = log.producer(&format!("{}.control", file.group.as_str())).await?;
+            let mut producer = log.producer(&writer).await?;
             write_spec(log.as_ref(), producer.as_mut(), &control, &spec).await?;
             channels
         } else {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tributary_member::{Connector, Member, PositionRecord, Scan, TableState};
 use tributary_model::{MemberId, TableName};
-use tributary_stream::{Channels, Log, read_latest};
+use tributary_stream::{Channels, Log, OffsetRange, TopicPartition, read_latest};
 
 /// Why the progress could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -231,18 +231,22 @@ async fn upstream(
 }
 
 async fn unresolved(channels: &Channels, log: &dyn Log) -> Result<u64, ProgressError> {
-    let committed = log.committed(&channels.resolver_group()).await?;
-    let mut unresolved = 0;
+    let topics: Vec<_> = channels.tables.iter().map(|channel| channel.changes.clone()).collect();
+    let committed = log.committed(&channels.resolver_group(), &topics).await?;
+    let mut left = Vec::new();
     for channel in &channels.tables {
         for (partition, range) in (0..).zip(log.offsets(&channel.changes).await?) {
             let next = committed
                 .iter()
                 .find(|(at, _)| at.topic == channel.changes && at.partition == partition)
                 .map_or(range.start, |(_, next)| *next);
-            unresolved += range.end.saturating_sub(next);
+            if next < range.end {
+                let at = TopicPartition::new(channel.changes.clone(), partition);
+                left.push((at, OffsetRange { start: next, end: range.end }));
+            }
         }
     }
-    Ok(unresolved)
+    Ok(log.count_records(&left).await?.into_iter().sum())
 }
 
 async fn downstream(
@@ -266,7 +270,8 @@ async fn downstream(
         progress.trouble = Some(format!("it has applied from log {}, and this is log {own}", other.log));
         return Ok(Ok(()));
     }
-    for ((channel, ranges), table) in channels.tables.iter().zip(ends).zip(&mut progress.tables) {
+    let (mut of_tables, mut left) = (Vec::new(), Vec::new());
+    for (number, (channel, ranges)) in channels.tables.iter().zip(ends).enumerate() {
         for (partition, range) in (0..).zip(ranges) {
             let next = stored
                 .iter()
@@ -279,7 +284,16 @@ async fn downstream(
                 ));
                 return Ok(Ok(()));
             }
-            table.unapplied += range.end - next;
+            if next < range.end {
+                let at = TopicPartition::new(channel.resolved.clone(), partition);
+                left.push((at, OffsetRange { start: next, end: range.end }));
+                of_tables.push(number);
+            }
+        }
+    }
+    for (number, count) in of_tables.into_iter().zip(log.count_records(&left).await?) {
+        if let Some(table) = progress.tables.get_mut(number) {
+            table.unapplied += count;
         }
     }
     Ok(Ok(()))

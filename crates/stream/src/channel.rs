@@ -130,7 +130,7 @@ impl Channels {
 
     /// The consumer group of the resolver.
     pub fn resolver_group(&self) -> String {
-        format!("{}.resolver", self.group)
+        self.topics.resolver_group()
     }
 }
 

@@ -223,6 +223,123 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// A service of the log does not answer.
+    #[error("{service} at {address} cannot be reached ({reason}); nothing is lost, and it is tried again")]
+    Unavailable {
+        /// What it is: `Kafka` or `the schema registry`.
+        service: &'static str,
+        /// Where it was looked for.
+        address: String,
+        /// What the client library knows of the cause.
+        reason: String,
+    },
+
+    /// A service does not accept who we say we are.
+    #[error(
+        "{service} at {address} refuses the credentials ({reason}); correct user and password in the group file"
+    )]
+    Credentials {
+        /// What it is.
+        service: &'static str,
+        /// Where it is.
+        address: String,
+        /// The service's own words.
+        reason: String,
+    },
+
+    /// No TLS connection can be made, or none that can be trusted.
+    #[error(
+        "no trusted TLS connection to {service} at {address} ({reason}); name its certificate authority in `tls: ca`"
+    )]
+    Tls {
+        /// What it is.
+        service: &'static str,
+        /// Where it is.
+        address: String,
+        /// The TLS library's own words.
+        reason: String,
+    },
+
+    /// The service knows us and does not let us.
+    #[error(
+        "{service} does not allow this program to {action} ({reason}); grant it, see deploy/kafka/acls.sh"
+    )]
+    Denied {
+        /// What it is.
+        service: &'static str,
+        /// What was being done.
+        action: String,
+        /// The service's own words.
+        reason: String,
+    },
+
+    /// A setting that the client library does not take.
+    #[error(
+        "Kafka's client library does not take the settings: {reason}; correct `log: kafka` in the group file"
+    )]
+    ClientSettings {
+        /// The library's own words.
+        reason: String,
+    },
+
+    /// The registry does not take a changed schema.
+    #[error("the schema registry refuses the changed schema of {subject}: {difference}; {reason}")]
+    Incompatible {
+        /// The subject.
+        subject: String,
+        /// Which columns differ, and how.
+        difference: String,
+        /// The registry's own words.
+        reason: String,
+    },
+
+    /// The registry answered something that it should not.
+    #[error("the schema registry at {address} could not {action}: {reason}")]
+    Registry {
+        /// Where it is.
+        address: String,
+        /// What was being done.
+        action: String,
+        /// Status and words of its answer.
+        reason: String,
+        /// Whether trying again can help.
+        passes: bool,
+    },
+
+    /// The topics were made in another cluster.
+    #[error(
+        "the topics under {control} were made in the Kafka cluster {stored} and this is {found}: offsets stored in \
+         members would not fit; connect to that cluster, or give the group another name and provision anew"
+    )]
+    OtherCluster {
+        /// The control topic.
+        control: TopicName,
+        /// The cluster that the identity names.
+        stored: String,
+        /// The cluster that was reached.
+        found: String,
+    },
+
+    /// The log's identity cannot be read.
+    #[error("the record `log` of topic {control} is not an identity of this program's; restore the topic")]
+    Identity {
+        /// The control topic.
+        control: TopicName,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+
+    /// Kafka failed otherwise.
+    #[error("Kafka could not {action}")]
+    Kafka {
+        /// What was being done.
+        action: &'static str,
+        /// The client library's reason.
+        #[source]
+        source: rdkafka::error::KafkaError,
+    },
+
     /// SQLite failed otherwise.
     #[error("the log {} could not {action}", path.display())]
     Storage {
@@ -275,6 +392,16 @@ impl Error {
             Self::Storage { .. } => "LOG-021",
             Self::File { .. } => "LOG-022",
             Self::NoSchema { .. } => "LOG-023",
+            Self::Unavailable { .. } => "LOG-024",
+            Self::Credentials { .. } => "LOG-025",
+            Self::Tls { .. } => "LOG-026",
+            Self::Denied { .. } => "LOG-027",
+            Self::ClientSettings { .. } => "LOG-028",
+            Self::Incompatible { .. } => "LOG-029",
+            Self::Registry { .. } => "LOG-030",
+            Self::OtherCluster { .. } => "LOG-031",
+            Self::Identity { .. } => "LOG-032",
+            Self::Kafka { .. } => "LOG-033",
         }
     }
 
@@ -284,6 +411,9 @@ impl Error {
             // A fenced worker joins again; whoever has taken over keeps the work, and it stands by.
             Self::Fenced { .. } | Self::NotAssigned { .. } => Disposition::Retry,
             Self::Full { .. } | Self::Busy { .. } | Self::Interrupted { .. } => Disposition::Retry,
+            Self::Unavailable { .. } | Self::Kafka { .. } | Self::Registry { passes: true, .. } => {
+                Disposition::Retry
+            }
             Self::RecordTooLarge { .. } => Disposition::Park,
             Self::UnknownTopic { .. }
             | Self::UnknownPartition { .. }
@@ -300,6 +430,14 @@ impl Error {
             | Self::Corrupt { .. }
             | Self::NewerFormat { .. }
             | Self::Locked { .. }
+            | Self::Credentials { .. }
+            | Self::Tls { .. }
+            | Self::Denied { .. }
+            | Self::ClientSettings { .. }
+            | Self::Incompatible { .. }
+            | Self::Registry { .. }
+            | Self::OtherCluster { .. }
+            | Self::Identity { .. }
             | Self::Storage { .. }
             | Self::File { .. } => Disposition::Stop,
         }

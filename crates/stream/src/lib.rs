@@ -8,6 +8,7 @@ mod channel;
 pub mod contract;
 pub mod embedded;
 mod error;
+pub mod kafka;
 mod log;
 mod partition;
 mod record;

@@ -5,6 +5,7 @@
 
 use crate::{Incoming, Outgoing, Result, TopicName, TopicPartition};
 use async_trait::async_trait;
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -80,7 +81,7 @@ pub struct ConsumerSettings {
 }
 
 /// Proof of membership in a group at one generation; a producer that sends offsets with an outdated one is fenced.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct GroupMetadata {
     /// The group.
     pub group: String,
@@ -88,6 +89,8 @@ pub struct GroupMetadata {
     pub generation: u64,
     /// The consumer's id within the group.
     pub member: String,
+    /// What Kafka's own protocol needs; `None` with the embedded log.
+    pub(crate) kafka: Option<Arc<crate::kafka::Membership>>,
 }
 
 /// What one [`Consumer::poll`] brought. When `assigned` or `revoked` is not empty, `records` is empty.
@@ -120,8 +123,16 @@ pub trait Log: Send + Sync {
     /// What each partition of `topic` holds, by partition number.
     async fn offsets(&self, topic: &TopicName) -> Result<Vec<OffsetRange>>;
 
-    /// The offsets that `group` has committed: the next record to be read of each partition.
-    async fn committed(&self, group: &str) -> Result<Vec<(TopicPartition, u64)>>;
+    /// The offsets that `group` has committed of these topics: the next record to be read of each partition.
+    /// Waits for those of transactions that are being committed.
+    async fn committed(&self, group: &str, topics: &[TopicName]) -> Result<Vec<(TopicPartition, u64)>>;
+
+    /// How many records a committed reader would get of each of these ranges: 0 exactly when there are none, which
+    /// the offsets do not tell, since they have gaps. Of more than a thousand or so it may count too many.
+    async fn count_records(&self, ranges: &[(TopicPartition, OffsetRange)]) -> Result<Vec<u64>>;
+
+    /// How many consumers `group` has now, in all processes: whether anybody does its work.
+    async fn group_size(&self, group: &str) -> Result<usize>;
 
     /// Removes the records before `offset` from a [`Cleanup::Keep`] topic.
     async fn delete_before(&self, partition: &TopicPartition, offset: u64) -> Result<()>;

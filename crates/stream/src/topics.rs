@@ -48,6 +48,27 @@ impl Topics {
         TopicName::new(format!("{}.control", self.base))
     }
 
+    /// The consumer group of the resolvers. Like every name of the group's in Kafka it begins as the topics do, so
+    /// that one prefix is enough for rights and quotas.
+    pub fn resolver_group(&self) -> String {
+        format!("{}.resolver", self.base)
+    }
+
+    /// The consumer group that elects the one capture worker of `member` that publishes.
+    pub fn capture_group(&self, member: &str) -> String {
+        format!("{}.capture.{member}", self.base)
+    }
+
+    /// The consumer group of the apply workers of `member`.
+    pub fn apply_group(&self, member: &str) -> String {
+        format!("{}.apply.{member}", self.base)
+    }
+
+    /// The transactional id of whoever writes to the control topic.
+    pub fn control_writer(&self) -> String {
+        format!("{}.control", self.base)
+    }
+
     fn of_table(&self, kind: &str, table: &TableName) -> TopicName {
         TopicName::new(format!("{}.{kind}.{}", self.base, name::mangle(table.as_str())))
     }

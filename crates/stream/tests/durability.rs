@@ -57,7 +57,7 @@ fn group_of(writer: u64) -> String {
 
 /// The transaction that a writer goes on with: what its group says was committed with the last one.
 async fn next_of(log: &EmbeddedLog, writer: u64) -> u64 {
-    log.committed(&group_of(writer)).await.unwrap().first().map_or(0, |(_, next)| *next)
+    log.committed(&group_of(writer), &[kept()]).await.unwrap().first().map_or(0, |(_, next)| *next)
 }
 
 async fn write(log: EmbeddedLog, writer: u64) {

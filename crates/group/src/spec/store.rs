@@ -24,10 +24,10 @@ pub enum SpecStoreError {
 /// # Errors
 /// When the log fails or the record cannot be read.
 pub async fn read_spec(log: &dyn Log, control: &TopicName) -> Result<Option<GroupSpec>, SpecStoreError> {
-    if !log.topics().await?.iter().any(|topic| topic.name == *control) {
-        return Ok(None);
-    }
-    let latest = read_latest(log, control).await?;
+    let latest = match read_latest(log, control).await {
+        Err(tributary_stream::Error::UnknownTopic { .. }) => return Ok(None),
+        latest => latest?,
+    };
     let found = latest.into_iter().find(|(key, _)| key == KEY);
     found.map(|(_, value)| serde_json::from_slice(&value).map_err(SpecStoreError::Malformed)).transpose()
 }

@@ -184,7 +184,7 @@ pub async fn zombies_are_fenced<F: Factory>(factory: &F) {
     let refused = leaver.commit().await.unwrap_err();
     assert!(matches!(refused, Error::Fenced { .. }), "{refused}");
     assert_eq!(super::all(&log, &output).await, []);
-    assert_eq!(log.committed(&group).await.unwrap(), []);
+    assert_eq!(log.committed(&group, &[input]).await.unwrap(), []);
 }
 
 /// Offsets of partitions that the member does not own are refused, as are those of nobody.
@@ -212,7 +212,7 @@ pub async fn foreign_partitions_are_fenced<F: Factory>(factory: &F) {
     producer.begin().await.unwrap();
     producer.send_offsets(&metadata, &[(own.clone(), 0)]).await.unwrap();
     producer.commit().await.unwrap();
-    assert_eq!(log.committed(&group).await.unwrap(), [(own, 0)]);
+    assert_eq!(log.committed(&group, std::slice::from_ref(&topic)).await.unwrap(), [(own, 0)]);
 }
 
 /// A consumer stores offsets by itself, subscribed or with partitions that it took.
@@ -227,7 +227,10 @@ pub async fn offsets_outside_of_transactions<F: Factory>(factory: &F) {
     let records = take(&mut *taker, 20).await;
     let third: Vec<_> = records.iter().filter(|record| record.partition == 0).collect();
     taker.commit(&[(partitions[0].clone(), third[3].offset)]).await.unwrap();
-    assert_eq!(log.committed(&group).await.unwrap(), [(partitions[0].clone(), third[3].offset)]);
+    assert_eq!(
+        log.committed(&group, std::slice::from_ref(&topic)).await.unwrap(),
+        [(partitions[0].clone(), third[3].offset)]
+    );
     taker.assign(&[(partitions[0].clone(), None)]).await.unwrap();
     assert_eq!(taker.positions(), [(partitions[0].clone(), third[3].offset)]);
     let refused = taker.commit(&[(partitions[1].clone(), 1)]).await.unwrap_err();
@@ -237,7 +240,7 @@ pub async fn offsets_outside_of_transactions<F: Factory>(factory: &F) {
     until_records(&mut subscriber, 7 + 10).await;
     let positions = subscriber.consumer.positions();
     subscriber.consumer.commit(&positions).await.unwrap();
-    let mut committed = log.committed(&group).await.unwrap();
+    let mut committed = log.committed(&group, std::slice::from_ref(&topic)).await.unwrap();
     committed.sort();
     assert_eq!(committed, positions);
     let polled = subscriber.consumer.poll(10, 1 << 20, GLANCE).await.unwrap();

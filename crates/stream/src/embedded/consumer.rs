@@ -400,13 +400,17 @@ impl Consumer for EmbeddedConsumer {
 
     fn group_metadata(&self) -> Option<GroupMetadata> {
         match &self.membership {
-            Some(Membership { group, member, generation }) => {
-                Some(GroupMetadata { group: group.clone(), generation: *generation, member: member.clone() })
-            }
+            Some(Membership { group, member, generation }) => Some(GroupMetadata {
+                group: group.clone(),
+                generation: *generation,
+                member: member.clone(),
+                kafka: None,
+            }),
             None => self.settings.group.clone().map(|group| GroupMetadata {
                 group,
                 generation: 0,
                 member: String::new(),
+                kafka: None,
             }),
         }
     }

@@ -96,6 +96,11 @@ impl Groups {
         }
     }
 
+    /// How many members a group has.
+    pub(super) fn size(&self, group: &str) -> usize {
+        self.groups.get(group).map_or(0, |group| group.members.len())
+    }
+
     /// What `member` has not been told yet: losses alone, or else gains.
     pub(super) fn changes(&mut self, group: &str, member: &str) -> Changes {
         let Some(group) = self.groups.get_mut(group) else { return Changes::default() };

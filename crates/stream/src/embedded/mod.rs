@@ -336,7 +336,7 @@ impl Log for EmbeddedLog {
         (0..topic.settings.partitions).map(|partition| topic.range(partition)).collect()
     }
 
-    async fn committed(&self, group: &str) -> Result<Vec<(TopicPartition, u64)>> {
+    async fn committed(&self, group: &str, topics: &[TopicName]) -> Result<Vec<(TopicPartition, u64)>> {
         self.shared.refresh()?;
         let rows: Vec<(i64, u64)> = self.shared.ask("read a group's offsets", |connection| {
             connection
@@ -344,7 +344,21 @@ impl Log for EmbeddedLog {
                 .query_map([group], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect()
         })?;
-        Ok(rows.into_iter().filter_map(|(id, next)| Some((self.shared.named(id)?, next))).collect())
+        let named = rows.into_iter().filter_map(|(id, next)| Some((self.shared.named(id)?, next)));
+        Ok(named.filter(|(at, _)| topics.contains(&at.topic)).collect())
+    }
+
+    async fn count_records(&self, ranges: &[(TopicPartition, OffsetRange)]) -> Result<Vec<u64>> {
+        self.shared.refresh()?;
+        let count = |(at, wanted): &(TopicPartition, OffsetRange)| {
+            let range = self.shared.topic(&at.topic)?.range(at.partition)?;
+            Ok(range.end.min(wanted.end).saturating_sub(range.start.max(wanted.start)))
+        };
+        ranges.iter().map(count).collect()
+    }
+
+    async fn group_size(&self, group: &str) -> Result<usize> {
+        Ok(locked(&self.shared.groups).size(group))
     }
 
     async fn delete_before(&self, partition: &TopicPartition, offset: u64) -> Result<()> {

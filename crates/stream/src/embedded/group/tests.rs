@@ -34,7 +34,7 @@ fn name(member: usize) -> String {
 }
 
 fn metadata(member: usize, generation: u64) -> GroupMetadata {
-    GroupMetadata { group: GROUP.to_owned(), generation, member: name(member) }
+    GroupMetadata { group: GROUP.to_owned(), generation, member: name(member), kafka: None }
 }
 
 /// What the members themselves know.
@@ -152,7 +152,7 @@ fn a_newcomer_moves_no_more_than_its_share() {
 #[test]
 fn a_consumer_without_subscription_stores_only_where_nobody_has_one() {
     let mut groups = Groups::default();
-    let alone = GroupMetadata { group: GROUP.to_owned(), generation: 0, member: String::new() };
+    let alone = GroupMetadata { group: GROUP.to_owned(), generation: 0, member: String::new(), kafka: None };
     assert!(groups.may_store(&alone, std::iter::empty()));
     groups.join(GROUP, &name(0), topics(1), &Arc::default());
     assert!(!groups.may_store(&alone, std::iter::empty()));
