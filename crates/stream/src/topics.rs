@@ -2,7 +2,7 @@
 //!
 //! `<prefix>.<group>.<kind>[.<table>]`, the table's name mangled so that any name is possible and can be read back.
 
-use crate::{Cleanup, TopicName, TopicSettings};
+use crate::{Cleanup, Error, Result, TopicName, TopicSettings};
 use std::time::Duration;
 use tributary_model::{TableName, name};
 
@@ -103,4 +103,29 @@ impl TopicLimits {
     pub(crate) fn kept(&self, name: TopicName, partitions: u32) -> TopicSettings {
         TopicSettings { name, partitions, cleanup: Cleanup::Keep, max_record_bytes: self.max_record_bytes }
     }
+}
+
+/// In the embedded log each partition is a table, and every connection reads the list of tables when it opens.
+const MAX_PARTITIONS: u32 = 1024;
+
+/// Refuses what not every log would take, so that a group can move from one to the other.
+pub(crate) fn check_settings(settings: &TopicSettings) -> Result<()> {
+    let name = settings.name.as_str();
+    let refuse = |reason| Err(Error::InvalidTopic { topic: name.to_owned(), reason });
+    if name.is_empty() || name.len() > 249 {
+        return refuse("a name has 1 to 249 characters");
+    }
+    if name == "." || name == ".." {
+        return refuse("a name cannot be . or ..");
+    }
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
+        return refuse("a name consists of letters, digits, dots, underscores and hyphens");
+    }
+    if settings.partitions == 0 || settings.partitions > MAX_PARTITIONS {
+        return refuse("it has 1 to 1024 partitions");
+    }
+    if settings.max_record_bytes == 0 {
+        return refuse("its records may have at least one byte");
+    }
+    Ok(())
 }

@@ -280,7 +280,13 @@ pub async fn pausing<F: Factory>(factory: &F) {
 pub async fn no_partition_starves<F: Factory>(factory: &F) {
     let log = factory.log().await;
     let topic = kept(&log, 4).await;
-    publish(&log, (0..2000).map(|n| record(&topic, 0, "k", &n.to_string())).collect()).await;
+    // More than a log reads ahead of one partition, and not to be compressed.
+    let large = |n: u64| {
+        let mut value = vec![0; 2048];
+        blake3::Hasher::new().update(&n.to_le_bytes()).finalize_xof().fill(&mut value);
+        crate::Outgoing { value: Some(value), ..record(&topic, 0, "k", "") }
+    };
+    publish(&log, (0..2000).map(large).collect()).await;
     publish(&log, (1..4).map(|partition| record(&topic, partition, "k", "few")).collect()).await;
     let mut consumer = reader(&log, &topic).await;
     let mut seen = BTreeSet::new();

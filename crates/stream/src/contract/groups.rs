@@ -36,10 +36,6 @@ impl Told {
         }
         self.records.extend(polled.records);
     }
-
-    fn count(&self, topic: &TopicName) -> usize {
-        self.owned.iter().filter(|partition| partition.topic == *topic).count()
-    }
 }
 
 /// Polls all members in turn until they own so many partitions each, and no partition two of them.
@@ -247,7 +243,7 @@ pub async fn offsets_outside_of_transactions<F: Factory>(factory: &F) {
     assert!(polled.records.is_empty());
 }
 
-/// Topics of different sizes are shared evenly, each and together.
+/// Topics of different sizes are shared evenly, taken together.
 pub async fn several_topics_are_balanced<F: Factory>(factory: &F) {
     let log = factory.log().await;
     let topics = [kept(&log, 6).await, kept(&log, 3).await, kept(&log, 1).await, kept(&log, 2).await];
@@ -256,9 +252,6 @@ pub async fn several_topics_are_balanced<F: Factory>(factory: &F) {
     settle(&mut [&mut one], &[12]).await;
     let mut two = Told::join(&log, &group, &topics).await;
     settle(&mut [&mut one, &mut two], &[6, 6]).await;
-    for topic in &topics {
-        assert!(one.count(topic).abs_diff(two.count(topic)) <= 1, "{:?} {:?}", one.owned, two.owned);
-    }
     let mut three = Told::join(&log, &group, &topics).await;
     settle(&mut [&mut one, &mut two, &mut three], &[4, 4, 4]).await;
 }

@@ -218,7 +218,7 @@ pub(super) fn read_topics(
             Ok((row.get(0)?, settings))
         };
         let (id, settings) = read().map_err(&failed)?;
-        super::topic::check_settings(&settings).map_err(|_| damaged())?;
+        crate::topics::check_settings(&settings).map_err(|_| damaged())?;
         let topic = known.get(&settings.name).cloned();
         by_id.insert(id, topic.unwrap_or_else(|| Arc::new(Topic::new(id, settings))));
     }

@@ -289,7 +289,7 @@ impl Log for EmbeddedLog {
         let shared = &self.shared;
         shared.refresh()?;
         for settings in wanted {
-            topic::check_settings(settings)?;
+            crate::topics::check_settings(settings)?;
         }
         let differing = |topics: &BTreeMap<TopicName, Arc<Topic>>| -> Result<bool> {
             let mut missing = false;

@@ -9,9 +9,6 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-/// Each partition is a table, and every connection reads the list of tables when it opens.
-pub(super) const MAX_PARTITIONS: u32 = 1024;
-
 /// The id of a partition in the tables that are kept per partition.
 pub(super) const fn partition_id(topic_id: i64, partition: u32) -> i64 {
     topic_id * 65_536 + partition as i64
@@ -155,28 +152,6 @@ impl Topic {
             listener.notify.notify_one();
         }
     }
-}
-
-/// Refuses what no log would take, so that a group can move to Kafka later.
-pub(super) fn check_settings(settings: &TopicSettings) -> Result<()> {
-    let name = settings.name.as_str();
-    let refuse = |reason| Err(Error::InvalidTopic { topic: name.to_owned(), reason });
-    if name.is_empty() || name.len() > 249 {
-        return refuse("a name has 1 to 249 characters");
-    }
-    if name == "." || name == ".." {
-        return refuse("a name cannot be . or ..");
-    }
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
-        return refuse("a name consists of letters, digits, dots, underscores and hyphens");
-    }
-    if settings.partitions == 0 || settings.partitions > MAX_PARTITIONS {
-        return refuse("it has 1 to 1024 partitions");
-    }
-    if settings.max_record_bytes == 0 {
-        return refuse("its records may have at least one byte");
-    }
-    Ok(())
 }
 
 /// Compares a topic that exists with what is needed. A longer tombstone retention and a larger message limit are

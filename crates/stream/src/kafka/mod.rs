@@ -1,89 +1,198 @@
 //! The log in Apache Kafka, with a schema registry beside it.
 //!
 //! Decides how the promises of [`crate::Log`] are kept with Kafka's own means; what is in the records is not known
-//! here. The calls block the thread they are made on, as every log may.
+//! here. The calls block the thread they are made on, as every log may: a worker is a thread.
+//!
+//! Offsets have gaps: every transaction leaves a marker, aborted ones their records, compaction holes. Ends count all
+//! of these, and [`crate::Consumer::positions`] moves past them.
 
+mod admin;
+mod client;
+mod clock;
+mod consumer;
+mod difference;
+mod identity;
+mod producer;
+mod registry;
 mod settings;
+mod statistics;
 
 pub use settings::{Compression, KafkaSettings, RegistrySettings, Sasl, ScramHash, TlsIdentity, TlsSettings};
+pub use statistics::{ClientStatistics, StatisticsListener};
 
 use crate::{
-    Consumer, ConsumerSettings, Error, Log, LogId, OffsetRange, Producer, Result, SchemaId, TopicName,
-    TopicPartition, TopicSettings,
+    Consumer, ConsumerSettings, Isolation, Log, LogId, OffsetRange, Producer, Result, SchemaId, Start,
+    TopicName, TopicPartition, TopicSettings,
 };
 use async_trait::async_trait;
-use uuid::Uuid;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use statistics::StatisticsHook;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-/// What a consumer's membership in its group is to Kafka.
-#[derive(Debug)]
-pub(crate) struct Membership {}
+/// Ranges of more offsets than this are not counted record by record.
+const COUNTED: u64 = 1_000;
+
+/// What a consumer's membership in its group is to Kafka, at one moment.
+pub(crate) struct Membership {
+    native: ConsumerGroupMetadata,
+    /// The consumer's name and generation as told outside; what was made up fits no membership.
+    member: String,
+    generation: u64,
+    /// The partitions that were the consumer's.
+    owned: BTreeSet<TopicPartition>,
+}
+
+impl fmt::Debug for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Membership").field("owned", &self.owned).finish_non_exhaustive()
+    }
+}
 
 /// A log in Kafka. Clones share its connections.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct KafkaLog {
-    settings: std::sync::Arc<KafkaSettings>,
+    shared: Arc<Shared>,
+}
+
+/// What the clones share.
+struct Shared {
+    settings: Arc<KafkaSettings>,
+    cluster: String,
+    id: OnceLock<LogId>,
+    admin: admin::Admin,
+    registry: registry::Registry,
+    clock: clock::Clock,
+    statistics: StatisticsHook,
+}
+
+impl fmt::Debug for KafkaLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shared { settings, cluster, id, .. } = self.shared.as_ref();
+        f.debug_struct("KafkaLog")
+            .field("brokers", &settings.brokers)
+            .field("cluster", cluster)
+            .field("id", &id.get())
+            .finish_non_exhaustive()
+    }
 }
 
 impl KafkaLog {
-    /// Reaches the cluster, and reads its identity from the control topic; makes both if they are not there and
-    /// [`KafkaSettings::writes`].
+    /// Reaches the cluster, and reads the log's identity from the control topic; makes both topic and identity if they
+    /// are not there and [`KafkaSettings::writes`]. The registry is not asked for anything yet.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when no broker answers in time; [`Error::UnknownTopic`] when this process may not
-    /// write and nobody has made the control topic.
+    /// [`crate::Error::Unavailable`] when no broker answers in time, [`crate::Error::Credentials`] or
+    /// [`crate::Error::Tls`] when one does and that is why; [`crate::Error::UnknownTopic`] when this process may not
+    /// write and nobody has made the control topic; [`crate::Error::OtherCluster`] when the topics came from elsewhere.
     pub async fn connect(settings: KafkaSettings) -> Result<Self> {
-        let address = settings.brokers.join(", ");
-        Err(Error::Unavailable { service: "Kafka", address, reason: "not yet".to_owned() })
+        let settings = Arc::new(settings);
+        let statistics = StatisticsHook::default();
+        let watch = client::Watch::new(statistics.clone());
+        let admin = admin::Admin::new(&settings, &watch)?;
+        let cluster = admin.reach()?;
+        let registry = registry::Registry::new(&settings);
+        let (id, clock) = (OnceLock::new(), clock::Clock::default());
+        let shared = Arc::new(Shared { settings, cluster, id, admin, registry, clock, statistics });
+        let id = identity::read_or_make(&shared).await?;
+        shared.id.get_or_init(|| id);
+        Ok(Self { shared })
     }
 
-    fn missing(&self) -> Error {
-        Error::Unavailable {
-            service: "Kafka",
-            address: self.settings.brokers.join(", "),
-            reason: "not yet".to_owned(),
+    /// Has `listener` called with every client's figures, every few seconds, on the clients' threads. The first
+    /// listener stays.
+    pub fn on_statistics(&self, listener: Box<StatisticsListener>) {
+        self.shared.statistics.set(listener);
+    }
+
+    /// Counts the records of one range by reading them.
+    async fn count(&self, at: &TopicPartition, range: OffsetRange) -> Result<u64> {
+        let held = self.offsets(&at.topic).await?;
+        let held = held.get(at.partition as usize).copied().unwrap_or_default();
+        let (start, end) = (range.start.max(held.start), range.end.min(held.end));
+        if start >= end || end - start > COUNTED {
+            return Ok(end.saturating_sub(start));
         }
+        let settings =
+            ConsumerSettings { group: None, isolation: Isolation::Committed, start: Start::Beginning };
+        let mut reader = self.consumer(settings).await?;
+        reader.assign(&[(at.clone(), Some(start))]).await?;
+        let mut count = 0;
+        while reader.positions().first().is_some_and(|(_, next)| *next < end) {
+            let polled = reader.poll(1_000, 64 << 20, Duration::from_millis(100)).await?;
+            count += polled.records.iter().filter(|record| record.offset < end).count() as u64;
+        }
+        Ok(count)
     }
 }
 
 #[async_trait(?Send)]
 impl Log for KafkaLog {
     fn id(&self) -> LogId {
-        LogId(Uuid::nil())
+        self.shared.id.get().copied().unwrap_or(LogId(uuid::Uuid::nil()))
     }
-    async fn ensure_topics(&self, _: &[TopicSettings]) -> Result<()> {
-        Err(self.missing())
+
+    async fn ensure_topics(&self, topics: &[TopicSettings]) -> Result<()> {
+        self.shared.admin.ensure(topics).await
     }
+
     async fn topics(&self) -> Result<Vec<TopicSettings>> {
-        Err(self.missing())
+        self.shared.admin.topics().await
     }
-    async fn offsets(&self, _: &TopicName) -> Result<Vec<OffsetRange>> {
-        Err(self.missing())
+
+    async fn offsets(&self, topic: &TopicName) -> Result<Vec<OffsetRange>> {
+        self.shared.admin.offsets(topic).await
     }
-    async fn committed(&self, _: &str, _: &[TopicName]) -> Result<Vec<(TopicPartition, u64)>> {
-        Err(self.missing())
+
+    async fn committed(&self, group: &str, topics: &[TopicName]) -> Result<Vec<(TopicPartition, u64)>> {
+        let mut partitions = Vec::new();
+        for topic in topics {
+            let count = self.shared.admin.facts(topic).await?.partitions;
+            partitions.extend((0..count).map(|partition| TopicPartition::new(topic.clone(), partition)));
+        }
+        let asker = consumer::native(&self.shared, group, Isolation::Committed, Start::Beginning)?;
+        let watch = client::Watch::new(self.shared.statistics.clone());
+        let found = consumer::committed(&asker, &partitions);
+        found.map_err(|error| {
+            client::call_error(&self.shared.settings, &watch, "read a group's offsets", error)
+        })
     }
-    async fn count_records(&self, _: &[(TopicPartition, OffsetRange)]) -> Result<Vec<u64>> {
-        Err(self.missing())
+
+    async fn count_records(&self, ranges: &[(TopicPartition, OffsetRange)]) -> Result<Vec<u64>> {
+        let mut counts = Vec::with_capacity(ranges.len());
+        for (at, range) in ranges {
+            counts.push(self.count(at, *range).await?);
+        }
+        Ok(counts)
     }
-    async fn group_size(&self, _: &str) -> Result<usize> {
-        Err(self.missing())
+
+    async fn group_size(&self, group: &str) -> Result<usize> {
+        self.shared.admin.group_size(group)
     }
-    async fn delete_before(&self, _: &TopicPartition, _: u64) -> Result<()> {
-        Err(self.missing())
+
+    async fn delete_before(&self, partition: &TopicPartition, offset: u64) -> Result<()> {
+        self.shared.admin.delete_before(partition, offset).await
     }
-    async fn producer(&self, _: &str) -> Result<Box<dyn Producer>> {
-        Err(self.missing())
+
+    async fn producer(&self, transactional_id: &str) -> Result<Box<dyn Producer>> {
+        Ok(Box::new(producer::KafkaProducer::take(&self.shared, transactional_id)?))
     }
-    async fn consumer(&self, _: ConsumerSettings) -> Result<Box<dyn Consumer>> {
-        Err(self.missing())
+
+    async fn consumer(&self, settings: ConsumerSettings) -> Result<Box<dyn Consumer>> {
+        Ok(Box::new(consumer::KafkaConsumer::new(&self.shared, settings)?))
     }
-    async fn register_schema(&self, _: &str, _: &str) -> Result<SchemaId> {
-        Err(self.missing())
+
+    async fn register_schema(&self, subject: &str, schema: &str) -> Result<SchemaId> {
+        self.shared.registry.register(subject, schema).await
     }
-    async fn schema(&self, _: SchemaId) -> Result<String> {
-        Err(self.missing())
+
+    async fn schema(&self, id: SchemaId) -> Result<String> {
+        self.shared.registry.schema(id).await
     }
+
     async fn clock_ms(&self) -> Result<i64> {
-        Err(self.missing())
+        self.shared.clock.now_ms(&self.shared)
     }
 }

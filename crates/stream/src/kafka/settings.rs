@@ -87,7 +87,7 @@ pub enum Sasl {
         /// The password.
         password: SecretString,
     },
-    /// Tokens fetched from an OAuth 2 server with client credentials.
+    /// Tokens (JWT) fetched from an OAuth 2 server with client credentials.
     OAuthBearer {
         /// The server's token endpoint.
         token_url: String,
@@ -97,8 +97,8 @@ pub enum Sasl {
         client_secret: SecretString,
         /// What is asked for.
         scope: Option<String>,
-        /// TLS to the server beyond what the system trusts.
-        tls: TlsSettings,
+        /// Certificates of authorities that may vouch for the server; `None` for those that the system trusts.
+        ca: Option<PathBuf>,
     },
 }
 

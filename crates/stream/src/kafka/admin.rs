@@ -1,0 +1,537 @@
+//! Topics: creating, checking, describing; offsets, and who is in a group.
+//!
+//! One consumer without a group asks the questions (as a reader that sees everything, so that ends count open
+//! transactions), one admin client makes changes. What a topic holds is remembered until it is asked for again.
+
+use super::client::{Watch, base_config, call_error, creation_error, finish, unanswered};
+use super::settings::KafkaSettings;
+use crate::topics::check_settings;
+use crate::{Cleanup, Error, OffsetRange, Result, Start, TopicName, TopicPartition, TopicSettings};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::consumer::ConsumerWatch;
+
+/// What Kafka counts of a record that we do not: headers of batch and record, lengths. `max.message.bytes` is larger
+/// than our limit by so much.
+const OVERHEAD: usize = 4096;
+/// How often it is looked whether a new topic is there.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What is known of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) partitions: u32,
+    /// The largest record by our count.
+    pub(super) max_record_bytes: usize,
+}
+
+/// Asks and changes.
+pub(super) struct Admin {
+    settings: Arc<KafkaSettings>,
+    watch: Watch,
+    asker: BaseConsumer<ConsumerWatch>,
+    changer: AdminClient<Watch>,
+    facts: Mutex<HashMap<TopicName, Facts>>,
+}
+
+impl Admin {
+    pub(super) fn new(settings: &Arc<KafkaSettings>, watch: &Watch) -> Result<Self> {
+        let mut config = base_config(settings);
+        config.set("isolation.level", "read_uncommitted");
+        let config = finish(config, settings);
+        let asker = config.create_with_context(ConsumerWatch::new(watch.clone(), Start::Beginning));
+        let changer = config_of_producer(settings).create_with_context(watch.clone());
+        Ok(Self {
+            settings: Arc::clone(settings),
+            watch: watch.clone(),
+            asker: asker.map_err(|error| creation_error(&error))?,
+            changer: changer.map_err(|error| creation_error(&error))?,
+            facts: Mutex::default(),
+        })
+    }
+
+    fn failed(&self, action: &'static str) -> impl Fn(KafkaError) -> Error {
+        move |error| {
+            self.hear();
+            call_error(&self.settings, &self.watch, action, error)
+        }
+    }
+
+    /// Takes in what the client has reported, which explains a missing answer.
+    fn hear(&self) {
+        for _ in 0..100 {
+            if self.asker.poll(Duration::ZERO).is_none() {
+                return;
+            }
+        }
+    }
+
+    fn options(&self) -> AdminOptions {
+        let wait = Some(self.settings.timeout);
+        AdminOptions::new().request_timeout(wait).operation_timeout(wait)
+    }
+
+    /// Waits until a broker answers; gives the cluster's id.
+    pub(super) fn reach(&self) -> Result<String> {
+        let until = Instant::now() + self.settings.timeout;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let step = left.min(Duration::from_millis(500)).max(Duration::from_millis(1));
+            let answer = self.asker.fetch_metadata(Some("__consumer_offsets"), step);
+            self.hear();
+            if answer.is_ok()
+                && let Some(id) = self.asker.client().fetch_cluster_id(step)
+            {
+                self.watch.clear();
+                return Ok(id);
+            }
+            use super::client::Trouble;
+            let final_trouble =
+                matches!(self.watch.trouble(), Some(Trouble::Credentials(_) | Trouble::Tls(_)));
+            if final_trouble || Instant::now() >= until {
+                return Err(unanswered(&self.settings, &self.watch, "reach a broker", "no answer"));
+            }
+        }
+    }
+
+    /// The partition counts of all topics that this process may see.
+    fn all_topics(&self) -> Result<BTreeMap<TopicName, u32>> {
+        let metadata = self.asker.fetch_metadata(None, self.settings.timeout);
+        let metadata = metadata.map_err(self.failed("list topics"))?;
+        let there = metadata.topics().iter().filter(|topic| topic.error().is_none());
+        Ok(there.map(|topic| (TopicName::new(topic.name()), topic.partitions().len() as u32)).collect())
+    }
+
+    /// The number of partitions that have a leader, of one topic; `None` if it is not there.
+    fn partitions(&self, topic: &TopicName) -> Result<Option<u32>> {
+        let metadata = self.asker.fetch_metadata(Some(topic.as_str()), self.settings.timeout);
+        let metadata = match metadata {
+            Ok(metadata) => metadata,
+            Err(error) if is_unknown(&error) => return Ok(None),
+            Err(error) => return Err(self.failed("describe a topic")(error)),
+        };
+        let Some(found) = metadata.topics().first() else { return Ok(None) };
+        match found.error().map(RDKafkaErrorCode::from) {
+            None => {}
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::InvalidTopic) => {
+                return Ok(None);
+            }
+            Some(code) => return Err(self.failed("describe a topic")(KafkaError::MetadataFetch(code))),
+        }
+        let led = found.partitions().iter().filter(|partition| partition.leader() >= 0).count() as u32;
+        Ok((led > 0).then_some(led))
+    }
+
+    /// Whether a topic is not there any more.
+    pub(super) fn is_gone(&self, topic: &TopicName) -> Result<bool> {
+        let gone = self.partitions(topic)?.is_none();
+        if gone {
+            self.facts.lock().unwrap_or_else(PoisonError::into_inner).remove(topic);
+        }
+        Ok(gone)
+    }
+
+    /// What is known of a topic, asked for if it is not known.
+    pub(super) async fn facts(&self, topic: &TopicName) -> Result<Facts> {
+        let known = self.facts.lock().unwrap_or_else(PoisonError::into_inner).get(topic).copied();
+        match known {
+            Some(facts) => Ok(facts),
+            None => self.ask_facts(topic).await,
+        }
+    }
+
+    /// [`Admin::facts`], asked for in any case.
+    pub(super) async fn ask_facts(&self, topic: &TopicName) -> Result<Facts> {
+        let unknown = || Error::UnknownTopic { topic: topic.clone() };
+        let partitions = self.partitions(topic)?.ok_or_else(unknown)?;
+        let settings = self.describe(&[(topic.clone(), partitions)]).await?;
+        let settings = settings.into_iter().next().ok_or_else(unknown)?;
+        let facts = Facts { partitions, max_record_bytes: settings.wanted.max_record_bytes };
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).insert(topic.clone(), facts);
+        Ok(facts)
+    }
+
+    /// The smallest limit of a record among the topics that are known.
+    pub(super) fn smallest_limit(&self) -> Option<usize> {
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        facts.values().map(|facts| facts.max_record_bytes).min()
+    }
+
+    async fn describe(&self, topics: &[(TopicName, u32)]) -> Result<Vec<Described>> {
+        if topics.is_empty() {
+            return Ok(Vec::new());
+        }
+        let resources: Vec<_> =
+            topics.iter().map(|(topic, _)| ResourceSpecifier::Topic(topic.as_str())).collect();
+        let answer = self.changer.describe_configs(&resources, &self.options()).await;
+        let answer = answer.map_err(self.failed("read the settings of topics"))?;
+        let mut described = Vec::with_capacity(topics.len());
+        for ((topic, partitions), result) in topics.iter().zip(answer) {
+            match result {
+                Ok(resource) => described.push(Described::of(topic, *partitions, &resource)),
+                // Deleted between the two questions.
+                Err(code) if is_unknown(&KafkaError::AdminOp(code)) => {}
+                Err(code) => {
+                    return Err(self.failed("read the settings of topics")(KafkaError::AdminOp(code)));
+                }
+            }
+        }
+        Ok(described)
+    }
+
+    pub(super) async fn topics(&self) -> Result<Vec<TopicSettings>> {
+        let all = self.all_topics()?.into_iter().filter(|(topic, _)| !topic.as_str().starts_with("__"));
+        let described = self.describe(&all.collect::<Vec<_>>()).await?;
+        Ok(described.into_iter().map(|described| described.wanted).collect())
+    }
+
+    /// Creates what is missing and checks what is there; see [`crate::Log::ensure_topics`].
+    pub(super) async fn ensure(&self, wanted: &[TopicSettings]) -> Result<()> {
+        for settings in wanted {
+            check_settings(settings)?;
+        }
+        let mut there = Vec::new();
+        let mut missing = Vec::new();
+        for settings in wanted {
+            match self.partitions(&settings.name)? {
+                Some(partitions) => there.push((settings.name.clone(), partitions)),
+                None => missing.push(settings),
+            }
+        }
+        for described in self.describe(&there).await? {
+            let settings = wanted.iter().find(|settings| settings.name == described.wanted.name);
+            if let Some(settings) = settings {
+                described.check(settings)?;
+                self.remember(&described.wanted);
+            }
+        }
+        self.create(&missing).await
+    }
+
+    fn remember(&self, settings: &TopicSettings) {
+        let facts = Facts { partitions: settings.partitions, max_record_bytes: settings.max_record_bytes };
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).insert(settings.name.clone(), facts);
+    }
+
+    async fn create(&self, missing: &[&TopicSettings]) -> Result<()> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let texts: Vec<[(&str, String); 5]> =
+            missing.iter().map(|settings| configuration(settings)).collect();
+        let replication = self.settings.replication.map_or(-1, i32::from);
+        let new: Vec<_> = missing
+            .iter()
+            .zip(&texts)
+            .map(|(settings, texts)| {
+                let partitions = i32::try_from(settings.partitions).unwrap_or(i32::MAX);
+                let new =
+                    NewTopic::new(settings.name.as_str(), partitions, TopicReplication::Fixed(replication));
+                texts.iter().fold(new, |new, (name, value)| new.set(name, value))
+            })
+            .collect();
+        let created = self.changer.create_topics(&new, &self.options()).await;
+        for result in created.map_err(self.failed("create topics"))? {
+            match result {
+                // By another process at the same time; it wants the same.
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((_, code)) => return Err(self.failed("create topics")(KafkaError::AdminOp(code))),
+            }
+        }
+        let until = Instant::now() + self.settings.timeout;
+        for settings in missing {
+            while self.partitions(&settings.name)?.is_none_or(|led| led < settings.partitions) {
+                if Instant::now() >= until {
+                    let words = "a new topic has no leader yet";
+                    return Err(unanswered(&self.settings, &self.watch, "create topics", words));
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            self.remember(settings);
+        }
+        Ok(())
+    }
+
+    /// What each partition holds, counting open transactions.
+    pub(super) async fn offsets(&self, topic: &TopicName) -> Result<Vec<OffsetRange>> {
+        // The count is asked for anew: a deleted topic must be noticed.
+        let partitions = self.partitions(topic)?;
+        let count = partitions.ok_or_else(|| Error::UnknownTopic { topic: topic.clone() })?;
+        let wanted: Vec<_> =
+            (0..count).map(|partition| TopicPartition::new(topic.clone(), partition)).collect();
+        ranges(&self.asker, &wanted, self.settings.timeout).map_err(self.failed("read the ends of a topic"))
+    }
+
+    /// Fails if the topic or the partition is not there.
+    pub(super) async fn check(&self, at: &TopicPartition) -> Result<Facts> {
+        let facts = self.facts(&at.topic).await?;
+        if at.partition >= facts.partitions {
+            return Err(Error::UnknownPartition {
+                topic: at.topic.clone(),
+                partition: at.partition,
+                partitions: facts.partitions,
+            });
+        }
+        Ok(facts)
+    }
+
+    pub(super) async fn delete_before(&self, at: &TopicPartition, offset: u64) -> Result<()> {
+        let facts = self.ask_facts(&at.topic).await?;
+        self.check(at).await?;
+        let described = self.describe(&[(at.topic.clone(), facts.partitions)]).await?;
+        if let Some(described) = described.first()
+            && described.wanted.cleanup != Cleanup::Keep
+        {
+            return Err(Error::TopicMismatch {
+                topic: at.topic.clone(),
+                setting: "cleanup",
+                expected: "delete".to_owned(),
+                actual: described.policy.clone(),
+            });
+        }
+        let range = ranges(&self.asker, std::slice::from_ref(at), self.settings.timeout)
+            .map_err(self.failed("read the ends of a topic"))?;
+        let range = range.first().copied().unwrap_or_default();
+        if offset > range.end {
+            return Err(out_of_range(at, offset, range));
+        }
+        if offset <= range.start {
+            return Ok(());
+        }
+        let mut list = TopicPartitionList::new();
+        add(&mut list, at, Offset::Offset(signed(offset)));
+        let deleted = self.changer.delete_records(&list, &self.options()).await;
+        let deleted = deleted.map_err(self.failed("delete records"))?;
+        for element in deleted.elements() {
+            element.error().map_err(self.failed("delete records"))?;
+        }
+        Ok(())
+    }
+
+    /// How many consumers a group has.
+    pub(super) fn group_size(&self, group: &str) -> Result<usize> {
+        let listed = self.asker.fetch_group_list(Some(group), self.settings.timeout);
+        match listed {
+            Ok(listed) => Ok(listed
+                .groups()
+                .iter()
+                .filter(|found| found.name() == group)
+                .map(|found| found.members().len())
+                .sum()),
+            Err(KafkaError::GroupListFetch(RDKafkaErrorCode::GroupIdNotFound)) => Ok(0),
+            Err(error) => Err(self.failed("list a group's members")(error)),
+        }
+    }
+}
+
+/// Producers and admin clients start from this.
+pub(super) fn config_of_producer(settings: &KafkaSettings) -> rdkafka::ClientConfig {
+    finish(base_config(settings), settings)
+}
+
+pub(super) fn is_unknown(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition | Code::InvalidTopic
+        )
+    )
+}
+
+pub(super) fn signed(offset: u64) -> i64 {
+    i64::try_from(offset).unwrap_or(i64::MAX)
+}
+
+/// Adds a partition with an offset.
+pub(super) fn add(list: &mut TopicPartitionList, at: &TopicPartition, offset: Offset) {
+    let partition = i32::try_from(at.partition).unwrap_or(i32::MAX);
+    let mut element = list.add_partition(at.topic.as_str(), partition);
+    // Fails for offsets that cannot be represented, of which there are none here.
+    let _ = element.set_offset(offset);
+}
+
+pub(super) fn out_of_range(at: &TopicPartition, offset: u64, range: OffsetRange) -> Error {
+    Error::OffsetOutOfRange {
+        topic: at.topic.clone(),
+        partition: at.partition,
+        offset,
+        start: range.start,
+        end: range.end,
+    }
+}
+
+/// The first and the next offset of each partition, as this consumer's isolation has it. One request for each broker
+/// and end: asking for the time -2 gives the first offset, for -1 the next. A leader that has just changed, or is not
+/// there yet, is asked again.
+pub(super) fn ranges<C: rdkafka::consumer::ConsumerContext>(
+    asker: &BaseConsumer<C>,
+    partitions: &[TopicPartition],
+    timeout: Duration,
+) -> std::result::Result<Vec<OffsetRange>, KafkaError> {
+    use RDKafkaErrorCode as Code;
+    if partitions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let until = Instant::now() + timeout;
+    loop {
+        let asked = ask(asker, partitions, Offset::Beginning, timeout)
+            .and_then(|starts| Ok((starts, ask(asker, partitions, Offset::End, timeout)?)));
+        let error = match asked {
+            Ok((starts, ends)) => {
+                let both = starts.into_iter().zip(ends);
+                return Ok(both.map(|(start, end)| OffsetRange { start, end: end.max(start) }).collect());
+            }
+            Err(error) => error,
+        };
+        let passes = matches!(
+            error.rdkafka_error_code(),
+            Some(
+                Code::NotLeaderForPartition
+                    | Code::LeaderNotAvailable
+                    | Code::FencedLeaderEpoch
+                    | Code::UnknownLeaderEpoch
+                    | Code::OffsetNotAvailable
+                    | Code::UnknownTopicOrPartition
+                    | Code::NotEnoughReplicas
+            )
+        );
+        if !passes || Instant::now() >= until {
+            return Err(error);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn ask<C: rdkafka::consumer::ConsumerContext>(
+    asker: &BaseConsumer<C>,
+    partitions: &[TopicPartition],
+    which: Offset,
+    timeout: Duration,
+) -> std::result::Result<Vec<u64>, KafkaError> {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for at in partitions {
+        add(&mut list, at, which);
+    }
+    let answer = asker.offsets_for_times(list, timeout)?;
+    let mut found = Vec::with_capacity(partitions.len());
+    for element in answer.elements() {
+        element.error()?;
+        match element.offset() {
+            Offset::Offset(offset) => found.push(u64::try_from(offset).unwrap_or(0)),
+            _ => return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::OffsetNotAvailable)),
+        }
+    }
+    Ok(found)
+}
+
+/// A topic's settings in Kafka's words.
+fn configuration(settings: &TopicSettings) -> [(&'static str, String); 5] {
+    let limit = ("max.message.bytes", (settings.max_record_bytes + OVERHEAD).to_string());
+    // The brokers' clock is the group's reference, and a writer's that is far off would be refused.
+    let times = ("message.timestamp.type", "LogAppendTime".to_owned());
+    match settings.cleanup {
+        Cleanup::Compact { delete_retention } => [
+            ("cleanup.policy", "compact".to_owned()),
+            ("delete.retention.ms", delete_retention.as_millis().to_string()),
+            ("retention.ms", "-1".to_owned()),
+            limit,
+            times,
+        ],
+        Cleanup::Keep => [
+            ("cleanup.policy", "delete".to_owned()),
+            ("retention.ms", "-1".to_owned()),
+            ("retention.bytes", "-1".to_owned()),
+            limit,
+            times,
+        ],
+    }
+}
+
+/// A topic as it is.
+struct Described {
+    wanted: TopicSettings,
+    policy: String,
+    retention_ms: String,
+    retention_bytes: String,
+    timestamp_type: String,
+}
+
+impl Described {
+    fn of(topic: &TopicName, partitions: u32, resource: &ConfigResource) -> Self {
+        let value = |name: &str| resource.get(name).and_then(|entry| entry.value.clone()).unwrap_or_default();
+        let policy = value("cleanup.policy");
+        let cleanup = if policy.split(',').any(|part| part.trim() == "compact") {
+            let retention = value("delete.retention.ms").parse().unwrap_or(0);
+            Cleanup::Compact { delete_retention: Duration::from_millis(retention) }
+        } else {
+            Cleanup::Keep
+        };
+        let limit: usize = value("max.message.bytes").parse().unwrap_or(0);
+        Self {
+            wanted: TopicSettings {
+                name: topic.clone(),
+                partitions,
+                cleanup,
+                max_record_bytes: limit.saturating_sub(OVERHEAD),
+            },
+            policy,
+            retention_ms: value("retention.ms"),
+            retention_bytes: value("retention.bytes"),
+            timestamp_type: value("message.timestamp.type"),
+        }
+    }
+
+    /// Whether it can be used as `settings` wants it.
+    fn check(&self, settings: &TopicSettings) -> Result<()> {
+        let mismatch = |setting: &'static str, expected: &str, actual: &str| {
+            let (expected, actual) = (expected.to_owned(), actual.to_owned());
+            Err(Error::TopicMismatch { topic: settings.name.clone(), setting, expected, actual })
+        };
+        let (expected, actual) = (settings.partitions.to_string(), self.wanted.partitions.to_string());
+        if expected != actual {
+            return mismatch("partitions", &expected, &actual);
+        }
+        match (settings.cleanup, self.policy.as_str()) {
+            (Cleanup::Compact { delete_retention }, "compact") => {
+                if let Cleanup::Compact { delete_retention: actual } = self.wanted.cleanup
+                    && actual < delete_retention
+                {
+                    let (expected, actual) = (delete_retention.as_millis(), actual.as_millis());
+                    return mismatch(
+                        "delete.retention.ms",
+                        &format!("at least {expected}"),
+                        &actual.to_string(),
+                    );
+                }
+            }
+            (Cleanup::Keep, "delete") => {
+                let kept = [("retention.ms", &self.retention_ms), ("retention.bytes", &self.retention_bytes)];
+                for (setting, actual) in kept {
+                    if actual != "-1" {
+                        return mismatch(setting, "-1 (no limit)", actual);
+                    }
+                }
+            }
+            (Cleanup::Compact { .. }, other) => return mismatch("cleanup.policy", "compact", other),
+            (Cleanup::Keep, other) => return mismatch("cleanup.policy", "delete", other),
+        }
+        if self.wanted.max_record_bytes < settings.max_record_bytes {
+            let expected = format!("at least {}", settings.max_record_bytes + OVERHEAD);
+            let actual = (self.wanted.max_record_bytes + OVERHEAD).to_string();
+            return mismatch("max.message.bytes", &expected, &actual);
+        }
+        if self.timestamp_type != "LogAppendTime" {
+            return mismatch("message.timestamp.type", "LogAppendTime", &self.timestamp_type);
+        }
+        Ok(())
+    }
+}
