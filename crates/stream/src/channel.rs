@@ -4,6 +4,7 @@
 //! both come from. A schema id is part of the framed key, and compaction compares framed keys, so a table's key
 //! schema is registered once and its id used by everyone.
 
+use crate::schemas::{Part, Schemas};
 use crate::topics::{TopicLimits, Topics};
 use crate::{ConsumerSettings, Isolation, Log, Outgoing, Result, SchemaId, Start, TopicName, TopicPartition};
 use std::sync::Arc;
@@ -76,21 +77,17 @@ impl Channels {
             wanted.push(limits.compacted(topics.resolved(&schema.name), *partitions));
         }
         log.ensure_topics(&wanted).await?;
+        let mut schemas = Schemas::open(log, topics.control(), topics.control_writer()).await?;
         let mut channels = Vec::with_capacity(tables.len());
         for (schema, partitions) in tables {
-            channels.push(open_table(log, &topics, group, schema, *partitions).await?);
+            channels.push(open_table(&mut schemas, &topics, group, schema, *partitions).await?);
         }
         let conflicts = topics.conflicts();
-        Ok(Self {
-            group: group.to_owned(),
-            conflict_key_id: log
-                .register_schema(&format!("{conflicts}-key"), ConflictCodec::key_schema())
-                .await?,
-            conflict_id: log.register_schema(&format!("{conflicts}-value"), ConflictCodec::schema()).await?,
-            topics,
-            limits,
-            tables: channels,
-        })
+        let conflict_key_id = schemas.id(&conflicts, Part::Key, ConflictCodec::key_schema()).await?;
+        let conflict_id = schemas.id(&conflicts, Part::Value, ConflictCodec::schema()).await?;
+        schemas.close().await?;
+        let group = group.to_owned();
+        Ok(Self { group, topics, limits, tables: channels, conflict_key_id, conflict_id })
     }
 
     /// The same for a reader, who creates and registers nothing: the schema ids are 0, which decoding never needs.
@@ -142,7 +139,7 @@ fn codec_of(group: &str, schema: &TableSchema) -> Result<TableCodec> {
 }
 
 async fn open_table(
-    log: &dyn Log,
+    schemas: &mut Schemas<'_>,
     topics: &Topics,
     group: &str,
     schema: &Arc<TableSchema>,
@@ -151,10 +148,10 @@ async fn open_table(
     let (changes, resolved) = (topics.changes(&schema.name), topics.resolved(&schema.name));
     let codec = codec_of(group, schema)?;
     // Both topics share the key's bytes, so that the resolver can pass a change's key on as it is.
-    let key_id = log.register_schema(&format!("{changes}-key"), codec.key_schema()).await?;
-    log.register_schema(&format!("{resolved}-key"), codec.key_schema()).await?;
-    let change_id = log.register_schema(&format!("{changes}-value"), codec.change_schema()).await?;
-    let resolved_id = log.register_schema(&format!("{resolved}-value"), codec.resolved_schema()).await?;
+    let key_id = schemas.id(&changes, Part::Key, codec.key_schema()).await?;
+    schemas.id(&resolved, Part::Key, codec.key_schema()).await?;
+    let change_id = schemas.id(&changes, Part::Value, codec.change_schema()).await?;
+    let resolved_id = schemas.id(&resolved, Part::Value, codec.resolved_schema()).await?;
     Ok(Channel {
         schema: Arc::clone(schema),
         codec: Arc::new(codec),

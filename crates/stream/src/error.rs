@@ -320,6 +320,26 @@ pub enum Error {
         found: String,
     },
 
+    /// Another log is being copied into the topics.
+    #[error(
+        "the topics under {control} are a copy that is not complete; run `tributary log copy` again, it goes on"
+    )]
+    Incomplete {
+        /// The control topic.
+        control: TopicName,
+    },
+
+    /// The topics belong to another log.
+    #[error(
+        "the topics under {control} belong to the log {id}; give the group another prefix, or delete them"
+    )]
+    Occupied {
+        /// The control topic.
+        control: TopicName,
+        /// The log that they belong to.
+        id: uuid::Uuid,
+    },
+
     /// The log's identity cannot be read.
     #[error("the record `log` of topic {control} is not an identity of this program's; restore the topic")]
     Identity {
@@ -402,6 +422,8 @@ impl Error {
             Self::OtherCluster { .. } => "LOG-031",
             Self::Identity { .. } => "LOG-032",
             Self::Kafka { .. } => "LOG-033",
+            Self::Incomplete { .. } => "LOG-034",
+            Self::Occupied { .. } => "LOG-035",
         }
     }
 
@@ -438,6 +460,8 @@ impl Error {
             | Self::Registry { .. }
             | Self::OtherCluster { .. }
             | Self::Identity { .. }
+            | Self::Incomplete { .. }
+            | Self::Occupied { .. }
             | Self::Storage { .. }
             | Self::File { .. } => Disposition::Stop,
         }

@@ -12,6 +12,7 @@ pub mod kafka;
 mod log;
 mod partition;
 mod record;
+mod schemas;
 mod topics;
 
 pub use channel::{Channel, Channels, read_latest, single};

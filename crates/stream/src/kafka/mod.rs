@@ -10,6 +10,7 @@ mod admin;
 mod client;
 mod clock;
 mod consumer;
+mod copy;
 mod difference;
 mod identity;
 mod producer;
@@ -17,6 +18,7 @@ mod registry;
 mod settings;
 mod statistics;
 
+pub use copy::Copier;
 pub use settings::{Compression, KafkaSettings, RegistrySettings, Sasl, ScramHash, TlsIdentity, TlsSettings};
 pub use statistics::{ClientStatistics, StatisticsListener};
 
@@ -88,6 +90,25 @@ impl KafkaLog {
     /// [`crate::Error::Tls`] when one does and that is why; [`crate::Error::UnknownTopic`] when this process may not
     /// write and nobody has made the control topic; [`crate::Error::OtherCluster`] when the topics came from elsewhere.
     pub async fn connect(settings: KafkaSettings) -> Result<Self> {
+        let log = Self::reach(settings)?;
+        let id = identity::read_or_make(&log.shared).await?;
+        log.shared.id.get_or_init(|| id);
+        Ok(log)
+    }
+
+    /// Reaches the cluster to copy the log `id` into it. The copier is `None` when that has been done before. The log
+    /// itself can be used meanwhile to look at topics and to register schemas.
+    ///
+    /// # Errors
+    /// [`crate::Error::Occupied`] when the topics belong to another log; and as [`KafkaLog::connect`].
+    pub async fn copy_into(settings: KafkaSettings, id: LogId) -> Result<(Self, Option<Copier>)> {
+        let log = Self::reach(settings)?;
+        let copier = Copier::begin(&log, id).await?;
+        log.shared.id.get_or_init(|| id);
+        Ok((log, copier))
+    }
+
+    fn reach(settings: KafkaSettings) -> Result<Self> {
         let settings = Arc::new(settings);
         let statistics = StatisticsHook::default();
         let watch = client::Watch::new(statistics.clone());
@@ -95,10 +116,7 @@ impl KafkaLog {
         let cluster = admin.reach()?;
         let registry = registry::Registry::new(&settings);
         let (id, clock) = (OnceLock::new(), clock::Clock::default());
-        let shared = Arc::new(Shared { settings, cluster, id, admin, registry, clock, statistics });
-        let id = identity::read_or_make(&shared).await?;
-        shared.id.get_or_init(|| id);
-        Ok(Self { shared })
+        Ok(Self { shared: Arc::new(Shared { settings, cluster, id, admin, registry, clock, statistics }) })
     }
 
     /// Has `listener` called with every client's figures, every few seconds, on the clients' threads. The first

@@ -219,6 +219,11 @@ impl KafkaProducer {
         }
     }
 
+    /// Waits until the records sent so far are written.
+    pub(super) async fn flush(&mut self) -> Result<()> {
+        self.drain().await
+    }
+
     fn check_open(&self, call: &'static str) -> Result<()> {
         if self.open { Ok(()) } else { Err(Error::WrongState { call, state: "no transaction is open" }) }
     }
@@ -242,6 +247,31 @@ impl KafkaProducer {
         }
         Ok(())
     }
+}
+
+/// Waits until a producer without transactions has nothing left to write.
+pub(super) fn drain_plain(shared: &Shared, native: &BaseProducer<ProducerWatch>) -> Result<()> {
+    let mut left = native.in_flight_count();
+    let mut moved = Instant::now() + PATIENCE;
+    while left > 0 {
+        native.poll(TICK);
+        if let Some((error, _)) = native.context().take() {
+            return Err(plain_error(shared, native, error));
+        }
+        let now = native.in_flight_count();
+        if now != left {
+            (left, moved) = (now, Instant::now() + PATIENCE);
+        } else if Instant::now() >= moved {
+            return Err(plain_error(shared, native, KafkaError::Flush(RDKafkaErrorCode::MessageTimedOut)));
+        }
+    }
+    native.poll(Duration::ZERO);
+    native.context().take().map_or(Ok(()), |(error, _)| Err(plain_error(shared, native, error)))
+}
+
+/// What a failure of a producer without transactions means.
+pub(super) fn plain_error(shared: &Shared, native: &BaseProducer<ProducerWatch>, error: KafkaError) -> Error {
+    call_error(&shared.settings, &native.context().watch, "write records", error)
 }
 
 /// Hands a record to the client library, which copies it; waits while its queue is full, so that the order stays.
