@@ -16,7 +16,7 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 pom="$here/services/pom.xml"
 # Raise it when what fetch puts into the cache changes.
-layout=1
+layout=2
 # In a folder that is ours, so that `down` removes nothing else.
 marker="tributary-services"
 
@@ -87,6 +87,7 @@ prepare_kafka() {
 	rootLogger.appenderRef.out.ref = out
 	appender.out.type = Console
 	appender.out.name = out
+	appender.out.target = SYSTEM_ERR
 	appender.out.layout.type = PatternLayout
 	appender.out.layout.pattern = %d %p %m (%c)%n
 	PROPERTIES
