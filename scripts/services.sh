@@ -16,7 +16,7 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 pom="$here/services/pom.xml"
 # Raise it when what fetch puts into the cache changes.
-layout=2
+layout=3
 # In a folder that is ours, so that `down` removes nothing else.
 marker="tributary-services"
 
@@ -68,7 +68,7 @@ fetch() {
     [[ -e "$cache/ready" ]] && return
   fi
   say "fetching Kafka and the schema registry into $cache"
-  if ! mvn -B -q -C -Dstyle.color=never -f "$pom" "-Dto=$cache" package >&2; then
+  if ! mvn -B -q -C -f "$pom" "-Dto=$cache" package >&2; then
     fail "Maven could not fetch them (above): it needs Maven Central, or a mirror of it in ~/.m2/settings.xml" 69
   fi
   prepare_kafka
@@ -96,7 +96,6 @@ prepare_kafka() {
 	"-Dlog4j2.configurationFile=$cache/log4j2.properties"
 	-cp "$(IFS=:; printf '%s' "${jars[*]}")"
 	ARGUMENTS
-  { cat "$cache/kafka-base.args"; printf '"-XX:SharedArchiveFile=%s"\n' "$cache/kafka.jsa"; } >"$cache/kafka.args"
 
   rm -rf "$work" "$cache/formatted"
   mkdir -p "$work"
@@ -121,7 +120,7 @@ prepare_kafka() {
   "$java" "@$cache/kafka-base.args" org.apache.kafka.tools.ConsumerPerformance --topic first --num-records 100 \
     --bootstrap-server "127.0.0.1:$port" >>"$work/log" 2>&1 || fail "Kafka gave no records, see $work/log"
   stop_process "$pid"
-  [[ -e "$cache/kafka.jsa" ]] || fail "Java left no archive of Kafka's classes, see $work/log"
+  with_archive kafka >"$cache/kafka.args"
   rm -rf "$work"
 }
 
@@ -135,10 +134,6 @@ prepare_registry() {
 	-Dregistry.ccompat.use-canonical-hash=true
 	-Dquarkus.http.host=127.0.0.1
 	ARGUMENTS
-  {
-    cat "$cache/registry-base.args"
-    printf '"-XX:SharedArchiveFile=%s"\n-jar "%s"\n' "$cache/registry.jsa" "${jars[0]}"
-  } >"$cache/registry.args"
 
   say "starting the registry once, to remember which classes it loads"
   port="$(free_port)"
@@ -149,8 +144,17 @@ prepare_registry() {
   http "$port" POST /apis/ccompat/v7/subjects/first/versions '{"schema": "\"string\""}' | grep -q '^HTTP/1.[01] 200' ||
     fail "the registry took no schema, see $log"
   stop_process "$pid"
-  [[ -e "$cache/registry.jsa" ]] || fail "Java left no archive of the registry's classes, see $log"
+  { with_archive registry; printf -- '-jar "%s"\n' "${jars[0]}"; } >"$cache/registry.args"
   rm -f "$log"
+}
+
+with_archive() { # NAME; prints its arguments
+  cat "$cache/$1-base.args"
+  if [[ -e "$cache/$1.jsa" ]]; then
+    printf '"-XX:SharedArchiveFile=%s"\n' "$cache/$1.jsa"
+  else
+    say "this Java keeps no archive of classes; $1 will start more slowly"
+  fi
 }
 
 # --- one broker, one registry -------------------------------------------------------------------------------------
