@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Everything that has to hold, in the order in which it fails fastest: format, lints, documentation, tests, and the
-# quickstart as a new user runs it. Needs Rust (rustup follows rust-toolchain.toml) and a C compiler.
+# quickstart as a new user runs it. Needs Rust (rustup follows rust-toolchain.toml) and a C compiler. Tests with a real
+# Kafka and schema registry need Java and Maven too, and are skipped without them; TRIBUTARY_TEST_REQUIRE (see
+# crates/testkit/src/services/needs.rs) names what may not be skipped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,6 +24,15 @@ step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+step "Kafka and the schema registry"
+# Here, so that no test's time has the fetching in it.
+if scripts/services.sh fetch; then
+  export TRIBUTARY_TEST_REQUIRE="${TRIBUTARY_TEST_REQUIRE:-services}"
+elif [[ -n "${TRIBUTARY_TEST_REQUIRE:-}" ]]; then
+  exit 69
+else
+  echo "Tests that need them will be skipped, and counted as ignored." >&2
+fi
 step "tests"
 cargo test --workspace --locked
 step "quickstart"

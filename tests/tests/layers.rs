@@ -55,6 +55,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("prometheus", &["runtime"]),
     ("axum", &["runtime"]),
     ("clap", &["tributary"]),
+    ("libtest-mimic", &["testkit"]),
 ];
 
 fn short(name: &str) -> Option<&str> {

@@ -15,8 +15,13 @@ impl GroupFolder {
     /// A group of these members and tables; `extra` is added to the group file as it is. The members' files are
     /// made by the first [`GroupFolder::connect`] or by `provision --create`.
     pub fn new(members: &[&str], tables: &[&str], extra: &str) -> Self {
+        Self::with_log("test", "{ embedded: ./test.log.db }", members, tables, extra)
+    }
+
+    /// The same with this name and this log. Groups that share a broker differ in their names.
+    pub fn with_log(group: &str, log: &str, members: &[&str], tables: &[&str], extra: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut text = String::from("group: test\nlog: { embedded: ./test.log.db }\nmembers:\n");
+        let mut text = format!("group: {group}\nlog: {log}\nmembers:\n");
         for member in members {
             writeln!(text, "  {member}: {{ url: \"sqlite:{member}.db\" }}").unwrap();
         }

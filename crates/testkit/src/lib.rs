@@ -2,12 +2,14 @@
 //! trail, and the oracle that says whether all members agree and nothing that was acknowledged is lost.
 //!
 //! Everything here goes through files and the command line, as a user would: it knows nothing of the inside.
+//! [`services`] adds real parts around it: brokers and a schema registry.
 
 #![allow(clippy::unwrap_used, reason = "test support: a failure here is a failed test")]
 
 mod compare;
 mod group;
 mod program;
+pub mod services;
 mod trail;
 
 pub use compare::{assert_members_equal, table_content};

@@ -1,0 +1,49 @@
+//! Real parts for tests: an Apache Kafka broker, a cluster of three, and a schema registry, as processes of this
+//! machine on free ports with their data in temporary folders.
+//!
+//! The programs are those of `scripts/services.sh`, from the same cache. A process lives no longer than the value
+//! that stands for it, nor than the test's own process, however that ends; its folder goes with it.
+//!
+//! Whether what is needed is here is asked by [`main`], the entry of every test binary that uses services: what
+//! cannot run is listed as ignored, with the command that would install what is missing.
+
+mod broker;
+mod certificates;
+mod cluster;
+mod front;
+mod harness;
+mod http;
+mod needs;
+mod ports;
+mod process;
+mod programs;
+mod properties;
+mod registry;
+mod tmpfs;
+mod tokens;
+
+pub use broker::{Broker, BrokerSettings};
+pub use certificates::{Certificates, Identity};
+pub use cluster::Cluster;
+pub use front::Front;
+pub use harness::{Test, main};
+pub use needs::Need;
+pub use properties::{Listener, Security};
+pub use registry::{Registry, RegistrySettings};
+pub use tmpfs::Tmpfs;
+pub use tokens::Tokens;
+
+use std::sync::OnceLock;
+
+/// One broker with the usual settings for all tests of a binary; the first who asks starts it. Tests keep apart by
+/// the names of their groups and topics.
+pub fn shared_broker() -> &'static Broker {
+    static SHARED: OnceLock<Broker> = OnceLock::new();
+    SHARED.get_or_init(|| Broker::start(BrokerSettings::default()))
+}
+
+/// One registry for all tests of a binary; the first who asks starts it.
+pub fn shared_registry() -> &'static Registry {
+    static SHARED: OnceLock<Registry> = OnceLock::new();
+    SHARED.get_or_init(|| Registry::start(RegistrySettings::default()))
+}

@@ -1,0 +1,91 @@
+//! What a test may need beyond Rust, and how to get it.
+
+use super::programs::Programs;
+use super::tmpfs::Tmpfs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// Names what must be there, by [`Need::name`] and separated by commas, or `all`: a test that lacks such a thing
+/// fails, where it would else be skipped. For machines that are meant to run everything.
+const REQUIRE: &str = "TRIBUTARY_TEST_REQUIRE";
+
+/// Something that a test cannot do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Kafka and the registry: Java and Maven.
+    Services,
+    /// Certificates: the program `openssl`.
+    Openssl,
+    /// Another clock for a process: libfaketime.
+    Faketime,
+    /// A small file system: the right to mount one.
+    Tmpfs,
+    /// Python that can make virtual environments.
+    Python,
+}
+
+impl Need {
+    const ALL: [Self; 5] = [Self::Services, Self::Openssl, Self::Faketime, Self::Tmpfs, Self::Python];
+
+    /// Its name in `TRIBUTARY_TEST_REQUIRE`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Services => "services",
+            Self::Openssl => "openssl",
+            Self::Faketime => "faketime",
+            Self::Tmpfs => "tmpfs",
+            Self::Python => "python",
+        }
+    }
+
+    /// What is missing and how to install it; `None` if all is there. Looked up once.
+    pub fn missing(self) -> Option<&'static str> {
+        static MISSING: [OnceLock<Option<String>>; Need::ALL.len()] =
+            [const { OnceLock::new() }; Need::ALL.len()];
+        MISSING[self as usize].get_or_init(|| self.look()).as_deref()
+    }
+
+    /// Whether lacking it is a failure.
+    pub(super) fn is_required(self) -> bool {
+        let Some(required) = std::env::var_os(REQUIRE) else { return false };
+        let required = required.to_string_lossy().into_owned();
+        let known = |name: &str| name == "all" || Self::ALL.iter().any(|need| need.name() == name);
+        required.split(',').map(str::trim).filter(|name| !name.is_empty()).any(|name| {
+            assert!(known(name), "{REQUIRE} names something unknown: {name}");
+            name == "all" || name == self.name()
+        })
+    }
+
+    fn look(self) -> Option<String> {
+        match self {
+            Self::Services => Programs::find().err().map(str::to_owned),
+            Self::Openssl => program(&["openssl", "version"], "there is no openssl", "openssl"),
+            Self::Faketime => faketime().is_none().then(|| install("there is no libfaketime", "faketime")),
+            Self::Tmpfs => Tmpfs::mount(1).err(),
+            Self::Python => program(
+                &["python3", "-c", "import venv, ensurepip"],
+                "there is no Python that can make virtual environments",
+                "python3-venv",
+            ),
+        }
+    }
+}
+
+fn install(what: &str, package: &str) -> String {
+    format!("{what}\nInstall it, on Debian: apt-get install -y --no-install-recommends {package}")
+}
+
+fn program(command: &[&str], what: &str, package: &str) -> Option<String> {
+    let runs =
+        Command::new(command[0]).args(&command[1..]).output().is_ok_and(|output| output.status.success());
+    (!runs).then(|| install(what, package))
+}
+
+/// The library that shifts the clock of programs with threads.
+pub(super) fn faketime() -> Option<PathBuf> {
+    let machine = format!("/usr/lib/{}-linux-gnu/faketime", std::env::consts::ARCH);
+    let folders = [machine.as_str(), "/usr/lib/faketime", "/usr/lib64/faketime", "/usr/local/lib/faketime"];
+    let libraries = folders.map(|folder| PathBuf::from(folder).join("libfaketimeMT.so.1"));
+    libraries.into_iter().find(|library| library.exists())
+}
