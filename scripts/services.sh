@@ -185,7 +185,7 @@ cluster_id() { head -c 16 /dev/urandom | base64 | tr '+/' 'pl' | cut -c 1-22; }
 
 wait_for_kafka() { # PID LOG
   for ((tick = 0; tick < 1200; tick++)); do
-    grep -q 'Kafka Server started' "$2" && return
+    grep -qs 'Kafka Server started' "$2" && return
     kill -0 "$1" 2>/dev/null || fail "Kafka ended while starting:
 $(tail -n 20 "$2")"
     sleep 0.1

@@ -176,7 +176,7 @@ impl Broker {
         self.process.as_mut().is_some_and(|process| !process.has_ended())
     }
 
-    /// Whether it answers a request on the plain listener within a second.
+    /// Whether it answers a request on the plain listener within three seconds.
     pub fn answers(&self) -> bool {
         ask_for_versions(self.place.ports[0]).is_ok()
     }
@@ -248,7 +248,7 @@ pub(super) fn random_id() -> String {
 /// Sends an `ApiVersions` request, the one that any client begins with, and reads the head of the answer.
 fn ask_for_versions(port: u16) -> std::io::Result<()> {
     const REQUEST: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
-    let patience = Some(Duration::from_secs(1));
+    let patience = Some(Duration::from_secs(3));
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(patience)?;
     stream.write_all(&REQUEST)?;
