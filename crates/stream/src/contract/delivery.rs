@@ -1,8 +1,8 @@
 //! Reading: order, wholeness, limits, positions, waiting.
 
 use super::{
-    Factory, PATIENCE, all, assert_silent, compacted, kept, member, publish, reader, record, take, text,
-    texts, tombstone, unique,
+    Factory, GLANCE, PATIENCE, all, assert_silent, compacted, kept, member, publish, reader, record, take,
+    text, texts, tombstone, unique,
 };
 use crate::{
     Consumer, ConsumerSettings, Error, Headers, Isolation, Log, Start, TopicPartition, partition_of,
@@ -313,4 +313,38 @@ pub async fn timestamps_do_not_go_back<F: Factory>(factory: &F) {
     assert!(records.is_sorted_by_key(|record| record.timestamp_ms));
     let read: Box<dyn Consumer> = reader(&log, &topic).await;
     assert_eq!(read.positions().len(), 1);
+}
+
+/// Ranges are counted by their records, whatever else has taken offsets; a group's size by its members.
+pub async fn counted_ranges<F: Factory>(factory: &F) {
+    let log = factory.log().await;
+    let topic = kept(&log, 2).await;
+    let at = TopicPartition::new(topic.clone(), 1);
+    for n in 0..5 {
+        publish(&log, vec![record(&topic, 1, "k", &n.to_string())]).await;
+        let mut producer = log.producer(&unique("aborted")).await.unwrap();
+        producer.begin().await.unwrap();
+        producer.send(vec![record(&topic, 1, "k", "aborted")]).await.unwrap();
+        producer.abort().await.unwrap();
+    }
+    let records = all(&log, &topic).await;
+    let range = log.offsets(&topic).await.unwrap()[1];
+    let counted = |start, end| {
+        let ranges = [(at.clone(), crate::OffsetRange { start, end })];
+        let log = &log;
+        async move { log.count_records(&ranges).await.unwrap() }
+    };
+    assert_eq!(counted(range.start, range.end).await, [5]);
+    assert_eq!(counted(range.start, range.end + 100).await, [5]);
+    assert_eq!(counted(records[2].offset, records[4].offset).await, [2]);
+    assert_eq!(counted(records[4].offset + 1, range.end).await, [0]);
+    let group = unique("group");
+    assert_eq!(log.group_size(&group).await.unwrap(), 0);
+    let mut joined = member(&log, &group).await;
+    joined.subscribe(&[topic]).await.unwrap();
+    let until = Instant::now() + PATIENCE;
+    while log.group_size(&group).await.unwrap() != 1 {
+        assert!(Instant::now() < until, "the group has no member in time");
+        joined.poll(10, 1 << 20, GLANCE).await.unwrap();
+    }
 }

@@ -53,37 +53,58 @@ pub fn run(case: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(case);
 }
 
-/// Makes a test of every case of the contract: `log_contract!(module, factory expression)`.
+/// Makes a test of every case of the contract: `log_contract!(module, factory expression)`; or a list of them, as
+/// names and functions, for a harness of another kind: `log_contract!(list factory expression)`.
 #[macro_export]
 macro_rules! log_contract {
+    (list $factory:expr) => {{
+        let mut list: Vec<(&'static str, fn())> = Vec::new();
+        $crate::log_contract!(@all list $factory, list);
+        list
+    }};
     ($module:ident, $factory:expr) => {
         mod $module {
             #[allow(unused_imports, reason = "the factory may stand beside the call")]
             use super::*;
-            $crate::log_contract!(@cases $factory;
-                administration: topics_are_created_once, another_setting_is_a_mismatch, a_mismatch_changes_nothing,
-                    impossible_topics_are_refused, unknown_topics_and_partitions, schemas_keep_their_ids,
-                    deleting_from_the_start, state_outlives_the_process, the_clock_runs;
-                compaction: the_last_record_of_every_key_stays, offsets_are_not_used_again, tombstones_stay_a_while,
-                    readers_go_on_during_compaction;
-                delivery: order_per_key, records_come_back_whole, many_partitions, large_records, limits_of_a_poll,
-                    seeking, reading_from_the_beginning_and_the_end, offsets_out_of_range, a_waiting_poll_wakes,
-                    pausing, no_partition_starves, threads_wake_each_other, timestamps_do_not_go_back;
-                groups: partitions_are_shared, a_leaver_hands_over, a_partition_has_one_owner, zombies_are_fenced,
-                    foreign_partitions_are_fenced, offsets_outside_of_transactions, several_topics_are_balanced;
-                transactions: visible_together, nothing_of_an_open_one, nothing_of_an_aborted_one,
-                    offsets_go_with_records, a_second_producer_fences_the_first, fenced_over_and_over, fencing_races_with_commits,
-                    a_record_too_large_leaves_the_rest, calls_out_of_turn, empty_ones;
-            );
+            $crate::log_contract!(@all tests $factory, none);
         }
     };
-    (@cases $factory:expr; $($part:ident: $($case:ident),+ $(,)?;)+) => {
+    (@all $how:ident $factory:expr, $into:ident) => {
+        $crate::log_contract!(@$how $factory, $into;
+            administration: topics_are_created_once, another_setting_is_a_mismatch, a_mismatch_changes_nothing,
+                impossible_topics_are_refused, unknown_topics_and_partitions, schemas_keep_their_ids,
+                deleting_from_the_start, state_outlives_the_process, the_clock_runs;
+            compaction: the_last_record_of_every_key_stays, offsets_are_not_used_again, tombstones_stay_a_while,
+                readers_go_on_during_compaction;
+            delivery: order_per_key, records_come_back_whole, many_partitions, large_records, limits_of_a_poll,
+                seeking, reading_from_the_beginning_and_the_end, offsets_out_of_range, a_waiting_poll_wakes,
+                pausing, no_partition_starves, threads_wake_each_other, timestamps_do_not_go_back, counted_ranges;
+            groups: partitions_are_shared, a_leaver_hands_over, a_partition_has_one_owner, zombies_are_fenced,
+                foreign_partitions_are_fenced, offsets_outside_of_transactions, several_topics_are_balanced;
+            transactions: visible_together, nothing_of_an_open_one, nothing_of_an_aborted_one,
+                offsets_go_with_records, a_second_producer_fences_the_first, fenced_over_and_over,
+                fencing_races_with_commits, a_record_too_large_leaves_the_rest, calls_out_of_turn, empty_ones;
+        );
+    };
+    (@tests $factory:expr, $into:ident; $($part:ident: $($case:ident),+ $(,)?;)+) => {
         $($(
             #[test]
             fn $case() {
                 $crate::contract::run(async {
                     $crate::contract::$part::$case(&$factory).await;
                 });
+            }
+        )+)+
+    };
+    (@list $factory:expr, $into:ident; $($part:ident: $($case:ident),+ $(,)?;)+) => {
+        $($(
+            {
+                fn $case() {
+                    $crate::contract::run(async {
+                        $crate::contract::$part::$case(&$factory).await;
+                    });
+                }
+                $into.push((stringify!($case), $case as fn()));
             }
         )+)+
     };
