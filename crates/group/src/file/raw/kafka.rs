@@ -74,7 +74,7 @@ pub(in crate::file) struct RawTls {
 #[schemars(inline)]
 pub(in crate::file) struct RawSasl {
     /// `plain`, `scram-sha-256` and `scram-sha-512` take `user` and `password`; `oauthbearer` takes `token_url`,
-    /// `client_id` and `client_secret`, and `scope` and `tls` where needed.
+    /// `client_id` and `client_secret`, and `scope` and `ca` where needed.
     #[schemars(required, with = "Option<OneOf<Mechanism>>")]
     pub(in crate::file) mechanism: Option<Text>,
     /// The user. Default: none.
@@ -91,8 +91,9 @@ pub(in crate::file) struct RawSasl {
     pub(in crate::file) client_secret: Option<At<Hidden>>,
     /// What tokens are asked for. Default: what the server gives.
     pub(in crate::file) scope: Option<Text>,
-    /// TLS to the OAuth 2 server, beyond what the system trusts. Default: what the system trusts.
-    pub(in crate::file) tls: Option<At<RawTls>>,
+    /// File with the certificates of the authorities to trust in the OAuth 2 server. Default: those that the system
+    /// trusts.
+    pub(in crate::file) ca: Option<Text>,
 }
 
 /// User and password for the schema registry.

@@ -192,7 +192,7 @@ impl Checker<'_> {
         let client_id = raw.client_id.as_ref().and_then(|text| self.words("client_id", text));
         let client_secret = raw.client_secret.as_ref().and_then(|secret| self.secret(secret));
         let scope = raw.scope.as_ref().and_then(|text| self.words("scope", text));
-        let tls = raw.tls.as_ref().map(|tls| self.tls(&tls.value, tls.at)).unwrap_or_default();
+        let ca = raw.ca.as_ref().and_then(|text| self.readable("ca", text));
         // What each mechanism needs and what means nothing to it.
         let by_password = [("user", raw.user.is_some()), ("password", raw.password.as_ref().is_some())];
         let by_token = [
@@ -200,7 +200,7 @@ impl Checker<'_> {
             ("client_id", raw.client_id.is_some()),
             ("client_secret", raw.client_secret.is_some()),
         ];
-        let beside_token = [("scope", raw.scope.is_some()), ("tls", raw.tls.is_some())];
+        let beside_token = [("scope", raw.scope.is_some()), ("ca", raw.ca.is_some())];
         let is_token = mechanism == Mechanism::OAuthBearer;
         let (needed, foreign): (&[_], Vec<_>) = if is_token {
             (&by_token, by_password.to_vec())
@@ -231,7 +231,7 @@ impl Checker<'_> {
                 client_id: client_id?,
                 client_secret: client_secret?,
                 scope,
-                tls,
+                ca,
             },
         })
     }
