@@ -1,6 +1,7 @@
 //! Waiting for a log that may not be there yet, and telling why.
 
 use super::{Teller, news};
+use crate::output::faint;
 use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
@@ -26,6 +27,7 @@ pub(super) async fn open<S>(
 where
     S: Future<Output = io::Result<&'static str>>,
 {
+    teller.tell(&faint(&format!("opening the log: {}", file.log)));
     let supervisor = options.host.supervisor.clone();
     let board = supervisor.board();
     let mut changes = board.watch();
