@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tributary_engine::{Engine, Options, Roles};
+use tributary_engine::{Engine, Host, Options, Roles};
 use tributary_group::file::GroupFile;
 use tributary_group::opened::Opened;
 use tributary_group::progress::{Progress, progress};
@@ -32,7 +32,7 @@ impl Process {
         let options = Options {
             create_members: true,
             enable_wal: true,
-            clock: Arc::clone(clock),
+            host: Host::new(Arc::clone(clock)),
             ..Options::default()
         };
         let engine = runtime.block_on(Engine::open(file, options))?;

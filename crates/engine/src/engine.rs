@@ -1,41 +1,34 @@
 //! A process of a group: what it has open, and its workers.
 
-use crate::EngineError;
-use crate::members::{Provisioned, connector, inspect_all, provision_all};
+use crate::log::{OpenLog, limits};
+use crate::members::{Provisioned, connector, provision_all};
 use crate::workers::{self, Roles};
+use crate::{EngineError, Host, tables};
 use std::sync::Arc;
-use tributary_group::file::{GroupFile, LogSettings};
-use tributary_group::spec::{GroupFinding, GroupSpec, derive, read_spec, write_spec};
-use tributary_member::{Connector, Severity};
-use tributary_runtime::supervisor::Settings as SupervisorSettings;
-use tributary_runtime::{Metrics, SharedClock, Supervisor, SystemClock};
+use tributary_group::file::GroupFile;
+use tributary_group::spec::{GroupFinding, GroupSpec};
+use tributary_member::Connector;
+use tributary_runtime::{Metrics, SharedClock, Supervisor};
 use tributary_stream::embedded::{Access, EmbeddedLog};
-use tributary_stream::{Channels, Log, TopicLimits, Topics};
-
-/// Prefix of all topic names.
-pub const TOPIC_PREFIX: &str = "tributary";
+use tributary_stream::{Channels, Error as LogError, Log};
 
 /// How a group is opened.
 #[derive(Clone)]
 pub struct Options {
-    /// Whether this process is the one that writes.
+    /// Whether this process works for the group, or only reads. With Kafka several may work.
     pub access: Access,
     /// Creates members' files that are not there.
     pub create_members: bool,
     /// Switches members' files to WAL mode.
     pub enable_wal: bool,
-    /// The clock of all workers.
-    pub clock: SharedClock,
+    /// Where the workers will run.
+    pub host: Host,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            access: Access::Exclusive,
-            create_members: false,
-            enable_wal: false,
-            clock: SystemClock::shared(),
-        }
+        let host = Host::default();
+        Self { access: Access::Exclusive, create_members: false, enable_wal: false, host }
     }
 }
 
@@ -43,8 +36,10 @@ impl Default for Options {
 pub struct Engine {
     /// The group file.
     pub file: Arc<GroupFile>,
-    /// The log, also by its own type for its upkeep.
-    pub log: Arc<EmbeddedLog>,
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// The embedded log, for its upkeep; `None` with another one.
+    pub(crate) embedded: Option<Arc<EmbeddedLog>>,
     /// The group's tables.
     pub spec: Arc<GroupSpec>,
     /// Its topics.
@@ -56,9 +51,12 @@ pub struct Engine {
     /// The clock of all workers.
     pub clock: SharedClock,
     /// The workers.
-    pub supervisor: Supervisor,
+    pub supervisor: Arc<Supervisor>,
     /// What was found while the spec was made: warnings only.
     pub findings: Vec<GroupFinding>,
+    /// Whether the log did not know the group's tables as they are now, so that processes which run already have to
+    /// be started again to see them.
+    pub tables_changed: bool,
 }
 
 impl Engine {
@@ -68,54 +66,44 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Findings`] when a table cannot be synchronised as the group file and the members stand.
     pub async fn open(file: GroupFile, options: Options) -> Result<Self, EngineError> {
-        let LogSettings::Embedded { path } = &file.log;
         let writes = options.access == Access::Exclusive;
         if writes {
             let source_of = |source| EngineError::DataDir { path: file.data_dir.clone(), source };
             std::fs::create_dir_all(&file.data_dir).map_err(source_of)?;
         }
-        let clock = Arc::clone(&options.clock);
-        let milliseconds = Arc::new(move || clock.now_ticks() / 10_000);
-        let log = Arc::new(EmbeddedLog::open_with_clock(path, options.access, milliseconds)?);
+        let host = options.host;
+        let opened = match OpenLog::open(&file, options.access, &host.clock).await {
+            Err(LogError::UnknownTopic { .. }) if !writes => return Err(EngineError::NotProvisioned),
+            opened => opened?,
+        };
+        let log = opened.shared();
         let connectors: Vec<_> = file
             .members
             .iter()
             .map(|member| connector(&file, member, options.create_members, options.enable_wal))
             .collect();
-        let topics = Topics::new(TOPIC_PREFIX, file.group.as_str());
-        let known = read_spec(log.as_ref(), &topics.control()).await?;
-        let (spec, findings) = if writes {
-            make_spec(&file, &connectors, known).await?
+        let tables = if writes {
+            let tables = tables::make(&file, log.as_ref(), limits(&file), &connectors).await?;
+            check_log(log.as_ref(), &tables.channels, &connectors).await?;
+            tables
         } else {
-            (known.ok_or(EngineError::NotProvisioned)?, Vec::new())
+            tables::known(&file, log.as_ref(), limits(&file)).await?
         };
-        let limits = TopicLimits { delete_retention: file.tombstone_retention, ..TopicLimits::default() };
-        let tables: Vec<_> =
-            spec.tables.iter().map(|table| (Arc::clone(&table.schema), table.partitions)).collect();
-        let (control, writer) = (topics.control(), topics.control_writer());
-        let channels = if writes {
-            let channels = Channels::open(log.as_ref(), topics, file.group.as_str(), limits, &tables).await?;
-            let mut producer = log.producer(&writer).await?;
-            write_spec(log.as_ref(), producer.as_mut(), &control, &spec).await?;
-            channels
-        } else {
-            Channels::for_reading(topics, file.group.as_str(), limits, &tables)?
-        };
-        if writes {
-            check_log(log.as_ref(), &channels, &connectors).await?;
-        }
-        let settings =
-            SupervisorSettings { clock: Arc::clone(&options.clock), ..SupervisorSettings::default() };
         Ok(Self {
             file: Arc::new(file),
             log,
-            spec: Arc::new(spec),
-            channels: Arc::new(channels),
+            embedded: match opened {
+                OpenLog::Embedded(log) => Some(log),
+                OpenLog::Kafka(_) => None,
+            },
+            spec: Arc::new(tables.spec),
+            channels: Arc::new(tables.channels),
             connectors,
-            metrics: Metrics::new("tributary"),
-            clock: options.clock,
-            supervisor: Supervisor::new(settings),
-            findings,
+            metrics: host.metrics,
+            clock: host.clock,
+            supervisor: host.supervisor,
+            findings: tables.findings,
+            tables_changed: tables.changed,
         })
     }
 
@@ -167,30 +155,4 @@ async fn check_log(
         }
     }
     Ok(())
-}
-
-/// The spec, with tables added that the group file has and the log does not know.
-async fn make_spec(
-    file: &GroupFile,
-    connectors: &[Arc<dyn Connector>],
-    known: Option<GroupSpec>,
-) -> Result<(GroupSpec, Vec<GroupFinding>), EngineError> {
-    let all_known =
-        known.as_ref().is_some_and(|spec| file.tables.iter().all(|table| spec.table(&table.name).is_some()));
-    let mut reached = Vec::new();
-    let mut findings = Vec::new();
-    if !all_known {
-        for (member, inspection) in inspect_all(connectors).await {
-            match inspection {
-                Ok(inspection) => reached.push((member, inspection)),
-                Err(error) => findings.push(GroupFinding::unreachable(&member, &error)),
-            }
-        }
-    }
-    let (spec, mut derived) = derive(file, &reached, known.as_ref());
-    findings.append(&mut derived);
-    if findings.iter().any(|found| found.finding.severity == Severity::Error) {
-        return Err(EngineError::Findings { findings });
-    }
-    Ok((spec, findings))
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use tributary_group::spec::{GroupFinding, SpecStoreError};
 use tributary_runtime::metrics::MetricsError;
 use tributary_runtime::supervisor::SupervisorError;
+use tributary_stream::Disposition;
 
 /// Failures of the wiring.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +72,7 @@ impl EngineError {
         match self {
             Self::DataDir { .. } => "ENG-001",
             Self::Log(source) => source.code(),
+            Self::Spec(SpecStoreError::Log(source)) => source.code(),
             Self::Spec(_) => "ENG-002",
             Self::Findings { .. } => "ENG-003",
             Self::NotProvisioned => "ENG-004",
@@ -78,6 +80,23 @@ impl EngineError {
             Self::Supervisor(_) => "ENG-006",
             Self::Manual => "ENG-007",
             Self::LogWentBack { .. } => "ENG-008",
+        }
+    }
+}
+
+impl EngineError {
+    /// What a process does about it: only the log's failures pass by themselves.
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            Self::Log(source) | Self::Spec(SpecStoreError::Log(source)) => source.disposition(),
+            Self::DataDir { .. }
+            | Self::Spec(_)
+            | Self::Findings { .. }
+            | Self::NotProvisioned
+            | Self::Manual
+            | Self::LogWentBack { .. }
+            | Self::Metrics(_)
+            | Self::Supervisor(_) => Disposition::Stop,
         }
     }
 }

@@ -5,10 +5,17 @@
 
 mod engine;
 mod error;
+mod host;
+mod log;
 mod members;
+mod opening;
+mod tables;
 mod workers;
 
-pub use engine::{Engine, Options, TOPIC_PREFIX};
+pub use engine::{Engine, Options};
 pub use error::EngineError;
+pub use host::Host;
+pub use log::OpenLog;
 pub use members::{Provisioned, connector, inspect_all, provision_all};
+pub use opening::{OPENING, open_patiently};
 pub use workers::Roles;

@@ -14,7 +14,6 @@ use tributary_member::{Connector, Disposition, TableBinding};
 use tributary_model::MemberId;
 use tributary_resolver::{Resolver, ResolverMetrics};
 use tributary_runtime::{Failure, Heartbeat, Stop};
-use tributary_stream::Log;
 use tributary_stream::embedded::EmbeddedLog;
 
 /// How long changes stay in the log after they were resolved (pipeline: days, so that a mistake can be looked at).
@@ -66,11 +65,14 @@ pub(crate) fn start(engine: &Engine, roles: &Roles) -> Result<(), EngineError> {
             start_apply(engine, connector)?;
         }
     }
-    let log = Arc::clone(&engine.log);
-    engine.supervisor.spawn("log upkeep", move |stop, heartbeat| {
-        let log = Arc::clone(&log);
-        Box::pin(async move { upkeep(&log, stop, heartbeat).await })
-    })?;
+    // Kafka tidies its topics itself.
+    if let Some(log) = &engine.embedded {
+        let log = Arc::clone(log);
+        engine.supervisor.spawn("log upkeep", move |stop, heartbeat| {
+            let log = Arc::clone(&log);
+            Box::pin(async move { upkeep(&log, stop, heartbeat).await })
+        })?;
+    }
     Ok(())
 }
 
@@ -80,7 +82,7 @@ fn table_names(engine: &Engine) -> Vec<&str> {
 
 fn start_resolver(engine: &Engine) -> Result<(), EngineError> {
     let resolver = Arc::new(Resolver {
-        log: Arc::clone(&engine.log) as Arc<dyn Log>,
+        log: Arc::clone(&engine.log),
         channels: Arc::clone(&engine.channels),
         tables: table_rules(&engine.file, &engine.spec).into(),
         clock: Arc::clone(&engine.clock),
@@ -101,7 +103,7 @@ fn start_resolver(engine: &Engine) -> Result<(), EngineError> {
 }
 
 fn start_capture(engine: &Engine, connector: &Arc<dyn Connector>, paced: bool) -> Result<(), EngineError> {
-    let log = Arc::clone(&engine.log) as Arc<dyn Log>;
+    let log = Arc::clone(&engine.log);
     let metrics =
         Arc::new(CaptureMetrics::new(&engine.metrics, connector.id().as_str(), &table_names(engine))?);
     let settings = tributary_capture::Settings {
@@ -130,7 +132,7 @@ fn start_capture(engine: &Engine, connector: &Arc<dyn Connector>, paced: bool) -
 }
 
 fn start_apply(engine: &Engine, connector: &Arc<dyn Connector>) -> Result<(), EngineError> {
-    let log = Arc::clone(&engine.log) as Arc<dyn Log>;
+    let log = Arc::clone(&engine.log);
     let metrics = Arc::new(ApplyMetrics::new(&engine.metrics, connector.id().as_str())?);
     let longest_lock = engine.file.member(connector.id()).map(|member| member.apply.longest_lock);
     let mut settings = tributary_apply::Settings::default();

@@ -4,6 +4,8 @@
 //! from all of them, and the binding of each member's tables to those. This module brings them together, adds what
 //! only shows in view of the group, and puts them in order. Pure: looking at the members is the caller's.
 
+mod log;
+
 use crate::file::GroupFile;
 use crate::spec::{Bound, GroupFinding, GroupSpec, bind, derive};
 use serde::Serialize;
@@ -99,13 +101,16 @@ impl From<&GroupFinding> for FindingView {
     }
 }
 
-/// Holds all members against the group file; `known` is the spec that the log has, if there is one.
+/// Holds all members against the group file. `known` is the spec that the log has, if there is one, and `of_log` what
+/// was found when the log was asked for it.
 pub fn check(
     file: &GroupFile,
     inspected: Vec<(MemberId, Result<Inspection, Error>)>,
     known: Option<&GroupSpec>,
+    of_log: Vec<GroupFinding>,
 ) -> CheckReport {
-    let mut findings = Vec::new();
+    let mut findings = of_log;
+    findings.extend(log::of_file(file));
     let mut reached = Vec::new();
     for (member, inspection) in inspected {
         match inspection {

@@ -4,6 +4,7 @@ pub mod check;
 pub mod conflicts;
 pub mod exceptions;
 pub mod file;
+pub mod live;
 pub mod opened;
 pub mod progress;
 pub mod spec;

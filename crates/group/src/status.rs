@@ -4,7 +4,8 @@
 //! one, or not at all. What workers do is only known to their process; [`WorkerView`] is what that one tells.
 
 use crate::conflicts::read_ledger;
-use crate::file::{Direction, LogSettings, MemberUrl};
+use crate::file::{Direction, MemberUrl};
+use crate::live::{LiveWorkers, live_workers};
 use crate::opened::{ActionError, Opened};
 use crate::progress::{MemberProgress, Progress, ProgressError, TableProgress, progress};
 use crate::view::time_text;
@@ -116,7 +117,7 @@ pub struct Status {
     pub group: String,
     /// When this was read.
     pub at: String,
-    /// The log's file.
+    /// The log: its file, or `kafka` and brokers.
     pub log: String,
     /// The log's identity.
     pub log_id: String,
@@ -134,6 +135,8 @@ pub struct Status {
     pub members: Vec<MemberStatus>,
     /// What is in the way, in sentences.
     pub notes: Vec<String>,
+    /// Who works for the group, on all machines; none where one process has the log to itself.
+    pub live: Option<Vec<LiveWorkers>>,
     /// The running process, where it could be asked.
     pub process: Option<ProcessView>,
 }
@@ -149,12 +152,19 @@ pub async fn read_status(
 ) -> Result<Status, StatusError> {
     let read = progress(group.file, group.spec, group.channels, group.log, group.connectors).await?;
     let ledger = read_ledger(group).await?;
+    let live = live_workers(group).await.map_err(ActionError::from)?;
     let mut ahead = Vec::with_capacity(group.connectors.len());
     for connector in group.connectors {
         ahead.push(clock_ahead_ms(group, connector.as_ref()).await);
     }
     let counts = (ledger.records.len() as u64, ledger.open() as u64);
-    Ok(assemble(group, read, &ahead, counts, now, process))
+    let mut status = assemble(group, read, &ahead, counts, now, process);
+    if live.as_ref().is_some_and(|live| live.iter().any(|kind| kind.role == "resolver" && kind.workers == 0))
+    {
+        status.notes.push("no resolver runs: changes wait until one does (`tributary run`)".to_owned());
+    }
+    status.live = live;
+    Ok(status)
 }
 
 /// Half a round trip is the error; on one machine that is nothing.
@@ -174,7 +184,6 @@ fn assemble(
     now: Ticks,
     process: Option<ProcessView>,
 ) -> Status {
-    let LogSettings::Embedded { path } = &group.file.log;
     let mut notes = read.blockers();
     let limit = i64::try_from(group.file.clock_skew_warning.as_millis()).unwrap_or(i64::MAX);
     for (member, ahead) in read.members.iter().zip(ahead) {
@@ -196,7 +205,7 @@ fn assemble(
     Status {
         group: group.file.group.as_str().to_owned(),
         at: time_text(now),
-        log: path.display().to_string(),
+        log: group.file.log.to_string(),
         log_id: group.log.id().0.to_string(),
         in_step,
         unresolved,
@@ -205,6 +214,7 @@ fn assemble(
         out_of_sync: members.iter().map(MemberStatus::out_of_sync).sum(),
         members,
         notes,
+        live: None,
         process,
     }
 }

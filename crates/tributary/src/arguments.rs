@@ -13,7 +13,7 @@ const EXIT_CODES: &str = "Exit codes:
   1   the command failed, or found differences, errors or something in the way
   2   the command line is wrong
   64  the group file cannot be used, or does not fit its members
-  69  the log or a member cannot be used: missing, in use, read-only, damaged, too new
+  69  the log or a member cannot be used: out of reach, missing, in use, read-only, damaged, too new
 
 Environment:
   TRIBUTARY_GROUP_FILE  the group file, where --group-file is not given

@@ -194,8 +194,20 @@ fn exit_of_log(error: &tributary_stream::Error) -> u8 {
         | Error::Busy { .. }
         | Error::ReadOnly { .. }
         | Error::Storage { .. }
-        | Error::File { .. } => UNAVAILABLE,
-        Error::TopicMismatch { .. } | Error::InvalidTopic { .. } | Error::NoSchema { .. } => CONFIGURATION,
+        | Error::File { .. }
+        | Error::Unavailable { .. }
+        | Error::Credentials { .. }
+        | Error::Tls { .. }
+        | Error::Denied { .. }
+        | Error::Registry { .. }
+        | Error::OtherCluster { .. }
+        | Error::Identity { .. }
+        | Error::Kafka { .. } => UNAVAILABLE,
+        Error::TopicMismatch { .. }
+        | Error::InvalidTopic { .. }
+        | Error::NoSchema { .. }
+        | Error::ClientSettings { .. }
+        | Error::Incompatible { .. } => CONFIGURATION,
         _ => FAILED,
     }
 }

@@ -3,13 +3,14 @@
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
-use tributary_engine::{Engine, Options, connector};
-use tributary_group::Opened;
-use tributary_group::file::{GroupFile, LogSettings};
+use tributary_engine::{Engine, EngineError, OpenLog, Options, connector};
+use tributary_group::file::{GroupFile, Member};
 use tributary_group::spec::{GroupSpec, read_spec};
+use tributary_group::{ActionError, Opened};
 use tributary_member::Connector;
-use tributary_stream::Topics;
-use tributary_stream::embedded::{Access, EmbeddedLog};
+use tributary_runtime::SystemClock;
+use tributary_stream::Error as LogError;
+use tributary_stream::embedded::Access;
 
 /// Reads the group file.
 pub(crate) fn load(path: &Path) -> anyhow::Result<GroupFile> {
@@ -33,21 +34,31 @@ pub(crate) fn opened(engine: &Engine) -> Opened<'_> {
     }
 }
 
+/// The members of these ids; all when none is given.
+pub(crate) fn members<'a>(file: &'a GroupFile, ids: &[String]) -> Result<Vec<&'a Member>, ActionError> {
+    for id in ids {
+        if !file.members.iter().any(|member| member.id.as_str() == id) {
+            let known: Vec<_> = file.members.iter().map(|member| member.id.as_str()).collect();
+            return Err(ActionError::UnknownMember { member: id.clone(), known: known.join(", ") });
+        }
+    }
+    let takes = |member: &&Member| ids.is_empty() || ids.iter().any(|id| id == member.id.as_str());
+    Ok(file.members.iter().filter(takes).collect())
+}
+
 /// What opens the members, without creating or changing their files.
 pub(crate) fn connectors(file: &GroupFile) -> Vec<Arc<dyn Connector>> {
     file.members.iter().map(|member| connector(file, member, false, false)).collect()
 }
 
 /// The tables that the log knows; none when there is no log yet.
-pub(crate) async fn known_spec(file: &GroupFile) -> anyhow::Result<Option<GroupSpec>> {
-    let LogSettings::Embedded { path } = &file.log;
-    let log = match EmbeddedLog::open(path, Access::ReadOnly) {
-        Ok(log) => log,
-        Err(tributary_stream::Error::Missing { .. }) => return Ok(None),
-        Err(error) => return Err(error.into()),
+pub(crate) async fn known_spec(file: &GroupFile) -> Result<Option<GroupSpec>, EngineError> {
+    let log = match OpenLog::open(file, Access::ReadOnly, &SystemClock::shared()).await {
+        Ok(log) => log.shared(),
+        Err(LogError::Missing { .. } | LogError::UnknownTopic { .. }) => return Ok(None),
+        Err(error) => return Err(EngineError::from(error)),
     };
-    let topics = Topics::new(tributary_engine::TOPIC_PREFIX, file.group.as_str());
-    Ok(read_spec(&log, &topics.control()).await?)
+    Ok(read_spec(log.as_ref(), &file.topics().control()).await?)
 }
 
 /// Runs a command's work to its end.

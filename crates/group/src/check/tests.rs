@@ -76,6 +76,7 @@ fn equal_members_have_no_findings() {
         &file(),
         vec![(id("hq"), with(vec![customer()], vec![])), (id("shop"), with(vec![customer()], vec![]))],
         None,
+        Vec::new(),
     );
     assert_eq!(messages(&report), Vec::<String>::new());
     assert_eq!((report.errors(), report.warnings()), (0, 0));
@@ -92,8 +93,12 @@ fn errors_come_first_and_a_member_that_is_away_is_one() {
         finding(Severity::Warning, Some("Customer"), "odd collation"),
         finding(Severity::Error, Some("Unrelated"), "no key, but it takes no part"),
     ];
-    let report =
-        check(&file(), vec![(id("shop"), Err(missing)), (id("hq"), with(vec![customer()], notes))], None);
+    let report = check(
+        &file(),
+        vec![(id("shop"), Err(missing)), (id("hq"), with(vec![customer()], notes))],
+        None,
+        Vec::new(),
+    );
     let said = messages(&report);
     assert_eq!(report.errors(), 2, "{said:?}");
     assert_eq!(said[0], "error hq not in WAL mode");
@@ -108,13 +113,13 @@ fn errors_come_first_and_a_member_that_is_away_is_one() {
 #[test]
 fn a_table_without_a_key_and_one_that_nobody_has_are_errors() {
     let keyless = table("Customer", &[], vec![column("Id", Some(LogicalType::Long))]);
-    let report = check(&file(), vec![(id("hq"), with(vec![keyless], vec![]))], None);
+    let report = check(&file(), vec![(id("hq"), with(vec![keyless], vec![]))], None, Vec::new());
     assert!(
         messages(&report).iter().any(|line| line.contains("has no primary key")),
         "{:?}",
         messages(&report)
     );
-    let report = check(&file(), vec![(id("hq"), with(vec![], vec![]))], None);
+    let report = check(&file(), vec![(id("hq"), with(vec![], vec![]))], None, Vec::new());
     assert!(
         messages(&report)
             .iter()
@@ -137,7 +142,7 @@ fn unguarded_triggers_are_warned_of_once() {
         trigger("said", "CREATE TRIGGER said AFTER INSERT ON Customer BEGIN SELECT 1; END"),
     ];
     let said = finding(Severity::Warning, Some("Customer"), "the adapter speaks of said itself");
-    let report = check(&file(), vec![(id("hq"), with(vec![triggered], vec![said]))], None);
+    let report = check(&file(), vec![(id("hq"), with(vec![triggered], vec![said]))], None, Vec::new());
     let about = |name: &str| report.findings.iter().filter(|found| found.message.contains(name)).count();
     assert_eq!((about("audit"), about("quiet"), about("said")), (1, 0, 1));
     assert!(report.findings.iter().any(|found| found.remedy.contains(TRIGGER_GUARD)));
@@ -154,6 +159,61 @@ fn columns_that_take_no_part_are_left_out_and_those_that_do_are_told_once() {
         ..finding(Severity::Warning, Some("Customer"), message)
     };
     let said = vec![about("Blob", "excluded"), about("Age", "synchronised")];
-    let report = check(&file, vec![(id("hq"), with(vec![found], said))], None);
+    let report = check(&file, vec![(id("hq"), with(vec![found], said))], None, Vec::new());
     assert_eq!(messages(&report), ["warning hq synchronised"]);
+}
+
+/// A group over Kafka, with `more` beside brokers `broker` and a registry.
+fn over_kafka(broker: &str, more: &str) -> GroupFile {
+    let kafka =
+        format!("{{ kafka: {{ brokers: ['{broker}'], registry: 'http://r.example.org:8081'{more} }} }}");
+    let text = FILE.replace("{ embedded: log.db }", &kafka);
+    GroupFile::parse(&text, Path::new("/group/tributary.yaml"), &|_| None).unwrap()
+}
+
+fn warned(file: &GroupFile) -> Vec<String> {
+    let report = check(file, Vec::new(), Some(&GroupSpec::default()), Vec::new());
+    let said =
+        report.findings.into_iter().filter(|found| found.severity == "warning" && found.member.is_none());
+    said.map(|found| found.message).collect()
+}
+
+#[test]
+fn secrets_in_clear_are_warned_of_unless_they_stay_on_this_machine() {
+    let plain = ", sasl: { mechanism: plain, user: u, password: p }";
+    for here in ["localhost:9092", "127.0.0.1:9092", "127.1.2.3:9092", "[::1]:9092"] {
+        assert_eq!(warned(&over_kafka(here, plain)), Vec::<String>::new(), "{here}");
+    }
+    for away in ["kafka:9092", "10.0.0.1:9092", "[fe80::1]:9092", "localhost.example.org:9092"] {
+        assert_eq!(
+            warned(&over_kafka(away, plain)),
+            ["the password for Kafka goes over the network in clear"]
+        );
+    }
+    assert!(warned(&over_kafka("kafka:9092", &format!("{plain}, tls: true"))).is_empty());
+    let scram = ", sasl: { mechanism: scram-sha-256, user: u, password: p }";
+    assert!(warned(&over_kafka("kafka:9092", scram)).is_empty(), "the password does not travel");
+    let token = ", tls: {}, sasl: { mechanism: oauthbearer, token_url: 'http://id.example.org/t', client_id: c, \
+                 client_secret: s }";
+    assert_eq!(
+        warned(&over_kafka("kafka:9092", token)),
+        ["the client's secret for tokens goes over the network in clear"]
+    );
+    let registry = ", registry_auth: { user: u, password: p }";
+    assert_eq!(
+        warned(&over_kafka("localhost:9092", registry)),
+        ["the password for the schema registry goes over the network in clear"]
+    );
+    assert_eq!(warned(&over_kafka("kafka:9092", ", replication: 1")).len(), 1);
+}
+
+#[test]
+fn a_log_that_cannot_be_asked_is_an_error_beside_what_else_is_found() {
+    let error = tributary_stream::Error::Missing { path: PathBuf::from("x") };
+    let found = GroupFinding::log_unreachable(&error, error.code());
+    let report = check(&file(), vec![(id("hq"), with(vec![], vec![]))], None, vec![found]);
+    assert!(
+        report.findings.iter().any(|found| found.severity == "error" && found.message.contains("(LOG-013)"))
+    );
+    assert_eq!(report.members[0].member, "hq");
 }

@@ -6,6 +6,16 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 use tributary_model::Policy;
 use tributary_settle::DeleteVsUpdate;
+use tributary_stream::kafka::Compression;
+
+/// How a program proves to Kafka's brokers who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::file) enum Mechanism {
+    Plain,
+    ScramSha256,
+    ScramSha512,
+    OAuthBearer,
+}
 
 /// A type with a few values that have a word each.
 pub trait Choice: Copy + Sized + 'static {
@@ -51,6 +61,20 @@ impl Choice for DeleteVsUpdate {
         ("by_policy", Self::ByPolicy),
         ("update_wins", Self::UpdateWins),
         ("delete_wins", Self::DeleteWins),
+    ];
+}
+
+impl Choice for Compression {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("lz4", Self::Lz4), ("zstd", Self::Zstd), ("none", Self::None)];
+}
+
+impl Choice for Mechanism {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("plain", Self::Plain),
+        ("scram-sha-256", Self::ScramSha256),
+        ("scram-sha-512", Self::ScramSha512),
+        ("oauthbearer", Self::OAuthBearer),
     ];
 }
 

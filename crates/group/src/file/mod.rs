@@ -25,8 +25,8 @@ pub use choice::Choice;
 pub use problem::{GroupFileError, Position, Problem, ProblemKind};
 pub use schema::json_schema;
 pub use settings::{
-    ApplySettings, BlockedDelete, ColumnChoice, Direction, GroupFile, GroupName, LogSettings, Member,
-    MemberUrl, OnLoss, Schedule, Table,
+    ApplySettings, BlockedDelete, ColumnChoice, DEFAULT_PREFIX, Direction, GroupFile, GroupName, Kafka,
+    LogSettings, Member, MemberUrl, OnLoss, Schedule, Table,
 };
 
 use std::fs::File;

@@ -4,6 +4,10 @@
 //! place, so that variables may stand anywhere and every check can name the line. Nothing here can be
 //! printed, since an address may hold a password.
 
+mod kafka;
+
+pub(super) use kafka::{OneOrMany, RawKafka, RawRegistryAuth, RawSasl, RawTls, TlsChoice};
+
 use super::choice::OneOf;
 use super::problem::Position;
 use super::secret::Hidden;
@@ -74,24 +78,8 @@ pub(super) struct RawGroupFile {
 pub(super) struct RawLog {
     /// The file of the embedded log, for a group whose workers all run on one machine. Relative to this file.
     pub(super) embedded: Option<Text>,
-    /// An Apache Kafka cluster. Not in this build yet.
+    /// An Apache Kafka cluster with a schema registry, for a group whose workers run on several machines.
     pub(super) kafka: Option<At<RawKafka>>,
-}
-
-/// An Apache Kafka cluster. Not in this build yet.
-#[derive(serde::Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub(super) struct RawKafka {
-    /// Addresses of some of its brokers, as `host:port`.
-    #[serde(rename = "brokers")]
-    pub(super) _brokers: Option<Vec<Text>>,
-    /// Address of the schema registry.
-    #[serde(rename = "registry")]
-    pub(super) _registry: Option<Text>,
-    /// What topic names begin with. Default: `tributary`.
-    #[serde(rename = "prefix")]
-    pub(super) _prefix: Option<Text>,
 }
 
 /// One database.

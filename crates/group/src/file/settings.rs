@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tributary_model::{MemberId, Policy, TableName};
 use tributary_settle::DeleteVsUpdate;
+use tributary_stream::kafka::{Compression, KafkaSettings, RegistrySettings, Sasl, TlsSettings};
+use tributary_stream::{TopicSettings, Topics};
 
 /// A group's name: `[a-z][a-z0-9-]{0,30}`, since it becomes part of topics and files.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +74,12 @@ impl GroupFile {
         self.members.iter().find(|member| member.id == *id)
     }
 
+    /// The names of the group's topics, consumer groups and transactional ids.
+    #[must_use]
+    pub fn topics(&self) -> Topics {
+        Topics::new(self.log.prefix(), self.group.as_str())
+    }
+
     /// The table that the group calls so.
     #[must_use]
     pub fn table(&self, name: &TableName) -> Option<&Table> {
@@ -80,13 +88,84 @@ impl GroupFile {
 }
 
 /// The log of a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum LogSettings {
     /// One SQLite file, for a single machine.
     Embedded {
         /// The file.
         path: PathBuf,
     },
+    /// Apache Kafka with a schema registry, for several machines.
+    Kafka(Box<Kafka>),
+}
+
+impl LogSettings {
+    /// What the names of the group's topics begin with.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        match self {
+            Self::Embedded { .. } => DEFAULT_PREFIX,
+            Self::Kafka(kafka) => &kafka.prefix,
+        }
+    }
+}
+
+impl fmt::Display for LogSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded { path } => path.display().fmt(f),
+            Self::Kafka(kafka) => write!(f, "kafka {}", kafka.brokers.join(",")),
+        }
+    }
+}
+
+/// What the names of a group's topics begin with, unless the group file says otherwise.
+pub const DEFAULT_PREFIX: &str = "tributary";
+
+/// How a Kafka cluster and its schema registry are reached.
+#[derive(Debug, Clone)]
+pub struct Kafka {
+    /// Addresses of some brokers, as `host:port`.
+    pub brokers: Vec<String>,
+    /// The schema registry.
+    pub registry: RegistrySettings,
+    /// What names of topics, groups and transactional ids begin with. Default: `tributary`.
+    pub prefix: String,
+    /// What this program calls itself. Default: prefix and group.
+    pub client_id: String,
+    /// Compression of what is produced. Default: LZ4.
+    pub compression: Compression,
+    /// Replicas of created topics; `None` for the brokers' default.
+    pub replication: Option<u16>,
+    /// TLS to the brokers; `None` for plain text.
+    pub tls: Option<TlsSettings>,
+    /// How this program proves who it is.
+    pub sasl: Option<Sasl>,
+    /// Further properties of the client library.
+    pub properties: BTreeMap<String, String>,
+    /// How long a call waits. Default: 15 s.
+    pub timeout: Duration,
+}
+
+impl Kafka {
+    /// What a connection needs: `control` is the topic that carries the log's identity, `writes` tells whether topics
+    /// and schemas may be created.
+    #[must_use]
+    pub fn connection(&self, control: TopicSettings, writes: bool) -> KafkaSettings {
+        KafkaSettings {
+            brokers: self.brokers.clone(),
+            registry: self.registry.clone(),
+            tls: self.tls.clone(),
+            sasl: self.sasl.clone(),
+            compression: self.compression,
+            replication: self.replication,
+            client_id: self.client_id.clone(),
+            properties: self.properties.clone(),
+            timeout: self.timeout,
+            control,
+            writes,
+        }
+    }
 }
 
 /// A database of the group.

@@ -73,7 +73,7 @@ fn sqlite_path(rest: &str) -> Result<&str, (&'static str, &'static str)> {
 }
 
 /// Whether `//user:password@host…` or `…?password=…` is there.
-fn holds_password(rest: &str) -> bool {
+pub(super) fn holds_password(rest: &str) -> bool {
     let authority = rest.trim_start_matches('/');
     // A password may hold slashes and more `@`, so everything before the last `@` counts.
     let in_front = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));

@@ -70,6 +70,18 @@ impl GroupFinding {
         Self { member: Some(member.clone()), finding }
     }
 
+    /// That the log could not be asked; `code` is the error's.
+    pub fn log_unreachable(error: &(dyn std::error::Error + 'static), code: &str) -> Self {
+        let finding = Finding {
+            severity: Severity::Error,
+            table: None,
+            column: None,
+            message: format!("{} ({code})", tributary_runtime::Chain(error)),
+            remedy: "what the log knows of the group's tables could not be looked at".to_owned(),
+        };
+        Self { member: None, finding }
+    }
+
     pub(crate) fn of(
         severity: Severity,
         member: Option<&MemberId>,

@@ -32,19 +32,15 @@ pub async fn read_spec(log: &dyn Log, control: &TopicName) -> Result<Option<Grou
     found.map(|(_, value)| serde_json::from_slice(&value).map_err(SpecStoreError::Malformed)).transpose()
 }
 
-/// Writes the spec, unless it is what is there already.
+/// Writes the spec.
 ///
 /// # Errors
-/// When the log fails.
+/// When the log fails; [`tributary_stream::Error::Fenced`] when another process has taken over the writing.
 pub async fn write_spec(
-    log: &dyn Log,
     producer: &mut dyn Producer,
     control: &TopicName,
     spec: &GroupSpec,
 ) -> Result<(), SpecStoreError> {
-    if read_spec(log, control).await?.as_ref() == Some(spec) {
-        return Ok(());
-    }
     let value = serde_json::to_vec(spec).map_err(SpecStoreError::Malformed)?;
     producer.begin().await?;
     producer.send(vec![single(control.clone(), KEY.to_vec(), Some(value))]).await?;

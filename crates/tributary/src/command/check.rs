@@ -7,6 +7,7 @@ use crate::output::{self, Format, bad, faint, good, odd};
 use clap::Args;
 use tributary_engine::inspect_all;
 use tributary_group::check::{CheckReport, FindingView, check};
+use tributary_group::spec::GroupFinding;
 
 /// What `check` takes.
 #[derive(Debug, Args)]
@@ -15,8 +16,11 @@ pub(crate) struct Arguments {}
 pub(crate) fn run(context: &Context, _: &Arguments) -> anyhow::Result<Exit> {
     let file = load(&context.group_file)?;
     let report = block_on(async {
-        let known = known_spec(&file).await?;
-        Ok(check(&file, inspect_all(&connectors(&file)).await, known.as_ref()))
+        let (known, of_log) = match known_spec(&file).await {
+            Ok(known) => (known, Vec::new()),
+            Err(error) => (None, vec![GroupFinding::log_unreachable(&error, error.code())]),
+        };
+        Ok(check(&file, inspect_all(&connectors(&file)).await, known.as_ref(), of_log))
     })?;
     match context.output {
         Format::Json => output::json(&report)?,

@@ -3,11 +3,10 @@
 use super::Context;
 use super::provision::{MemberView, show};
 use crate::failure::Exit;
-use crate::group::{block_on, load};
+use crate::group::{block_on, load, members};
 use crate::output::note;
 use clap::Args;
-use tributary_group::ActionError;
-use tributary_group::file::{GroupFile, Member, MemberUrl};
+use tributary_group::file::{GroupFile, LogSettings, Member, MemberUrl};
 use tributary_member::sqlite::SqliteConnector;
 use tributary_member::{Connector, Error, Statement};
 
@@ -27,8 +26,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Exit> {
     let file = load(&context.group_file)?;
-    let wanted = wanted(&file, &arguments.member)?;
-    let members = block_on(async {
+    let wanted = members(&file, &arguments.member)?;
+    let done = block_on(async {
         let mut members = Vec::with_capacity(wanted.len());
         for member in wanted {
             let done = deprovision(&file, member, arguments).await;
@@ -36,25 +35,20 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Ex
         }
         Ok(members)
     })?;
-    let removed = !arguments.dry_run && members.iter().any(|member| !member.statements_are_empty());
-    let exit = show(context, arguments.dry_run, &[], &members, "deprovisioned")?;
+    let removed = !arguments.dry_run && done.iter().any(|member| !member.statements_are_empty());
+    let exit = show(context, arguments.dry_run, &[], &done, "deprovisioned")?;
     if removed {
-        note(
-            "the log still knows these members' positions: to begin anew, move the log away and provision again",
-        );
+        let anew = match &file.log {
+            LogSettings::Embedded { .. } => "move the log away".to_owned(),
+            LogSettings::Kafka(kafka) => {
+                format!("delete the topics that begin with {}.{}.", kafka.prefix, file.group)
+            }
+        };
+        note(&format!(
+            "the log still knows these members' positions: to begin anew, {anew} and provision again"
+        ));
     }
     Ok(exit)
-}
-
-fn wanted<'a>(file: &'a GroupFile, ids: &[String]) -> anyhow::Result<Vec<&'a Member>> {
-    for id in ids {
-        if !file.members.iter().any(|member| member.id.as_str() == id) {
-            let known: Vec<_> = file.members.iter().map(|member| member.id.as_str()).collect();
-            return Err(ActionError::UnknownMember { member: id.clone(), known: known.join(", ") }.into());
-        }
-    }
-    let takes = |member: &&Member| ids.is_empty() || ids.iter().any(|id| id == member.id.as_str());
-    Ok(file.members.iter().filter(takes).collect())
 }
 
 async fn deprovision(

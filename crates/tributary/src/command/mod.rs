@@ -32,8 +32,9 @@ pub(crate) struct Context {
     pub(crate) log_format: Format,
 }
 
-/// `run` tells workers' states itself, so what the supervisor logs of them would come twice.
-const QUIET: &str = "warn,tributary_runtime::supervisor=off";
+/// `run` tells workers' states itself, so what the supervisor logs of them would come twice; and why brokers cannot be
+/// reached is part of the errors.
+const QUIET: &str = "warn,tributary_runtime::supervisor=off,librdkafka=off";
 
 /// Does what the command line says.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {

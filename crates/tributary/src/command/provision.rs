@@ -4,12 +4,13 @@ use super::Context;
 use super::check::finding_line;
 use crate::failure::Exit;
 use crate::group::{block_on, connectors, known_spec, load};
-use crate::output::{self, Format, bad, good};
+use crate::output::{self, Format, bad, good, note, odd};
 use clap::Args;
 use serde::Serialize;
 use tributary_engine::{Engine, EngineError, Options, Provisioned, inspect_all, provision_all};
 use tributary_group::check::FindingView;
-use tributary_group::file::GroupFile;
+use tributary_group::file::{GroupFile, LogSettings};
+use tributary_group::live::resolvers;
 use tributary_group::spec::{GroupFinding, derive};
 use tributary_member::{Severity, Statement};
 use tributary_runtime::Chain;
@@ -83,6 +84,12 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Ex
         };
         let engine = Engine::open(file, options).await?;
         let provisioned = engine.provision(false).await;
+        let is_shared = matches!(engine.file.log, LogSettings::Kafka(_));
+        if is_shared && engine.tables_changed && resolvers(&engine.file, engine.log.as_ref()).await? > 0 {
+            note(&odd(
+                "the group's tables have changed: restart what runs for it (`tributary run`), on all machines",
+            ));
+        }
         Ok((engine.findings, provisioned))
     })?;
     let members: Vec<_> = provisioned.iter().map(view).collect();

@@ -1,24 +1,31 @@
 //! `run`: the workers, until somebody asks them to stop.
 //!
 //! Tells in plain lines when a worker begins, waits, halts or goes on, and now and then how much has passed through.
+//! Monitoring is answered from the beginning, also while the log cannot be reached yet.
 
 mod totals;
+mod waiting;
 
 use super::Context;
 use crate::failure::Exit;
-use crate::group::{block_on, load, opened};
+use crate::group::{block_on, load, members};
 use crate::output::{Format, bad, faint, good, note, odd};
 use clap::{Args, ValueEnum};
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use totals::Totals;
-use tributary_engine::{Engine, Options, Roles};
+use tributary_engine::{Engine, Host, OPENING, Options, Roles};
+use tributary_group::file::{GroupFile, LogSettings};
 use tributary_group::status::{ProcessView, WorkerView};
 use tributary_runtime::server::{Served, Server};
 use tributary_runtime::supervisor::{Board, State, WorkerStatus};
 use tributary_runtime::wait_for_signal;
+use waiting::Waited;
 
 /// How often it is told how much has passed through, if anything has.
 const TOTALS_EVERY: Duration = Duration::from_secs(5);
@@ -57,18 +64,43 @@ pub(crate) struct Arguments {
 pub(crate) fn run(context: &Context, arguments: Arguments) -> anyhow::Result<Exit> {
     let file = load(&context.group_file)?;
     let listen = arguments.listen.or(file.metrics);
+    let roles = roles(&file, &arguments)?;
     block_on(async {
-        let engine = Engine::open(file, Options::default()).await?;
-        let roles = roles(&engine, &arguments)?;
+        let options = Options::default();
+        let host = options.host.clone();
         let teller = Teller { is_plain: context.log_format == Format::Text };
+        let mut signal = pin!(wait_for_signal());
+        let _build = host.metrics.build_info(env!("CARGO_PKG_VERSION"), "release")?;
+        let is_open = Arc::new(AtomicBool::new(false));
+        let serve = |file: &GroupFile| match listen {
+            Some(listen) => serve(&host, file, listen, &is_open, &teller),
+            None => Ok(()),
+        };
+        let engine = match file.log {
+            // Is there at once or not at all; and that another process has it is told before that the address of the
+            // same group file is taken.
+            LogSettings::Embedded { .. } => {
+                let engine = Engine::open(file, options).await?;
+                serve(&engine.file)?;
+                engine
+            }
+            LogSettings::Kafka(_) => {
+                serve(&file)?;
+                match waiting::open(file, options, &teller, signal.as_mut()).await? {
+                    Waited::Open(engine) => *engine,
+                    Waited::Asked(name) => {
+                        teller.tell(&format!("stopping: asked to by {name}"));
+                        host.supervisor.stop_all();
+                        return Ok(Exit::Well);
+                    }
+                }
+            }
+        };
         for found in &engine.findings {
             teller.tell(&odd(&format!("{}; {}", found.finding.message, found.finding.remedy)));
         }
-        let _build = engine.metrics.build_info(env!("CARGO_PKG_VERSION"), "release")?;
-        if let Some(listen) = listen {
-            serve(&engine, listen, &teller)?;
-        }
         engine.start(&roles)?;
+        is_open.store(true, Ordering::Release);
         teller.tell(&good(&format!(
             "group {} runs as process {}: {} members, {} tables",
             engine.file.group,
@@ -76,7 +108,7 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> anyhow::Result<Exi
             engine.connectors.len(),
             engine.spec.tables.len()
         )));
-        let why = attend(&engine, &teller).await?;
+        let why = attend(&engine, &teller, signal.as_mut()).await?;
         teller.tell(&format!("stopping: {why}"));
         let late = engine.stop();
         let states = engine.supervisor.states();
@@ -90,16 +122,14 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> anyhow::Result<Exi
     })
 }
 
-fn roles(engine: &Engine, arguments: &Arguments) -> anyhow::Result<Roles> {
-    let group = opened(engine);
-    let members = arguments.member.iter().map(|id| group.connector(id).map(|found| found.id().clone()));
-    let members = members.collect::<Result<Vec<_>, _>>()?;
+fn roles(file: &GroupFile, arguments: &Arguments) -> anyhow::Result<Roles> {
+    let members: Vec<_> = members(file, &arguments.member)?.iter().map(|member| member.id.clone()).collect();
     let has = |role| arguments.role.is_empty() || arguments.role.contains(&role);
     Ok(Roles {
         capture: has(Role::Capture),
         resolver: has(Role::Resolver),
         apply: has(Role::Apply),
-        members: (!members.is_empty()).then_some(members),
+        members: (!arguments.member.is_empty()).then_some(members),
         paced: true,
     })
 }
@@ -117,19 +147,25 @@ impl Teller {
     }
 }
 
-fn serve(engine: &Engine, listen: SocketAddr, teller: &Teller) -> anyhow::Result<()> {
-    let (board, group) = (engine.supervisor.board(), engine.file.group.to_string());
-    let (ready, status) = (board.clone(), board.clone());
+fn serve(
+    host: &Host,
+    file: &GroupFile,
+    listen: SocketAddr,
+    is_open: &Arc<AtomicBool>,
+    teller: &Teller,
+) -> anyhow::Result<()> {
+    let (board, group) = (host.supervisor.board(), file.group.to_string());
+    let (ready, status, is_open) = (board.clone(), board.clone(), Arc::clone(is_open));
     let served = Served {
-        metrics: engine.metrics.clone(),
+        metrics: host.metrics.clone(),
         board,
         stale_after: STALE_AFTER,
-        ready: Arc::new(move || readiness(&ready)),
+        ready: Arc::new(move || readiness(&ready, is_open.load(Ordering::Acquire))),
         status: Arc::new(move || status_json(&group, &status)),
     };
     let server = Server::bind(listen, served)?;
     teller.tell(&format!("listening on http://{}", server.address()));
-    engine.supervisor.spawn(SERVER, move |stop, heartbeat| server.run(stop, heartbeat))?;
+    host.supervisor.spawn(SERVER, move |stop, heartbeat| server.run(stop, heartbeat))?;
     Ok(())
 }
 
@@ -137,8 +173,15 @@ fn is_worker(worker: &WorkerStatus) -> bool {
     worker.name != SERVER && worker.name != UPKEEP
 }
 
-fn readiness(board: &Board) -> Result<(), String> {
+fn readiness(board: &Board, is_open: bool) -> Result<(), String> {
     let states = board.states();
+    if !is_open {
+        let error = states.iter().find_map(|worker| match &worker.state {
+            State::Waiting { error, .. } if worker.name == OPENING => Some(error.as_str()),
+            _ => None,
+        });
+        return Err(format!("the group is not open yet: {}", error.unwrap_or("its log is being opened")));
+    }
     let waiting = states.iter().filter(|worker| is_worker(worker) && worker.state != State::Running);
     let names: Vec<_> = waiting.map(|worker| worker.name.as_str()).collect();
     if names.is_empty() { Ok(()) } else { Err(format!("not running: {}", names.join(", "))) }
@@ -155,10 +198,12 @@ fn halted(states: &[WorkerStatus]) -> Vec<&WorkerStatus> {
 }
 
 /// Tells what happens until a signal comes, or no worker is left; returns which.
-async fn attend(engine: &Engine, teller: &Teller) -> anyhow::Result<String> {
+async fn attend<S>(engine: &Engine, teller: &Teller, mut signal: Pin<&mut S>) -> anyhow::Result<String>
+where
+    S: Future<Output = io::Result<&'static str>>,
+{
     let board = engine.supervisor.board();
     let mut changes = board.watch();
-    let mut signal = std::pin::pin!(wait_for_signal());
     let mut shown = BTreeMap::new();
     let mut totals = Totals::default();
     loop {

@@ -10,6 +10,7 @@ use clap::Args;
 use comfy_table::Cell;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
+use tributary_group::live::LiveWorkers;
 use tributary_group::status::{MemberStatus, Status, read_status};
 
 /// What `status` takes.
@@ -59,6 +60,14 @@ fn told(status: &Status) -> anyhow::Result<()> {
     let rows = status.members.iter().flat_map(rows).collect();
     let header = ["member", "table", "state", "to capture", "to apply", "refused", "not publishable"];
     output::table(&header, rows)?;
+    if let Some(live) = &status.live {
+        let kind = |kind: &LiveWorkers| {
+            let of = kind.member.as_ref().map_or_else(String::new, |member| format!(" {member}"));
+            format!("{}{of} {}", kind.role, kind.workers)
+        };
+        let live: Vec<_> = live.iter().map(kind).collect();
+        output::line(&format!("workers on all machines: {}", live.join(", ")))?;
+    }
     if let Some(process) = &status.process {
         output::line(&format!("workers of process {}:", process.pid))?;
         let rows = process.workers.iter().map(|worker| {

@@ -1,6 +1,10 @@
 //! `sync`: waits until every change that was committed before the call is in every member.
 //!
-//! Runs the workers itself if nobody else does; beside a running `tributary run` it only reads.
+//! Runs the workers itself if nobody else does; beside a running `tributary run` it only reads. With the embedded log
+//! the lock file tells whether anybody does; with Kafka the resolvers' consumer group: where a resolver is at work, the
+//! other roles are taken to be too, wherever their processes are, and where none is, all of them are run here. That
+//! is right even if some are at work all the same: a second capture stands by, and a second apply cannot apply
+//! anything twice.
 
 mod verdict;
 
@@ -14,6 +18,8 @@ use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
 use tributary_engine::{Engine, EngineError, Options, Roles};
+use tributary_group::file::LogSettings;
+use tributary_group::live::resolvers;
 use tributary_group::progress::{Progress, progress};
 use tributary_runtime::{State, WorkerStatus};
 use tributary_stream::embedded::Access;
@@ -24,6 +30,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// How long workers may take to begin before they are judged by what there is.
 const LONGEST_START: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether those who work for the group are still there, while nothing moves.
+const OTHERS_EVERY: Duration = Duration::from_secs(3);
 
 /// What `sync` takes.
 #[derive(Debug, Args)]
@@ -43,15 +52,16 @@ struct Outcome {
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Exit> {
     let outcome = block_on(async {
-        let (engine, ran_workers) = open(&context.group_file).await?;
-        if ran_workers {
-            engine.start(&Roles::all())?;
+        let mut sync = Sync::open(&context.group_file).await?;
+        if sync.ours {
+            sync.engine.start(&Roles::all())?;
         }
         let bar = output::spinner("looking at the members".to_owned());
-        let waited = wait(&engine, ran_workers, arguments.timeout, &bar).await;
+        let waited = sync.wait(arguments.timeout, &bar).await;
         bar.finish_and_clear();
+        let ran_workers = sync.ours;
         if ran_workers {
-            for name in engine.stop() {
+            for name in sync.engine.stop() {
                 note(&odd(&format!("{name} did not stop in time")));
             }
         }
@@ -72,52 +82,95 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Ex
     Ok(Exit::found(!outcome.in_step))
 }
 
-/// Opens the group to work on it, or to read if somebody else works on it.
-async fn open(path: &Path) -> anyhow::Result<(Engine, bool)> {
-    let file = load(path)?;
-    match Engine::open(file.clone(), Options::default()).await {
-        Ok(engine) => Ok((engine, true)),
-        Err(EngineError::Log(tributary_stream::Error::Locked { .. })) => {
-            let options = Options { access: Access::ReadOnly, ..Options::default() };
-            Ok((Engine::open(file, options).await?, false))
-        }
-        Err(error) => Err(error.into()),
-    }
+/// An opened group, and who works for it.
+struct Sync {
+    engine: Engine,
+    /// Whether the workers are those of this process.
+    ours: bool,
 }
 
-/// Looks until there is a verdict; returns how long that took and what is in the way.
-async fn wait(
-    engine: &Engine,
-    ours: bool,
-    timeout: Option<Duration>,
-    bar: &ProgressBar,
-) -> anyhow::Result<(Duration, Vec<String>)> {
-    let began = engine.clock.monotonic();
-    if ours {
-        // A worker that is about to find out that it cannot work must not be overtaken by the verdict.
+impl Sync {
+    /// Opens the group to work on it, or to read if somebody else works on it.
+    async fn open(path: &Path) -> anyhow::Result<Self> {
+        let file = load(path)?;
+        match Engine::open(file.clone(), Options::default()).await {
+            Ok(engine) => {
+                let ours = match engine.file.log {
+                    LogSettings::Embedded { .. } => true,
+                    LogSettings::Kafka(_) => resolvers(&engine.file, engine.log.as_ref()).await? == 0,
+                };
+                Ok(Self { engine, ours })
+            }
+            Err(EngineError::Log(tributary_stream::Error::Locked { .. })) => {
+                let options = Options { access: Access::ReadOnly, ..Options::default() };
+                Ok(Self { engine: Engine::open(file, options).await?, ours: false })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Looks until there is a verdict; returns how long that took and what is in the way.
+    async fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<(Duration, Vec<String>)> {
+        let began = self.engine.clock.monotonic();
+        self.begin(timeout).await;
+        let mut judge = Judge::new(timeout);
+        let mut pause = SHORTEST_PAUSE;
+        let mut looked_for_others = Duration::ZERO;
+        loop {
+            let Engine { file, spec, channels, log, connectors, .. } = &self.engine;
+            let read = progress(file, spec, channels, log.as_ref(), connectors).await?;
+            let halted = if self.ours { halted(&self.engine) } else { Vec::new() };
+            bar.set_message(left(&read));
+            let waited = self.engine.clock.monotonic().saturating_sub(began);
+            let verdict = judge.look(&read, halted, waited);
+            let stands = matches!(verdict, Verdict::Blocked(_))
+                || verdict == Verdict::Unmoved && waited.saturating_sub(looked_for_others) >= OTHERS_EVERY;
+            let out_of_time = timeout.is_some_and(|timeout| waited >= timeout);
+            if stands && !out_of_time {
+                looked_for_others = waited;
+                if self.take_over().await? {
+                    self.begin(timeout).await;
+                    judge = Judge::new(timeout);
+                    continue;
+                }
+            }
+            match verdict {
+                Verdict::InStep => return Ok((waited, Vec::new())),
+                Verdict::Blocked(in_the_way) => return Ok((waited, in_the_way)),
+                Verdict::Moved => pause = SHORTEST_PAUSE,
+                Verdict::Unmoved => pause = (pause * 2).min(LONGEST_PAUSE),
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// A worker of ours that is about to find out that it cannot work must not be overtaken by the verdict.
+    async fn begin(&self, timeout: Option<Duration>) {
+        if !self.ours {
+            return;
+        }
         let begun = |worker: &WorkerStatus| worker.state != State::Starting;
         let _ = tokio::time::timeout(
             timeout.unwrap_or(LONGEST_START),
-            engine.supervisor.board().wait_for(|workers| workers.iter().all(begun)),
+            self.engine.supervisor.board().wait_for(|workers| workers.iter().all(begun)),
         )
         .await;
     }
-    let mut judge = Judge::new(timeout);
-    let mut pause = SHORTEST_PAUSE;
-    loop {
-        let read =
-            progress(&engine.file, &engine.spec, &engine.channels, engine.log.as_ref(), &engine.connectors)
-                .await?;
-        let halted = if ours { halted(engine) } else { Vec::new() };
-        bar.set_message(left(&read));
-        let waited = engine.clock.monotonic().saturating_sub(began);
-        match judge.look(&read, halted, waited) {
-            Verdict::InStep => return Ok((waited, Vec::new())),
-            Verdict::Blocked(in_the_way) => return Ok((waited, in_the_way)),
-            Verdict::Moved => pause = SHORTEST_PAUSE,
-            Verdict::Unmoved => pause = (pause * 2).min(LONGEST_PAUSE),
+
+    /// Starts the workers here if those that were waited for are gone. With the embedded log they are not looked
+    /// for: their process may come back, and finds the log as it left it.
+    async fn take_over(&mut self) -> anyhow::Result<bool> {
+        let is_shared = matches!(self.engine.file.log, LogSettings::Kafka(_));
+        if self.ours || !is_shared || resolvers(&self.engine.file, self.engine.log.as_ref()).await? > 0 {
+            return Ok(false);
         }
-        tokio::time::sleep(pause).await;
+        self.engine.start(&Roles::all())?;
+        self.ours = true;
+        Ok(true)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One test for every rule of the group file, and for what it says when a rule is broken.
 
 mod files;
+mod kafka;
 mod members;
 mod robust;
 mod schema;
@@ -45,6 +46,13 @@ fn refused(text: &str) -> Vec<String> {
     }
 }
 
+fn embedded(file: &GroupFile) -> &Path {
+    match &file.log {
+        LogSettings::Embedded { path } => path,
+        LogSettings::Kafka(kafka) => panic!("{:?}", kafka.brokers),
+    }
+}
+
 /// A file that is right, with `more` in front of its tables.
 fn with(more: &str) -> String {
     format!(
@@ -70,7 +78,8 @@ fn with_tables(text: &str) -> String {
 fn a_short_file_gets_the_documented_defaults() {
     let file = accepted(&with(""));
     assert_eq!(file.group.as_str(), "retail");
-    assert_eq!(file.log, LogSettings::Embedded { path: "/etc/tributary/log.db".into() });
+    assert_eq!(embedded(&file), Path::new("/etc/tributary/log.db"));
+    assert_eq!(file.topics().positions().as_str(), "tributary.retail.positions");
     assert_eq!(file.data_dir, Path::new("/etc/tributary/retail.data"));
     assert_eq!(file.members.len(), 2);
     let hq = &file.members[0];
@@ -119,7 +128,7 @@ fn every_setting_is_taken() {
          metrics: { listen: '127.0.0.1:0' }\n\
          clock_skew_warning: 10s\n",
     );
-    assert_eq!(file.log, LogSettings::Embedded { path: "/var/lib/log.db".into() });
+    assert_eq!(embedded(&file), Path::new("/var/lib/log.db"));
     assert_eq!(file.data_dir, Path::new("/etc/tributary/state"));
     assert_eq!(file.members[0].url, MemberUrl::Sqlite { path: "/var/lib/hq.db".into() });
     assert_eq!(file.members[0].on_loss, OnLoss::Round);
@@ -165,7 +174,7 @@ fn the_documented_file_only_asks_for_what_is_not_in_this_build() {
     let error = parse(DOCUMENTED).unwrap_err();
     let found: Vec<_> = error.problems().iter().map(|problem| (problem.kind, problem.at.line)).collect();
     let later = ProblemKind::NotInThisBuild;
-    assert_eq!(found, [(later, 3), (later, 5), (later, 6)]);
+    assert_eq!(found, [(later, 5), (later, 6)]);
     assert!(!format!("{error}{error:?}").contains("correct-horse"));
 }
 
@@ -174,7 +183,6 @@ fn the_documented_file_with_what_is_in_this_build_is_accepted() {
     let text: String = DOCUMENTED
         .lines()
         .map(|line| match line.split_once(':') {
-            Some(("log", _)) => "log: { embedded: ./retail.log.db }\n".to_owned(),
             Some((id @ ("  hq" | "  cloud"), _)) => format!("{id}: {{ url: 'sqlite:{}.db' }}\n", id.trim()),
             _ => format!("{line}\n"),
         })
@@ -235,6 +243,27 @@ fn what_the_template_has_in_comments_can_be_used_and_shows_the_defaults() {
     assert_eq!(full.clock_skew_warning, short.clock_skew_warning);
     assert_eq!(full.members[1].apply, short.members[1].apply);
     assert!(full.metrics.is_some(), "metrics are shown switched on");
+    assert!(matches!(full.log, LogSettings::Embedded { .. }), "Kafka is the other choice");
+}
+
+#[test]
+fn what_the_template_shows_of_kafka_can_be_used_and_shows_the_defaults() {
+    let lines = template().lines().map(|line| match line.strip_prefix("  # ") {
+        // What needs files, or a password that is set, stays a comment.
+        Some(rest) if ["tls:", "sasl:", "registry_auth:"].iter().any(|key| rest.contains(key)) => {
+            String::new()
+        }
+        Some(rest) if rest.starts_with("kafka:") || rest.starts_with("  ") => format!("  {rest}\n"),
+        _ if line.trim_start().starts_with("embedded:") => String::new(),
+        _ => format!("{line}\n"),
+    });
+    let text: String = lines.collect();
+    let LogSettings::Kafka(shown) = accepted(&text).log else { panic!("{text}") };
+    let plain = with("").replace("{ embedded: log.db }", "{ kafka: { brokers: [a:1], registry: http://r } }");
+    let LogSettings::Kafka(default) = accepted(&plain).log else { panic!("{plain}") };
+    assert_eq!((&shown.prefix, &shown.client_id), (&default.prefix, &default.client_id));
+    assert_eq!((shown.compression, shown.timeout), (default.compression, default.timeout));
+    assert!(shown.replication.is_some(), "a number is shown, since the default is the brokers'");
 }
 
 #[test]

@@ -59,13 +59,7 @@ impl Checker<'_> {
             .required("url", raw.url.as_ref(), member.at)
             .and_then(|url| self.text(url).map(|value| At { value, at: url.at }))
             .and_then(|text| url::parse(&text, self.base, &mut self.problems));
-        let password = raw.password.as_ref().and_then(|password| {
-            password
-                .value
-                .resolve(password.at, self.base, self.environment)
-                .map_err(|problem| self.problems.push(problem))
-                .ok()
-        });
+        let password = raw.password.as_ref().and_then(|password| self.secret(password));
         if let (Some(MemberUrl::Sqlite { .. }), Some(password)) = (&url, &raw.password) {
             let what = "a SQLite file has no password";
             self.problem(ProblemKind::Contradiction, password.at, what, "remove `password:`");

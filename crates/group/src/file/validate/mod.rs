@@ -2,14 +2,17 @@
 //!
 //! Goes on after a problem wherever the rest can still be judged, so that a file's problems are told together.
 
+mod kafka;
 mod members;
 mod tables;
 
 use super::choice::Choice;
 use super::problem::{Position, Problem, ProblemKind, instead_of};
 use super::raw::{At, RawGroupFile, RawLog, Text};
+use super::secret::Hidden;
 use super::settings::{GroupFile, GroupName, LogSettings, Schedule};
 use super::{Environment, values};
+use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
@@ -23,6 +26,7 @@ const LONGEST: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
 const POLL_INTERVALS: RangeInclusive<Duration> = Duration::from_millis(1)..=HOUR;
 const RETENTIONS: RangeInclusive<Duration> = HOUR..=LONGEST;
 const SKEWS: RangeInclusive<Duration> = Duration::from_millis(1)..=LONGEST;
+const TIMEOUTS: RangeInclusive<Duration> = SECOND..=Duration::from_secs(600);
 const LOCKS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
 
 pub(super) fn validate(
@@ -33,7 +37,7 @@ pub(super) fn validate(
     let base = path.parent().unwrap_or(Path::new(""));
     let mut check = Checker { base, environment, problems: Vec::new() };
     let group = check.group(raw.group.as_ref());
-    let log = check.log(raw.log.as_ref());
+    let log = check.log(raw.log.as_ref(), group.as_ref());
     let members = check.members(raw.members.as_ref());
     check.files_apart(raw.log.as_ref(), log.as_ref(), &members);
     let ids: Vec<_> = members.iter().map(|member| member.id.clone()).collect();
@@ -110,9 +114,17 @@ impl Checker<'_> {
 
     /// The text with its variables replaced.
     fn text(&mut self, text: &Text) -> Option<String> {
-        values::expand(&text.value, text.at, self.environment)
-            .map_err(|problem| self.problems.push(problem))
-            .ok()
+        self.expanded(&text.value, text.at)
+    }
+
+    fn expanded(&mut self, text: &str, at: Position) -> Option<String> {
+        values::expand(text, at, self.environment).map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    /// A password or the like, read from where it really is.
+    fn secret(&mut self, hidden: &At<Hidden>) -> Option<SecretString> {
+        let resolved = hidden.value.resolve(hidden.at, self.base, self.environment);
+        resolved.map_err(|problem| self.problems.push(problem)).ok()
     }
 
     /// The text as a path; relative ones begin beside the group file.
@@ -165,23 +177,19 @@ impl Checker<'_> {
         name
     }
 
-    fn log(&mut self, log: Option<&At<RawLog>>) -> Option<LogSettings> {
+    fn log(&mut self, log: Option<&At<RawLog>>, group: Option<&GroupName>) -> Option<LogSettings> {
         let log = self.required("log", log, Position { line: 1, column: 1 })?;
         match (&log.value.embedded, &log.value.kafka) {
             (Some(path), None) => self.path("embedded", path).map(|path| LogSettings::Embedded { path }),
-            (None, Some(kafka)) => {
-                let what = "this build speaks only to the embedded log";
-                let remedy = "write `embedded: <file>`, or use a later version";
-                self.problem(ProblemKind::NotInThisBuild, kafka.at, what, remedy);
-                None
-            }
+            (None, Some(kafka)) => self.kafka(kafka, group).map(Box::new).map(LogSettings::Kafka),
             (Some(_), Some(_)) => {
                 let what = "`log` names two logs";
                 self.problem(ProblemKind::Contradiction, log.at, what, "keep one of `embedded` and `kafka`");
                 None
             }
             (None, None) => {
-                self.problem(ProblemKind::Missing, log.at, "`log` names no log", "write `embedded: <file>`");
+                let remedy = "write `embedded: <file>`, or `kafka:` with its brokers and registry";
+                self.problem(ProblemKind::Missing, log.at, "`log` names no log", remedy);
                 None
             }
         }

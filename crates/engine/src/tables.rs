@@ -1,0 +1,129 @@
+//! Making the group's tables: from the group file, from what the members hold and from what the log knows of them.
+//!
+//! Several processes may start at the same time. The spec is written only where it has changed, under the one
+//! transactional id of the control topic, and only on top of what was read; a process that another one overtakes
+//! looks again.
+
+use crate::EngineError;
+use crate::members::inspect_all;
+use std::sync::Arc;
+use std::time::Duration;
+use tributary_group::file::GroupFile;
+use tributary_group::spec::{GroupFinding, GroupSpec, SpecStoreError, derive, read_spec, write_spec};
+use tributary_member::{Connector, Severity};
+use tributary_model::TableSchema;
+use tributary_runtime::Backoff;
+use tributary_stream::{Channels, Error as LogError, Log, TopicLimits};
+
+/// How often another process may come first before this one gives up for now.
+const MOST_ATTEMPTS: usize = 30;
+
+/// The group's tables with their topics.
+pub(crate) struct Tables {
+    pub(crate) spec: GroupSpec,
+    pub(crate) channels: Channels,
+    /// Warnings only.
+    pub(crate) findings: Vec<GroupFinding>,
+    /// Whether the spec was written, since the log did not know it so.
+    pub(crate) changed: bool,
+}
+
+/// The tables that the log knows, for a reader.
+pub(crate) async fn known(
+    file: &GroupFile,
+    log: &dyn Log,
+    limits: TopicLimits,
+) -> Result<Tables, EngineError> {
+    let topics = file.topics();
+    let known = read_spec(log, &topics.control()).await?;
+    let spec = known.ok_or(EngineError::NotProvisioned)?;
+    let channels = Channels::for_reading(topics, file.group.as_str(), limits, &schemas(&spec))?;
+    Ok(Tables { spec, channels, findings: Vec::new(), changed: false })
+}
+
+/// The tables of the group file: those that the log does not know are added, with their topics.
+pub(crate) async fn make(
+    file: &GroupFile,
+    log: &dyn Log,
+    limits: TopicLimits,
+    connectors: &[Arc<dyn Connector>],
+) -> Result<Tables, EngineError> {
+    let backoff = Backoff::new(Duration::from_millis(50), 1.5, Duration::from_secs(2), 1.0);
+    let pauses = backoff.unwrap_or_default().pauses();
+    let mut overtaken = None;
+    for pause in pauses.take(MOST_ATTEMPTS) {
+        match attempt(file, log, limits, connectors).await {
+            Ok(Some(tables)) => return Ok(tables),
+            Ok(None) => {}
+            Err(error) if is_fenced(&error) => overtaken = Some(error),
+            Err(error) => return Err(error),
+        }
+        tracing::debug!(group = %file.group, "another process writes the group's tables; looking again");
+        tokio::time::sleep(pause).await;
+    }
+    let transactional_id = file.topics().control_writer();
+    Err(overtaken.unwrap_or(EngineError::Log(LogError::Fenced { transactional_id })))
+}
+
+/// One try; `None` when the spec is another than it was at the beginning.
+async fn attempt(
+    file: &GroupFile,
+    log: &dyn Log,
+    limits: TopicLimits,
+    connectors: &[Arc<dyn Connector>],
+) -> Result<Option<Tables>, EngineError> {
+    let topics = file.topics();
+    let (control, writer) = (topics.control(), topics.control_writer());
+    let known = read_spec(log, &control).await?;
+    let (spec, findings) = derived(file, connectors, known.as_ref()).await?;
+    // The topics first: whoever finds a table in the spec finds its topics.
+    let channels = Channels::open(log, topics, file.group.as_str(), limits, &schemas(&spec)).await?;
+    let changed = known.as_ref() != Some(&spec);
+    if changed {
+        let mut producer = log.producer(&writer).await?;
+        // From here on whoever wrote before is fenced, so that what is read now stays what it is.
+        if read_spec(log, &control).await? != known {
+            return Ok(None);
+        }
+        write_spec(producer.as_mut(), &control, &spec).await?;
+    }
+    Ok(Some(Tables { spec, channels, findings, changed }))
+}
+
+fn schemas(spec: &GroupSpec) -> Vec<(Arc<TableSchema>, u32)> {
+    spec.tables.iter().map(|table| (Arc::clone(&table.schema), table.partitions)).collect()
+}
+
+fn is_fenced(error: &EngineError) -> bool {
+    matches!(
+        error,
+        EngineError::Log(LogError::Fenced { .. })
+            | EngineError::Spec(SpecStoreError::Log(LogError::Fenced { .. }))
+    )
+}
+
+/// The spec, with tables added that the group file has and the log does not know.
+async fn derived(
+    file: &GroupFile,
+    connectors: &[Arc<dyn Connector>],
+    known: Option<&GroupSpec>,
+) -> Result<(GroupSpec, Vec<GroupFinding>), EngineError> {
+    let all_known =
+        known.is_some_and(|spec| file.tables.iter().all(|table| spec.table(&table.name).is_some()));
+    let mut reached = Vec::new();
+    let mut findings = Vec::new();
+    if !all_known {
+        for (member, inspection) in inspect_all(connectors).await {
+            match inspection {
+                Ok(inspection) => reached.push((member, inspection)),
+                Err(error) => findings.push(GroupFinding::unreachable(&member, &error)),
+            }
+        }
+    }
+    let (spec, mut found) = derive(file, &reached, known);
+    findings.append(&mut found);
+    if findings.iter().any(|found| found.finding.severity == Severity::Error) {
+        return Err(EngineError::Findings { findings });
+    }
+    Ok((spec, findings))
+}
