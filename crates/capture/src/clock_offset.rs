@@ -25,10 +25,11 @@ impl ClockOffset {
         Self { offset: if offset.abs() <= error { 0 } else { offset }, error }
     }
 
-    /// A member's time as the reference would have told it, never later than `now` (a clock that stands in the
-    /// future cannot win for ever).
+    /// A member's time as the reference would have told it, never later than `now` by the reference (a clock that
+    /// stands in the future cannot win for ever) as far as that is known: cut at `now` itself, changes of the last
+    /// millisecond would lose their order.
     pub(crate) fn correct(&self, changed_at: Ticks, now: Ticks) -> Ticks {
-        changed_at.saturating_add(self.offset).min(now)
+        changed_at.saturating_add(self.offset).min(now.saturating_add(self.error))
     }
 }
 
@@ -43,6 +44,18 @@ mod tests {
         assert_eq!(found.offset, -60 * second);
         assert_eq!(found.correct(160 * second, 101 * second), 100 * second);
         assert_eq!(ClockOffset::default().correct(160 * second, 101 * second), 101 * second);
+    }
+
+    #[test]
+    fn changes_of_the_last_moment_keep_their_order() {
+        // The reference tells 100 s and three tenths of a millisecond as 100 s.
+        let now = 100_000 * TICKS_A_MILLISECOND;
+        let found = ClockOffset::measure(100_000, now + 3_000, 100_000, Duration::from_micros(20));
+        assert_eq!(
+            (found.correct(now + 1_000, now), found.correct(now + 2_000, now)),
+            (now + 1_000, now + 2_000)
+        );
+        assert_eq!(found.correct(now + 60_000, now), now + TICKS_A_MILLISECOND);
     }
 
     #[test]

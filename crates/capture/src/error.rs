@@ -89,6 +89,20 @@ impl Error {
         }
     }
 
+    /// Whether another worker of the member has taken over, or was at work in between: it stands in the way of this
+    /// transaction, and not of the next one of whoever leads.
+    pub(crate) fn is_replaced(&self) -> bool {
+        match self {
+            Self::Member { source, .. } => source.kind() == ErrorKind::WrongToken,
+            Self::Log { source, .. } => {
+                matches!(**source, LogError::Fenced { .. } | LogError::NotAssigned { .. })
+            }
+            Self::Codec { .. } | Self::Position { .. } | Self::WentBack { .. } | Self::OtherLog { .. } => {
+                false
+            }
+        }
+    }
+
     /// Whether the worker is restarted or stays down.
     pub fn into_failure(self) -> Failure {
         let retry = match &self {

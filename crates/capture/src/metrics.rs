@@ -23,6 +23,8 @@ pub struct CaptureMetrics {
     pub(crate) publish_seconds: Child<Histogram, 1>,
     /// Time from the oldest change of a page to its publication.
     pub(crate) lag_seconds: Child<Gauge, 1>,
+    /// 1 while this process's worker is the one that publishes.
+    pub(crate) leads: Child<Gauge, 1>,
     /// The member's clock minus the reference.
     pub(crate) clock_skew_seconds: Child<Gauge, 1>,
 }
@@ -79,6 +81,13 @@ impl CaptureMetrics {
                 .gauges(
                     "capture_lag_seconds",
                     "Age of the oldest change when its page was published.",
+                    by_member,
+                )?
+                .child([member]),
+            leads: metrics
+                .gauges(
+                    "capture_leads",
+                    "1 if this process publishes the member, 0 if it stands by.",
                     by_member,
                 )?
                 .child([member]),

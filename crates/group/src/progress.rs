@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tributary_member::{Connector, Member, PositionRecord, Scan, TableState};
 use tributary_model::{MemberId, TableName};
-use tributary_stream::{Channels, Log, OffsetRange, TopicPartition, read_latest};
+use tributary_stream::{Channels, Log, OffsetRange, RecaptureOrder, TopicPartition, read_latest};
 
 /// Why the progress could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,7 @@ pub struct TableProgress {
     pub stopped: Option<String>,
     /// Changes of this member that are not in the log yet.
     pub unpublished: u64,
-    /// Whether the rows that were there before are all published.
+    /// Whether the rows that were there before are all published, and those that were to be published again.
     pub scan_done: bool,
     /// Resolved records that this member has not read yet.
     pub unapplied: u64,
@@ -148,12 +148,13 @@ pub async fn progress(
     log: &dyn Log,
     connectors: &[Arc<dyn Connector>],
 ) -> Result<Progress, ProgressError> {
+    let orders = orders(channels, log).await?;
     let positions = positions(channels, log).await?;
     let mut members = Vec::with_capacity(connectors.len());
     let mut open: Vec<Option<Box<dyn Member>>> = Vec::with_capacity(connectors.len());
     for connector in connectors {
         let position = positions.get(connector.id().as_str());
-        match upstream(file, spec, connector.as_ref(), position).await {
+        match upstream(file, spec, connector.as_ref(), position, &orders).await {
             Ok((progress, member)) => {
                 members.push(progress);
                 open.push(Some(member));
@@ -179,6 +180,13 @@ pub async fn progress(
     Ok(Progress { members, unresolved })
 }
 
+/// The last order to capture a table again, by table.
+async fn orders(channels: &Channels, log: &dyn Log) -> Result<BTreeMap<TableName, String>, ProgressError> {
+    let latest = read_latest(log, &channels.topics.control()).await?;
+    let orders = latest.iter().filter_map(|(key, value)| RecaptureOrder::read(key, value));
+    Ok(orders.map(|order| (order.table, order.id)).collect())
+}
+
 async fn positions(
     channels: &Channels,
     log: &dyn Log,
@@ -199,6 +207,7 @@ async fn upstream(
     spec: &GroupSpec,
     connector: &dyn Connector,
     position: Option<&PositionRecord>,
+    orders: &BTreeMap<TableName, String>,
 ) -> Result<(MemberProgress, Box<dyn Member>), tributary_member::Error> {
     let inspection = connector.connect(&[]).await?.inspect().await?;
     let bound = bind(file, spec, connector.id(), &inspection);
@@ -215,11 +224,13 @@ async fn upstream(
             TableState::Ready if subscribes => (None, 0),
             TableState::Ready => (None, member.pending(at, &at_position).await?),
         };
+        let done = position.and_then(|record| record.recaptures.get(name.as_str()));
+        let begins_anew = orders.get(&name).is_some_and(|order| done != Some(order));
         let parked_at = |end| parked.get(&(name.clone(), end)).copied().unwrap_or(0);
         tables.push(TableProgress {
             stopped,
             unpublished,
-            scan_done: subscribes || at_position.scan == Scan::Done,
+            scan_done: subscribes || (at_position.scan == Scan::Done && !begins_anew),
             unapplied: 0,
             parked_apply: parked_at("apply"),
             parked_capture: parked_at("capture"),

@@ -30,6 +30,9 @@ pub struct PositionRecord {
     pub highest_version: u64,
     /// By table (the group's name).
     pub tables: BTreeMap<String, StoredPosition>,
+    /// By table: the id of the last order to capture it again that was carried out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub recaptures: BTreeMap<String, String>,
 }
 
 impl From<&TablePosition> for StoredPosition {
@@ -102,7 +105,14 @@ mod tests {
 
     fn record(id: u128) -> PositionRecord {
         let token = Uuid::from_u128(id);
-        PositionRecord { counter: 1, token, previous: None, highest_version: 0, tables: BTreeMap::new() }
+        PositionRecord {
+            counter: 1,
+            token,
+            previous: None,
+            highest_version: 0,
+            tables: BTreeMap::new(),
+            recaptures: BTreeMap::new(),
+        }
     }
 
     #[test]
@@ -114,6 +124,17 @@ mod tests {
         assert!(token_follows(Some(&token(2, 7, Some(6))), Some(&record(7))));
         assert!(token_follows(Some(&token(3, 8, Some(7))), Some(&record(7))), "crashed before the publish");
         assert!(!token_follows(Some(&token(1, 6, None)), Some(&record(7))), "restored");
+    }
+
+    #[test]
+    fn records_of_before_there_were_orders_read_back() {
+        let old = format!(
+            r#"{{"counter":1,"token":"{}","previous":null,"highest_version":0,"tables":{{}}}}"#,
+            Uuid::from_u128(7)
+        );
+        let read = PositionRecord::from_json(old.as_bytes()).unwrap();
+        assert_eq!(read, record(7));
+        assert_eq!(read.to_json(), old.as_bytes());
     }
 
     #[test]

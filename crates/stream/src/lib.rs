@@ -11,9 +11,12 @@ mod error;
 pub mod kafka;
 mod log;
 mod partition;
+mod recapture;
 mod record;
+mod reference;
 mod schemas;
 mod topics;
+mod trace;
 
 pub use channel::{Channel, Channels, read_latest, single};
 pub use error::{Disposition, Error};
@@ -22,8 +25,11 @@ pub use log::{
     SchemaId, Start, TopicSettings,
 };
 pub use partition::partition_of;
+pub use recapture::{LostRange, RecaptureOrder};
 pub use record::{Headers, Incoming, Outgoing, TopicName, TopicPartition};
+pub use reference::Reference;
 pub use topics::{TopicLimits, Topics};
+pub use trace::Trace;
 
 /// What the calls of this crate return.
 pub type Result<T> = std::result::Result<T, Error>;

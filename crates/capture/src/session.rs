@@ -1,0 +1,396 @@
+//! What the capture worker that leads does.
+//!
+//! One round: look at every table, commit the token in the member, publish all pages with the position in one
+//! transaction of the log. The token is committed after the pages are read and before they are published, so what
+//! is published can no longer be forgotten by the member (protocol section 2). Pages are complete before the
+//! transaction begins, since an open one holds back every reader of its partitions.
+
+use crate::Error;
+use crate::clock_offset::ClockOffset;
+use crate::election::Election;
+use crate::metrics::CaptureMetrics;
+use crate::orders::Orders;
+use crate::page::{MetLimits, Round};
+use crate::worker::Capture;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tributary_member::{
+    CaptureCommit, Member, Page, PositionRecord, Scan, ScanBound, StoredPosition, TableBinding,
+    TablePosition, TableState, Token, token_follows,
+};
+use tributary_model::Ticks;
+use tributary_model::time::TICKS_A_SECOND;
+use tributary_stream::{Error as LogError, Outgoing, Producer, Reference, read_latest, single};
+use uuid::Uuid;
+
+/// A leading worker: what it holds between rounds.
+pub(crate) struct Session<'a> {
+    capture: &'a Capture,
+    member: Box<dyn Member>,
+    producer: Box<dyn Producer>,
+    orders: Orders,
+    positions: Vec<TablePosition>,
+    /// By table: the last order to capture it again that was carried out.
+    recaptured: BTreeMap<String, String>,
+    token: Option<Token>,
+    offset: ClockOffset,
+    reference: Reference,
+    limits: MetLimits,
+    warned_of_skew: bool,
+    /// Whether the last round left rows behind.
+    more: bool,
+}
+
+/// What a round came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Brought {
+    Nothing,
+    Some,
+    More,
+}
+
+impl<'a> Session<'a> {
+    /// Takes the producer, and finds out how far the member is captured.
+    pub(crate) async fn start(capture: &'a Capture, election: &Election) -> Result<Self, Error> {
+        let log_error = |e| capture.log_error(e);
+        let member_error = |e| capture.member_error(e);
+        // The producer first: from here on no earlier worker of this member can publish.
+        let transactional_id = capture.channels.topics.capture_group(&capture.name());
+        let producer = capture.log.producer(&transactional_id).await.map_err(log_error)?;
+        let mut member = capture.connector.connect(&capture.bindings).await.map_err(member_error)?;
+        let positions = read_latest(capture.log.as_ref(), &capture.channels.topics.positions())
+            .await
+            .map_err(log_error)?;
+        let own = positions.into_iter().find(|(key, _)| key == capture.connector.id().as_str().as_bytes());
+        let stored = own
+            .map(|(_, value)| PositionRecord::from_json(&value))
+            .transpose()
+            .map_err(|source| Error::Position { member: capture.name(), source })?;
+        let token = member.token().await.map_err(member_error)?;
+        check_identity(capture, member.as_mut(), token.as_ref(), stored.as_ref()).await?;
+        let control = capture.channels.topics.control();
+        let orders = Orders::follow(capture.log.as_ref(), &control).await.map_err(log_error)?;
+        let tables = capture.channels.tables.iter();
+        let positions =
+            tables.map(|channel| stored.as_ref().map(|s| s.table(&channel.schema.name)).unwrap_or_default());
+        let ahead = token.as_ref().is_some_and(|t| stored.as_ref().is_none_or(|s| s.token != t.id));
+        let now_ms = capture.log.clock_ms().await.map_err(log_error)?;
+        let mut session = Self {
+            capture,
+            member,
+            producer,
+            orders,
+            positions: positions.collect(),
+            recaptured: stored.map(|stored| stored.recaptures).unwrap_or_default(),
+            token,
+            offset: ClockOffset::default(),
+            reference: Reference::new(now_ms, capture.clock.monotonic()),
+            limits: MetLimits::default(),
+            warned_of_skew: false,
+            more: false,
+        };
+        if ahead {
+            // A page was to follow this token and never came. Its token is published alone, so that the next one
+            // is again a direct successor of the log's.
+            session.publish(election, Vec::new()).await?;
+        }
+        Ok(session)
+    }
+
+    /// One round over all tables; also gives the text that names the tables that stand still.
+    pub(crate) async fn round(&mut self, election: &Election) -> Result<(Brought, String), Error> {
+        self.carry_out_orders().await?;
+        let states = self.member.table_states().await.map_err(|e| self.capture.member_error(e))?;
+        let stopped = describe_stopped(&self.capture.bindings, &states);
+        let ready: Vec<usize> =
+            (0..states.len()).filter(|table| states[*table] == TableState::Ready).collect();
+        let scanning: Vec<usize> =
+            ready.iter().copied().filter(|table| self.positions[*table].scan != Scan::Done).collect();
+        let news = self.member.has_news().await.map_err(|e| self.capture.member_error(e))?;
+        if !news && !self.more && scanning.is_empty() {
+            return Ok((Brought::Nothing, stopped));
+        }
+        let started = self.capture.clock.monotonic();
+        self.measure_clock().await?;
+        let mut round = Round::default();
+        for table in &ready {
+            let rows = self.capture.settings.page_rows;
+            let page = self.member.poll(*table, &self.positions[*table], rows).await;
+            let page = page.map_err(|e| self.capture.member_error(e))?;
+            if !page.changes.is_empty()
+                || !page.unpublishable.is_empty()
+                || page.next != self.positions[*table]
+            {
+                self.take(&mut round, *table, page)?;
+            }
+        }
+        let metrics = &self.capture.metrics;
+        CaptureMetrics::observe(&metrics.poll_seconds, self.capture.clock.monotonic() - started);
+        if !scanning.is_empty() {
+            self.scan(election, &mut round, &scanning).await?;
+        } else if !round.is_empty() {
+            self.commit_token(&mut round, Vec::new()).await?;
+        }
+        self.more = round.more;
+        if round.is_empty() {
+            return Ok((Brought::Nothing, stopped));
+        }
+        self.more |= !self.finish(election, round).await?;
+        Ok((if self.more { Brought::More } else { Brought::Some }, stopped))
+    }
+
+    /// Begins tables anew whose changes were lost in the log. Where they begin and which order that was for are
+    /// stored by one record, so an order is carried out once, whatever happens in between.
+    async fn carry_out_orders(&mut self) -> Result<(), Error> {
+        self.orders.look().await.map_err(|e| self.capture.log_error(e))?;
+        for (table, channel) in self.capture.channels.tables.iter().enumerate() {
+            let name = &channel.schema.name;
+            let Some(order) = self.orders.of(name) else { continue };
+            if self.recaptured.get(name.as_str()).is_some_and(|done| done == order) {
+                continue;
+            }
+            let member = self.capture.name();
+            tracing::warn!(
+                member,
+                table = name.as_str(),
+                order,
+                "changes were lost: the table is captured again"
+            );
+            self.positions[table] = TablePosition::default();
+            self.recaptured.insert(name.to_string(), order.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Claims and reads the next chunk of every first scan, and commits the token with the claims.
+    async fn scan(&mut self, election: &Election, round: &mut Round, tables: &[usize]) -> Result<(), Error> {
+        let rows = self.capture.settings.page_rows;
+        let mut claims = Vec::with_capacity(tables.len());
+        for table in tables {
+            let after = &self.positions[*table].scan;
+            let bound = self.member.scan_bound(*table, after, rows).await;
+            claims.push((*table, bound.map_err(|e| self.capture.member_error(e))?));
+        }
+        self.commit_token(round, claims.clone()).await?;
+        for (table, bound) in &claims {
+            // The live page of the same round may have moved this table on already.
+            let moved = round.next.iter().find(|(at, _)| at == table).map(|(_, next)| next);
+            let mut from = moved.unwrap_or(&self.positions[*table]).clone();
+            from.scan = self.positions[*table].scan.clone();
+            let page = self.member.scan(*table, &from, bound).await;
+            let mut page = page.map_err(|e| self.capture.member_error(e))?;
+            page.next.live = from.live;
+            round.more |= *bound != ScanBound::End;
+            let mut scanned = Round { trace: round.trace, ..Round::default() };
+            self.take(&mut scanned, *table, page)?;
+            if !scanned.unpublishable.is_empty() {
+                // Listings must be stored before the position moves on, and the token of this round is committed
+                // already: publish it alone, then commit another with the listings.
+                self.publish(election, Vec::new()).await?;
+                self.commit_token(&mut scanned, Vec::new()).await?;
+                scanned.unpublishable.clear();
+            }
+            round.trace = scanned.trace;
+            round.records.append(&mut scanned.records);
+            round.counted.append(&mut scanned.counted);
+            round.next.retain(|(at, _)| at != table);
+            round.next.append(&mut scanned.next);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, round: &mut Round, table: usize, page: Page) -> Result<(), Error> {
+        let times = (self.offset, self.reference_now());
+        self.capture.take(round, table, page, &mut self.limits, times)
+    }
+
+    async fn commit_token(
+        &mut self,
+        round: &mut Round,
+        claims: Vec<(usize, ScanBound)>,
+    ) -> Result<(), Error> {
+        let started = self.capture.clock.monotonic();
+        let token = Token {
+            counter: self.token.as_ref().map_or(1, |token| token.counter + 1),
+            id: Uuid::new_v4(),
+            previous: self.token.as_ref().map(|token| token.id),
+            position: serde_json::to_string(&self.stored(&self.moved(&round.next)))
+                .expect("a map of texts can always be written as JSON"),
+            highest_version: 0,
+        };
+        let mut commit = CaptureCommit {
+            token,
+            claims,
+            unpublishable: round.unpublishable.clone(),
+            published: std::mem::take(&mut round.published),
+        };
+        let highest = self.member.commit_capture(&commit).await.map_err(|e| self.capture.member_error(e))?;
+        commit.token.highest_version = highest;
+        self.token = Some(commit.token);
+        let metrics = &self.capture.metrics;
+        CaptureMetrics::observe(&metrics.token_seconds, self.capture.clock.monotonic() - started);
+        if !round.unpublishable.is_empty() {
+            metrics.unpublishable.inc_by(round.unpublishable.len() as u64);
+            let (member, rows) = (self.capture.name(), round.unpublishable.len());
+            tracing::warn!(member, rows, "rows cannot be published and are listed at their origin");
+        }
+        Ok(())
+    }
+
+    /// Publishes the round with the positions it leads to, and moves on. `false` when the log did not take a record
+    /// of it: then nothing has moved, and the rows are to be read again.
+    async fn finish(&mut self, election: &Election, round: Round) -> Result<bool, Error> {
+        let before = self.moved(&[]);
+        self.positions = self.moved(&round.next);
+        let metrics = Arc::clone(&self.capture.metrics);
+        let started = self.capture.clock.monotonic();
+        let rows = round.records.len();
+        match self.publish(election, round.records).await {
+            Ok(()) => {}
+            Err(Error::Log { source, .. }) if self.is_row_too_large(&source) => {
+                // Somebody has lowered the topic's limit. The next round lists the rows that are over it; the token
+                // of this one is published alone, so that the next is a direct successor again.
+                self.positions = before;
+                self.publish(election, Vec::new()).await?;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+        if let Some(trace) = round.trace {
+            tracing::debug!(member = self.capture.name(), rows, trace = trace.id(), "published a page");
+        }
+        metrics.page_rows.observe(rows as f64);
+        CaptureMetrics::observe(&metrics.publish_seconds, self.capture.clock.monotonic() - started);
+        for (table, published, inside_apply) in round.counted {
+            metrics.rows[table].inc_by(published);
+            metrics.inside_apply.inc_by(inside_apply);
+        }
+        if let Some(oldest) = round.oldest {
+            let age = self.reference_now().saturating_sub(oldest).max(0);
+            metrics.lag_seconds.set(age as f64 / TICKS_A_SECOND as f64);
+        }
+        Ok(true)
+    }
+
+    /// Whether the log has refused a row for its size; then its limit is kept in mind.
+    fn is_row_too_large(&mut self, error: &LogError) -> bool {
+        let LogError::RecordTooLarge { topic, bytes, limit } = error else { return false };
+        let tables = &self.capture.channels.tables;
+        let Some(table) = tables.iter().position(|channel| channel.changes == *topic) else { return false };
+        let (member, topic) = (self.capture.name(), topic.as_str());
+        tracing::warn!(
+            member,
+            topic,
+            bytes,
+            limit,
+            "the log takes smaller records than the topic was made for"
+        );
+        self.limits.note(table, *bytes, *limit, self.capture.clock.monotonic());
+        true
+    }
+
+    /// Publishes records with token and positions in one transaction, which fails if another worker leads by now.
+    async fn publish(&mut self, election: &Election, mut records: Vec<Outgoing>) -> Result<(), Error> {
+        let token = self.token.as_ref().expect("a token is committed before anything is published");
+        let record = PositionRecord {
+            counter: token.counter,
+            token: token.id,
+            previous: token.previous,
+            highest_version: token.highest_version,
+            tables: self.stored(&self.positions),
+            recaptures: self.recaptured.clone(),
+        };
+        let topic = self.capture.channels.topics.positions();
+        let key = self.capture.connector.id().as_str().as_bytes().to_vec();
+        records.push(single(topic, key, Some(record.to_json())));
+        let sent = send(self.producer.as_mut(), election, records).await;
+        if sent.is_err() {
+            // An open transaction would hold back all readers. If this fails as well, it ends by its time-out.
+            let _ = self.producer.abort().await;
+        }
+        sent.map_err(|e| self.capture.log_error(e))
+    }
+
+    /// The positions with some of them moved on.
+    fn moved(&self, next: &[(usize, TablePosition)]) -> Vec<TablePosition> {
+        let mut positions = self.positions.clone();
+        for (table, next) in next {
+            positions[*table] = next.clone();
+        }
+        positions
+    }
+
+    fn stored(&self, positions: &[TablePosition]) -> BTreeMap<String, StoredPosition> {
+        let names = self.capture.channels.tables.iter().map(|channel| channel.schema.name.to_string());
+        names.zip(positions.iter().map(StoredPosition::from)).collect()
+    }
+
+    fn reference_now(&self) -> Ticks {
+        self.reference.ticks_at(self.capture.clock.monotonic())
+    }
+
+    async fn measure_clock(&mut self) -> Result<(), Error> {
+        let log_error = |e| self.capture.log_error(e);
+        let started = self.capture.clock.monotonic();
+        let before = self.capture.log.clock_ms().await.map_err(log_error)?;
+        let member = self.member.clock().await.map_err(|e| self.capture.member_error(e))?;
+        let after = self.capture.log.clock_ms().await.map_err(log_error)?;
+        let ended = self.capture.clock.monotonic();
+        self.reference = Reference::new(after, ended);
+        self.offset = ClockOffset::measure(before, member, after, ended.saturating_sub(started));
+        let skew = -self.offset.offset as f64 / TICKS_A_SECOND as f64;
+        self.capture.metrics.clock_skew_seconds.set(skew);
+        let large = skew.abs() > self.capture.settings.clock_skew_warning.as_secs_f64();
+        if large && !self.warned_of_skew {
+            tracing::warn!(member = self.capture.name(), skew_seconds = skew, "the member's clock is off");
+        }
+        self.warned_of_skew = large;
+        Ok(())
+    }
+}
+
+async fn send(
+    producer: &mut dyn Producer,
+    election: &Election,
+    records: Vec<Outgoing>,
+) -> tributary_stream::Result<()> {
+    producer.begin().await?;
+    producer.send(records).await?;
+    let (proof, offsets) = election.stake()?;
+    producer.send_offsets(proof, &offsets).await?;
+    producer.commit().await
+}
+
+/// Refuses a member that has applied from another log, or that went back in time.
+async fn check_identity(
+    capture: &Capture,
+    member: &mut dyn Member,
+    token: Option<&Token>,
+    stored: Option<&PositionRecord>,
+) -> Result<(), Error> {
+    let found = capture.log.id().0;
+    let offsets = member.offsets().await.map_err(|e| capture.member_error(e))?;
+    if let Some(other) = offsets.iter().find(|offset| offset.log != found) {
+        return Err(Error::OtherLog { member: capture.name(), stored: other.log, found });
+    }
+    if !token_follows(token, stored) {
+        let text = |pair: Option<(u64, Uuid)>| {
+            pair.map_or_else(|| "missing".to_owned(), |(counter, id)| format!("{counter} ({id})"))
+        };
+        return Err(Error::WentBack {
+            member: capture.name(),
+            found: text(token.map(|t| (t.counter, t.id))),
+            expected: text(stored.map(|s| (s.counter, s.token))),
+        });
+    }
+    Ok(())
+}
+
+/// `table Orders stopped: …; table Lines stopped: …`, or nothing.
+fn describe_stopped(bindings: &[Arc<TableBinding>], states: &[TableState]) -> String {
+    let stopped = bindings.iter().zip(states).filter_map(|(binding, state)| match state {
+        TableState::Ready => None,
+        TableState::Stopped { reason } => Some(format!("table {} stopped: {reason}", binding.schema.name)),
+    });
+    stopped.collect::<Vec<_>>().join("; ")
+}
