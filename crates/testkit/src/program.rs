@@ -33,7 +33,13 @@ pub struct Program {
 impl Program {
     /// Starts `tributary run`.
     pub fn run(group: &GroupFolder) -> Self {
-        let child = command(group, &["run"]).stdout(Stdio::null()).stderr(log_file(group)).spawn().unwrap();
+        Self::run_with(group, &[])
+    }
+
+    /// Starts `tributary run` with these arguments, such as `--role capture`.
+    pub fn run_with(group: &GroupFolder, arguments: &[&str]) -> Self {
+        let mut run = command(group, &["run"]);
+        let child = run.args(arguments).stdout(Stdio::null()).stderr(log_file(group)).spawn().unwrap();
         Self { child }
     }
 
@@ -46,6 +52,28 @@ impl Program {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// SIGSTOP: stands still without knowing it, until [`Program::resume`].
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    /// SIGTERM, and waits for the end; fails if that is not a success.
+    pub fn stop(mut self) {
+        self.signal("-TERM");
+        let ended = self.child.wait().unwrap();
+        assert!(ended.success(), "a stopped process ended with {ended}");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "kill {signal} failed: {sent}");
     }
 
     /// Whether it has ended by itself.
