@@ -1,6 +1,7 @@
 //! `tributary bench`: generates load and measures this machine, end to end and stage by stage.
 //!
-//! The engine runs in this process on SQLite members and an embedded log in a folder of their own; the load is
+//! The engine runs in this process on SQLite members in a folder of their own, and an embedded log beside them or
+//! Kafka, whose brokers may share the machine; the load is
 //! written through a user's connection. What is counted comes from the engine's own counters and from the kernel
 //! (CPU time by thread, peak memory, bytes written); where a figure has a resolution, the report names it.
 
@@ -13,6 +14,7 @@ mod report;
 mod system;
 mod writer;
 
+use crate::LogChoice;
 use crate::process::Process;
 use anyhow::{Context as _, ensure};
 use load::Load;
@@ -94,6 +96,8 @@ pub struct Options {
     pub seed: u64,
     /// Whether backlogs are also carried role by role.
     pub stages: bool,
+    /// The log that the group is carried by.
+    pub log: LogChoice,
     /// Where the files are put, and left; a temporary folder otherwise.
     pub dir: Option<PathBuf>,
     /// The clock of all workers.
@@ -113,6 +117,7 @@ impl Default for Options {
             value_bytes: 100,
             seed: 1,
             stages: true,
+            log: LogChoice::default(),
             dir: None,
             clock: SystemClock::shared(),
         }
@@ -181,7 +186,8 @@ impl<'a> Group<'a> {
         let listed: String =
             MEMBERS[..members].iter().map(|id| format!("  {id}: {{ url: \"sqlite:{id}.db\" }}\n")).collect();
         let text = format!(
-            "group: bench\nlog: {{ embedded: log.db }}\nmembers:\n{listed}tables: [{{ name: Item }}]\n"
+            "{}members:\n{listed}tables: [{{ name: Item }}]\n",
+            options.log.header("bench", "log.db")
         );
         std::fs::write(folder.join("group.yaml"), text)?;
         let group = Self { options, folder: folder.to_owned(), members };

@@ -18,6 +18,7 @@ pub struct Report {
     memory_bytes: Option<u64>,
     /// Whether the program was built without optimisation, so that the figures say little.
     debug_build: bool,
+    log: &'static str,
     members: usize,
     value_bytes: usize,
     seed: u64,
@@ -38,6 +39,7 @@ impl Report {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_bytes: system::memory(),
             debug_build: cfg!(debug_assertions),
+            log: options.log.name(),
             members: options.members,
             value_bytes: options.value_bytes,
             seed: options.seed,
@@ -62,7 +64,7 @@ impl Report {
         let memory = self.memory_bytes.map_or_else(String::new, |bytes| {
             format!(", {:.0} GB of memory", bytes as f64 / MEBIBYTE / 1024.0)
         });
-        add(&mut text, &format!("{} cores{memory}; SQLite members, embedded log", self.cores));
+        add(&mut text, &format!("{} cores{memory}; SQLite members, {}", self.cores, self.log));
         add(
             &mut text,
             &format!("{} members; rows of 5 columns with {} bytes of text", self.members, self.value_bytes),

@@ -1,6 +1,6 @@
 //! The whole story on one machine: two databases, later three, kept the same in both directions.
 //!
-//! Plays the walk-through that people know from Azure SQL Data Sync on SQLite files and the embedded log. Every step
+//! Plays the walk-through that people know from Azure SQL Data Sync on SQLite files and the embedded log or Kafka. Every step
 //! says what it does and what it checked, and the first thing that is not as told ends the story with an error that
 //! names step, expectation and finding. Nothing here is a rehearsal: the group file is written and loaded, the
 //! engine is the one of `tributary run`, and the edits come through connections of their own.
@@ -13,6 +13,7 @@ mod teller;
 #[cfg(test)]
 mod tests;
 
+use crate::LogChoice;
 use crate::process::Process;
 use anyhow::{Context as _, bail};
 use shop::Shop;
@@ -31,13 +32,15 @@ const GROUP_FILE: &str = "group.yaml";
 pub struct Options {
     /// A folder, new or empty, in which the files are left; without it they are removed at the end.
     pub keep: Option<PathBuf>,
+    /// The log that the group is carried by.
+    pub log: LogChoice,
     /// The clock of all workers.
     pub clock: SharedClock,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { keep: None, clock: SystemClock::shared() }
+        Self { keep: None, log: LogChoice::default(), clock: SystemClock::shared() }
     }
 }
 
@@ -65,7 +68,9 @@ fn run_meddled(options: &Options, out: &mut dyn Write, meddler: Meddler<'_>) -> 
     let mut teller = Teller::new(out);
     teller.line("Tributary quickstart: two databases that are kept the same, a third that joins.")?;
     teller.line(&format!("Files: {}", folder.display()))?;
-    let mut story = Story { options, folder: &folder, teller, meddler, group: None, findings: Vec::new() };
+    let header = options.log.header("quickstart", "quickstart.log.db");
+    let mut story =
+        Story { options, folder: &folder, header, teller, meddler, group: None, findings: Vec::new() };
     let told = steps::tell(&mut story).with_context(|| story.teller.title());
     // The story ends the group in any case; what went wrong first is what is reported.
     let stopped = story.stop();
@@ -87,6 +92,8 @@ fn prepare(folder: &Path) -> anyhow::Result<()> {
 struct Story<'a> {
     options: &'a Options,
     folder: &'a Path,
+    /// How the group file begins: group and log.
+    header: String,
     teller: Teller<'a>,
     meddler: Meddler<'a>,
     /// The running group, once it has been started.

@@ -1,6 +1,7 @@
 //! `bench`: load on this machine, measured.
 
 use super::Context;
+use super::kafka::KafkaArguments;
 use crate::failure::Exit;
 use crate::output::{self, Format};
 use clap::Args;
@@ -45,6 +46,9 @@ pub(crate) struct Arguments {
     /// Puts the files into this folder, and leaves them there.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Where the log is.
+    #[command(flatten)]
+    log: KafkaArguments,
 }
 
 pub(crate) fn run(context: &Context, arguments: Arguments) -> anyhow::Result<Exit> {
@@ -61,6 +65,7 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> anyhow::Result<Exi
         seed: arguments.seed,
         stages: !arguments.no_stages,
         dir: arguments.dir,
+        log: arguments.log.into_choice(),
         ..Options::default()
     };
     let report = measure(&options, &mut anstream::stderr())?;

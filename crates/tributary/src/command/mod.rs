@@ -7,6 +7,7 @@ pub(crate) mod conflicts;
 pub(crate) mod deprovision;
 pub(crate) mod exceptions;
 pub(crate) mod init;
+mod kafka;
 pub(crate) mod provision;
 pub(crate) mod quickstart;
 pub(crate) mod run;

@@ -39,7 +39,8 @@ pub(super) fn parked_then_restored(story: &mut Story<'_>) -> Result<()> {
     story
         .teller
         .say("now with `blocked_delete: restore`: stop, change the group file, start, retry at once")?;
-    story.start(&group_file(&[PREMISES, CLOUD], "restore"))?;
+    let file = group_file(&story.header, &[PREMISES, CLOUD], "restore");
+    story.start(&file)?;
     let group = story.group()?;
     // The worker may have tried it again by itself already: how many were made due says nothing.
     group.wait_for(retry_exceptions(&group.opened(), &ExceptionFilter::default()));

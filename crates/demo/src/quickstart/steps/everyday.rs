@@ -13,7 +13,8 @@ pub(super) fn first_sync(story: &mut Story<'_>) -> Result<()> {
     let premises = story.shop(PREMISES)?;
     premises.run(shop::TABLES)?;
     story.teller.say("the group file lists Customer and OrderLines; provision, then start all workers")?;
-    story.start(&group_file(&[PREMISES, CLOUD], "park"))?;
+    let file = group_file(&story.header, &[PREMISES, CLOUD], "park");
+    story.start(&file)?;
     story.settle()?;
 
     let about_location = |column: Option<&str>| column == Some("Location");

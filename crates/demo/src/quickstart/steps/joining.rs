@@ -11,7 +11,8 @@ pub(super) fn third_member(story: &mut Story<'_>) -> Result<()> {
         .teller
         .say("stop, add the member `third` to the group file, start; it is filled from the log alone")?;
     let pages = published(story)?;
-    story.start(&group_file(&[PREMISES, CLOUD, THIRD], "restore"))?;
+    let file = group_file(&story.header, &[PREMISES, CLOUD, THIRD], "restore");
+    story.start(&file)?;
     story.settle()?;
     story.check_customer(THIRD, "7 Gusto Grill, Dover, since 2011-02-11")?;
     story.check_order_line(THIRD, "3 60 x Espresso cups at 3.20, customer 2")?;

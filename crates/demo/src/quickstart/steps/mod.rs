@@ -36,13 +36,12 @@ pub(super) fn tell(story: &mut Story<'_>) -> Result<()> {
 }
 
 /// The group file with these members; `blocked_delete` for OrderLines.
-fn group_file(members: &[&str], blocked_delete: &str) -> String {
+fn group_file(header: &str, members: &[&str], blocked_delete: &str) -> String {
     let members: String =
         members.iter().map(|member| format!("  {member}:\n    url: sqlite:{member}.db\n")).collect();
     format!(
         "# Written by `tributary quickstart`.\n\
-         group: quickstart\n\
-         log:\n  embedded: quickstart.log.db\n\
+         {header}\
          members:\n{members}\
          tables:\n  - name: Customer\n  - name: OrderLines\n    blocked_delete: {blocked_delete}\n\
          # OrderEvents is not listed, so it stays where it is.\n"
