@@ -7,6 +7,7 @@ pub(crate) mod conflicts;
 pub(crate) mod deprovision;
 pub(crate) mod exceptions;
 pub(crate) mod init;
+pub(crate) mod log;
 pub(crate) mod provision;
 pub(crate) mod quickstart;
 pub(crate) mod run;
@@ -58,6 +59,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Conflicts(arguments) => conflicts::run(&context, &arguments),
         Command::Exceptions(arguments) => exceptions::run(&context, &arguments),
         Command::Tail(arguments) => tail::run(&context, &arguments),
+        Command::Log(arguments) => log::run(&context, &arguments),
         Command::Bench(arguments) => bench::run(&context, arguments),
         Command::Completions(arguments) => Ok(completions::run(&arguments)),
     }
