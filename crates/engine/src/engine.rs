@@ -1,5 +1,6 @@
 //! A process of a group: what it has open, and its workers.
 
+use crate::clients::ClientMetrics;
 use crate::log::OpenLog;
 use crate::members::{Provisioned, connector, provision_all};
 use crate::workers::{self, Roles};
@@ -78,8 +79,12 @@ impl Engine {
             opened => opened?,
         };
         let log = opened.shared();
-        if let OpenLog::Embedded(log) = &opened {
-            check_left(log, &file, writes).await?;
+        match &opened {
+            OpenLog::Embedded(log) => check_left(log, &file, writes).await?,
+            OpenLog::Kafka(log) => {
+                let clients = ClientMetrics::new(&host.metrics, Arc::clone(&host.clock))?;
+                log.on_statistics(Box::new(move |figures| clients.take(figures)));
+            }
         }
         let connectors: Vec<_> = file
             .members
