@@ -1,10 +1,12 @@
 //! A process of a group: what it has open, and its workers.
 
-use crate::log::{OpenLog, limits};
+use crate::clients::ClientMetrics;
+use crate::log::OpenLog;
 use crate::members::{Provisioned, connector, provision_all};
 use crate::workers::{self, Roles};
 use crate::{EngineError, Host, tables};
 use std::sync::Arc;
+use tributary_group::copy::{CopyMark, read_mark};
 use tributary_group::file::GroupFile;
 use tributary_group::spec::{GroupFinding, GroupSpec};
 use tributary_member::Connector;
@@ -77,17 +79,24 @@ impl Engine {
             opened => opened?,
         };
         let log = opened.shared();
+        match &opened {
+            OpenLog::Embedded(log) => check_left(log, &file, writes).await?,
+            OpenLog::Kafka(log) => {
+                let clients = ClientMetrics::new(&host.metrics, Arc::clone(&host.clock))?;
+                log.on_statistics(Box::new(move |figures| clients.take(figures)));
+            }
+        }
         let connectors: Vec<_> = file
             .members
             .iter()
             .map(|member| connector(&file, member, options.create_members, options.enable_wal))
             .collect();
         let tables = if writes {
-            let tables = tables::make(&file, log.as_ref(), limits(&file), &connectors).await?;
+            let tables = tables::make(&file, log.as_ref(), &connectors).await?;
             check_log(log.as_ref(), &tables.channels, &connectors).await?;
             tables
         } else {
-            tables::known(&file, log.as_ref(), limits(&file)).await?
+            tables::known(&file, log.as_ref()).await?
         };
         Ok(Self {
             file: Arc::new(file),
@@ -124,6 +133,16 @@ impl Engine {
     /// Stops all workers; returns the names of those that did not end in time.
     pub fn stop(&self) -> Vec<String> {
         self.supervisor.stop_all()
+    }
+}
+
+/// Refuses a log that was copied elsewhere, and writes nothing to one that is being copied.
+async fn check_left(log: &EmbeddedLog, file: &GroupFile, writes: bool) -> Result<(), EngineError> {
+    let path = || log.path().to_owned();
+    match read_mark(log, &file.topics().control()).await? {
+        Some(CopyMark::Left { to, .. }) => Err(EngineError::Left { path: path(), to }),
+        Some(CopyMark::Leaving { to, .. }) if writes => Err(EngineError::Leaving { path: path(), to }),
+        Some(CopyMark::Leaving { .. } | CopyMark::CopyOf { .. }) | None => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a process of a group could not be put together.
 
 use std::path::PathBuf;
+use tributary_group::copy::MarkError;
 use tributary_group::spec::{GroupFinding, SpecStoreError};
 use tributary_runtime::metrics::MetricsError;
 use tributary_runtime::supervisor::SupervisorError;
@@ -58,6 +59,31 @@ pub enum EngineError {
         /// Where the log ends.
         end: u64,
     },
+    /// Whether the log was copied could not be told.
+    #[error("whether the log was copied to another one could not be told")]
+    Mark(#[from] MarkError),
+    /// The log is being copied.
+    #[error(
+        "the log {} is being copied to {to}: finish it with `tributary log copy`, or give it up with \
+         `tributary log copy --abandon`", path.display()
+    )]
+    Leaving {
+        /// The log's file.
+        path: PathBuf,
+        /// Where to.
+        to: String,
+    },
+    /// The log was copied.
+    #[error(
+        "the log {} was copied to {to}, which is the group's log now; name it under `log:` in the group file",
+        path.display()
+    )]
+    Left {
+        /// The log's file.
+        path: PathBuf,
+        /// Where to.
+        to: String,
+    },
     /// A metric's name is taken.
     #[error("the metrics could not be set up")]
     Metrics(#[from] MetricsError),
@@ -80,6 +106,9 @@ impl EngineError {
             Self::Supervisor(_) => "ENG-006",
             Self::Manual => "ENG-007",
             Self::LogWentBack { .. } => "ENG-008",
+            Self::Mark(source) => source.code(),
+            Self::Leaving { .. } => "ENG-009",
+            Self::Left { .. } => "ENG-010",
         }
     }
 }
@@ -88,13 +117,18 @@ impl EngineError {
     /// What a process does about it: only the log's failures pass by themselves.
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Log(source) | Self::Spec(SpecStoreError::Log(source)) => source.disposition(),
+            Self::Log(source)
+            | Self::Spec(SpecStoreError::Log(source))
+            | Self::Mark(MarkError::Log(source)) => source.disposition(),
             Self::DataDir { .. }
             | Self::Spec(_)
             | Self::Findings { .. }
             | Self::NotProvisioned
             | Self::Manual
             | Self::LogWentBack { .. }
+            | Self::Mark(_)
+            | Self::Leaving { .. }
+            | Self::Left { .. }
             | Self::Metrics(_)
             | Self::Supervisor(_) => Disposition::Stop,
         }

@@ -3,6 +3,7 @@
 //! Wiring only, shared by the command line, the quickstart and the benchmark: it decides which workers run and what
 //! they are given, not what they do.
 
+mod clients;
 mod engine;
 mod error;
 mod host;

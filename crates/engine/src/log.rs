@@ -5,7 +5,7 @@ use tributary_group::file::{GroupFile, LogSettings};
 use tributary_runtime::SharedClock;
 use tributary_stream::embedded::{Access, EmbeddedLog};
 use tributary_stream::kafka::KafkaLog;
-use tributary_stream::{Cleanup, Error, Log, TopicLimits, TopicSettings};
+use tributary_stream::{Error, Log};
 
 /// An opened log, by its own type for what only one of them has.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ impl OpenLog {
                 Ok(Self::Embedded(Arc::new(log)))
             }
             LogSettings::Kafka(kafka) => {
-                let settings = kafka.connection(control_topic(file), access == Access::Exclusive);
+                let settings = kafka.connection(file.control_topic(), access == Access::Exclusive);
                 Ok(Self::Kafka(Arc::new(KafkaLog::connect(settings).await?)))
             }
         }
@@ -42,21 +42,5 @@ impl OpenLog {
             Self::Embedded(log) => Arc::clone(log) as Arc<dyn Log>,
             Self::Kafka(log) => Arc::clone(log) as Arc<dyn Log>,
         }
-    }
-}
-
-/// The limits of a group's topics.
-pub(crate) fn limits(file: &GroupFile) -> TopicLimits {
-    TopicLimits { delete_retention: file.tombstone_retention, ..TopicLimits::default() }
-}
-
-/// The control topic, as `Channels` wants it.
-fn control_topic(file: &GroupFile) -> TopicSettings {
-    let limits = limits(file);
-    TopicSettings {
-        name: file.topics().control(),
-        partitions: 1,
-        cleanup: Cleanup::Compact { delete_retention: limits.delete_retention },
-        max_record_bytes: limits.max_record_bytes,
     }
 }

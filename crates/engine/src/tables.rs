@@ -13,7 +13,7 @@ use tributary_group::spec::{GroupFinding, GroupSpec, SpecStoreError, derive, rea
 use tributary_member::{Connector, Severity};
 use tributary_model::TableSchema;
 use tributary_runtime::Backoff;
-use tributary_stream::{Channels, Error as LogError, Log, TopicLimits};
+use tributary_stream::{Channels, Error as LogError, Log};
 
 /// How often another process may come first before this one gives up for now.
 const MOST_ATTEMPTS: usize = 30;
@@ -29,15 +29,11 @@ pub(crate) struct Tables {
 }
 
 /// The tables that the log knows, for a reader.
-pub(crate) async fn known(
-    file: &GroupFile,
-    log: &dyn Log,
-    limits: TopicLimits,
-) -> Result<Tables, EngineError> {
+pub(crate) async fn known(file: &GroupFile, log: &dyn Log) -> Result<Tables, EngineError> {
     let topics = file.topics();
     let known = read_spec(log, &topics.control()).await?;
     let spec = known.ok_or(EngineError::NotProvisioned)?;
-    let channels = Channels::for_reading(topics, file.group.as_str(), limits, &schemas(&spec))?;
+    let channels = Channels::for_reading(topics, file.group.as_str(), file.limits(), &schemas(&spec))?;
     Ok(Tables { spec, channels, findings: Vec::new(), changed: false })
 }
 
@@ -45,14 +41,13 @@ pub(crate) async fn known(
 pub(crate) async fn make(
     file: &GroupFile,
     log: &dyn Log,
-    limits: TopicLimits,
     connectors: &[Arc<dyn Connector>],
 ) -> Result<Tables, EngineError> {
     let backoff = Backoff::new(Duration::from_millis(50), 1.5, Duration::from_secs(2), 1.0);
     let pauses = backoff.unwrap_or_default().pauses();
     let mut overtaken = None;
     for pause in pauses.take(MOST_ATTEMPTS) {
-        match attempt(file, log, limits, connectors).await {
+        match attempt(file, log, connectors).await {
             Ok(Some(tables)) => return Ok(tables),
             Ok(None) => {}
             Err(error) if is_fenced(&error) => overtaken = Some(error),
@@ -69,7 +64,6 @@ pub(crate) async fn make(
 async fn attempt(
     file: &GroupFile,
     log: &dyn Log,
-    limits: TopicLimits,
     connectors: &[Arc<dyn Connector>],
 ) -> Result<Option<Tables>, EngineError> {
     let topics = file.topics();
@@ -77,7 +71,7 @@ async fn attempt(
     let known = read_spec(log, &control).await?;
     let (spec, findings) = derived(file, connectors, known.as_ref()).await?;
     // The topics first: whoever finds a table in the spec finds its topics.
-    let channels = Channels::open(log, topics, file.group.as_str(), limits, &schemas(&spec)).await?;
+    let channels = Channels::open(log, topics, file.group.as_str(), file.limits(), &schemas(&spec)).await?;
     let changed = known.as_ref() != Some(&spec);
     if changed {
         let mut producer = log.producer(&writer).await?;

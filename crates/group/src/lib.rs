@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod conflicts;
+pub mod copy;
 pub mod exceptions;
 pub mod file;
 pub mod live;

@@ -6,6 +6,7 @@ use std::io;
 use std::process::ExitCode;
 use tributary_engine::EngineError;
 use tributary_group::ActionError;
+use tributary_group::copy::CopyError;
 use tributary_group::file::GroupFileError;
 use tributary_group::progress::ProgressError;
 use tributary_group::status::StatusError;
@@ -58,6 +59,9 @@ pub(crate) enum Misuse {
         /// One that would do.
         example: &'static str,
     },
+    /// The group file names another log than the command needs.
+    #[error("the group file names no Kafka cluster to copy to; write `log: {{ kafka: … }}` in it first")]
+    NoKafka,
     /// A file that is there already.
     #[error("{path} exists already; name another file, or let --force write over it")]
     Exists {
@@ -106,6 +110,7 @@ fn code(cause: &(dyn Error + 'static)) -> Option<&'static str> {
         .or_else(|| is::<StatusError>(cause).map(StatusError::code))
         .or_else(|| is::<VerifyError>(cause).map(VerifyError::code))
         .or_else(|| is::<ProgressError>(cause).map(ProgressError::code))
+        .or_else(|| is::<CopyError>(cause).map(CopyError::code))
         .or_else(|| is::<tributary_member::Error>(cause).map(tributary_member::Error::code))
         .or_else(|| is::<tributary_stream::Error>(cause).map(tributary_stream::Error::code))
         .or_else(|| is::<ServerError>(cause).map(ServerError::code))
@@ -127,7 +132,8 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<u8> {
             EngineError::Findings { .. } | EngineError::DataDir { .. } | EngineError::Manual => {
                 Some(CONFIGURATION)
             }
-            EngineError::LogWentBack { .. } => Some(UNAVAILABLE),
+            EngineError::LogWentBack { .. } | EngineError::Leaving { .. } => Some(UNAVAILABLE),
+            EngineError::Left { .. } => Some(CONFIGURATION),
             _ => None,
         };
     }
@@ -142,6 +148,7 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<u8> {
     if let Some(error) = is::<Misuse>(cause) {
         return match error {
             Misuse::Value { .. } => Some(WRONG_USE),
+            Misuse::NoKafka => Some(CONFIGURATION),
             Misuse::Exists { .. } => Some(FAILED),
         };
     }
@@ -202,6 +209,8 @@ fn exit_of_log(error: &tributary_stream::Error) -> u8 {
         | Error::Registry { .. }
         | Error::OtherCluster { .. }
         | Error::Identity { .. }
+        | Error::Incomplete { .. }
+        | Error::Occupied { .. }
         | Error::Kafka { .. } => UNAVAILABLE,
         Error::TopicMismatch { .. }
         | Error::InvalidTopic { .. }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tributary_model::{MemberId, Policy, TableName};
 use tributary_settle::DeleteVsUpdate;
 use tributary_stream::kafka::{Compression, KafkaSettings, RegistrySettings, Sasl, TlsSettings};
-use tributary_stream::{TopicSettings, Topics};
+use tributary_stream::{Cleanup, TopicLimits, TopicSettings, Topics};
 
 /// A group's name: `[a-z][a-z0-9-]{0,30}`, since it becomes part of topics and files.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,6 +78,20 @@ impl GroupFile {
     #[must_use]
     pub fn topics(&self) -> Topics {
         Topics::new(self.log.prefix(), self.group.as_str())
+    }
+
+    /// The limits of the group's topics.
+    #[must_use]
+    pub fn limits(&self) -> TopicLimits {
+        TopicLimits { delete_retention: self.tombstone_retention, ..TopicLimits::default() }
+    }
+
+    /// The control topic, which carries the log's identity in Kafka.
+    #[must_use]
+    pub fn control_topic(&self) -> TopicSettings {
+        let TopicLimits { delete_retention, max_record_bytes } = self.limits();
+        let cleanup = Cleanup::Compact { delete_retention };
+        TopicSettings { name: self.topics().control(), partitions: 1, cleanup, max_record_bytes }
     }
 
     /// The table that the group calls so.
