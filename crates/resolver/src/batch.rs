@@ -4,16 +4,16 @@
 //! the log's transaction and then the states, so that the store is never ahead of the log.
 
 use crate::Error;
-use crate::metrics::ResolverMetrics;
+use crate::metrics::{Counts, ResolverMetrics};
 use crate::store::CellStore;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use tributary_codec::{ConflictCodec, split_frame};
 use tributary_model::{
     Change, ConflictId, ConflictKind, ConflictRecord, ConflictState, KeyBytes, Reason, Resolved, Settled,
     Side, Ticks,
 };
 use tributary_settle::{Drop, Resolution, Rules, Step, TableRules, Violation};
-use tributary_stream::{Channel, Channels, Headers, Incoming, Outgoing, TopicPartition};
+use tributary_stream::{Channel, Channels, Headers, Incoming, Outgoing, TopicPartition, Trace};
 
 /// Cells with their new values.
 pub(crate) type NewStates = Vec<(KeyBytes, Vec<u8>)>;
@@ -27,6 +27,8 @@ pub(crate) struct Outcome {
     pub(crate) states: Vec<(TopicPartition, NewStates)>,
     /// The next change to be read of each partition.
     pub(crate) offsets: Vec<(TopicPartition, u64)>,
+    /// By table: what became of the changes.
+    pub(crate) counts: Vec<Counts>,
 }
 
 /// What stops a batch before anything was published.
@@ -52,8 +54,9 @@ pub(crate) struct Context<'a, R> {
     pub(crate) channels: &'a Channels,
     pub(crate) metrics: &'a ResolverMetrics,
     pub(crate) now: Ticks,
-    /// Changes that violated I8 although the state had just been rebuilt: two lives of their cells met.
-    pub(crate) certain: &'a HashSet<(TopicPartition, u64)>,
+    /// By partition: changes before this offset violated I8 although the state had just been rebuilt. Two lives of
+    /// their cells met.
+    pub(crate) certain: &'a HashMap<TopicPartition, u64>,
 }
 
 struct Cell {
@@ -78,6 +81,7 @@ impl<R: Rules> Context<'_, R> {
         }
         let mut outcome = Outcome::default();
         outcome.records.reserve(records.len());
+        outcome.counts.resize(self.channels.tables.len(), Counts::default());
         for ((table, partition), records) in by_partition {
             self.resolve_partition(store, table, partition, &records, &mut outcome)?;
         }
@@ -128,28 +132,28 @@ impl<R: Rules> Context<'_, R> {
         outcome: &mut Outcome,
     ) -> Result<(), Stopped> {
         let step = Step { rules: &self.tables[table], key, now: self.now };
-        let counts = &self.metrics.by_outcome[table];
         let mut resolution = self.rules.resolve(step, cell.state.as_ref(), change);
         if let (Resolution::Violated(Violation::StateBehind { .. }), Some(state)) = (&resolution, &cell.state)
         {
             let at = TopicPartition::new(record.topic.clone(), record.partition);
-            if !self.certain.contains(&(at, record.offset)) {
+            if self.certain.get(&at).is_none_or(|until| record.offset >= *until) {
                 return Err(Stopped::Stale { table, partition: record.partition });
             }
             resolution = self.rules.resolve_expired(step, state, change);
         }
+        let counts = &mut outcome.counts[table];
         match resolution {
-            Resolution::Dropped(Drop::Duplicate) => counts.duplicate.inc(),
-            Resolution::Dropped(Drop::OutdatedCommand) => counts.outdated.inc(),
+            Resolution::Dropped(Drop::Duplicate) => counts.duplicate += 1,
+            Resolution::Dropped(Drop::OutdatedCommand) => counts.outdated += 1,
             Resolution::Violated(violation) => {
                 self.keep_apart(table, key, change, cell, &violation, outcome)?
             }
             Resolution::Publish { record: resolved, settled, conflict } => {
                 match settled {
-                    Settled::FastForward => counts.fast_forward.inc(),
-                    Settled::Agreed => counts.agreed.inc(),
-                    Settled::Completed => counts.completed.inc(),
-                    Settled::Conflict => counts.conflict.inc(),
+                    Settled::FastForward => counts.fast_forward += 1,
+                    Settled::Agreed => counts.agreed += 1,
+                    Settled::Completed => counts.completed += 1,
+                    Settled::Conflict => counts.conflict += 1,
                 }
                 if let Some(conflict) = conflict {
                     outcome.records.push(self.conflict_record(table, &conflict)?);
@@ -236,15 +240,19 @@ impl<R: Rules> Context<'_, R> {
             (Some(_), None) => b"c",
         };
         cell.written = Some(value.clone());
+        let mut headers = Headers::new()
+            .with("dss-origin", resolved.winner.incarnation.as_str().as_bytes())
+            .with("dss-op", operation);
+        if let Some(trace) = Trace::of(&change.headers) {
+            headers = trace.next().onto(headers);
+        }
         Ok(Outgoing {
             topic: channel.resolved.clone(),
             // The partition that was consumed, whatever the hash says: the state is local to it.
             partition: change.partition,
             key: change.key.clone(),
             value: Some(value),
-            headers: Headers::new()
-                .with("dss-origin", resolved.winner.incarnation.as_str().as_bytes())
-                .with("dss-op", operation),
+            headers,
         })
     }
 

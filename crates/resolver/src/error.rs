@@ -1,8 +1,9 @@
 //! What stops or pauses the resolver.
 
 use crate::StoreError;
+use std::path::PathBuf;
 use tributary_runtime::Failure;
-use tributary_stream::{Disposition, Error as LogError, TopicPartition};
+use tributary_stream::{Disposition, Error as LogError, TopicName, TopicPartition};
 
 /// Failures of the resolver.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,28 @@ pub enum Error {
         #[source]
         source: tributary_codec::Error,
     },
+    /// A record that a topic does not take.
+    #[error(
+        "a record for topic {topic} has {bytes} bytes, and its `max.message.bytes` allows {limit}: raise it to what the \
+         topics were made with, then restart the resolver; nothing is lost"
+    )]
+    TooLarge {
+        /// The topic.
+        topic: TopicName,
+        /// Key, value and headers together.
+        bytes: usize,
+        /// What the topic allows.
+        limit: usize,
+    },
+    /// No state file can be taken.
+    #[error("the resolver could not take a state file by {}; see whether this program may write there", path.display())]
+    Slot {
+        /// The lock's file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
     /// A topic that is none of the group's tables'.
     #[error("topic {topic} belongs to no table of the group; restart with the present group file")]
     UnknownTopic {
@@ -49,6 +72,8 @@ impl Error {
             Self::Store { .. } => "RES-001",
             Self::Codec { .. } => "RES-002",
             Self::UnknownTopic { .. } => "RES-003",
+            Self::TooLarge { .. } => "RES-004",
+            Self::Slot { .. } => "RES-005",
         }
     }
 
@@ -57,8 +82,8 @@ impl Error {
         let retry = match &self {
             Self::Log { source } => source.disposition() == Disposition::Retry,
             // A full disk passes, and a damaged file is thrown away at the next start.
-            Self::Store { .. } => true,
-            Self::Codec { .. } | Self::UnknownTopic { .. } => false,
+            Self::Store { .. } | Self::Slot { .. } => true,
+            Self::Codec { .. } | Self::UnknownTopic { .. } | Self::TooLarge { .. } => false,
         };
         if retry { Failure::retry(self) } else { Failure::halt(self) }
     }

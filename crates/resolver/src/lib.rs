@@ -1,8 +1,8 @@
 //! Orders the changes of each cell and settles conflicts.
 //!
-//! One worker consumes the `changes` topics, keeps the last resolved record of every cell in a store on local disk
-//! ([`Store`]), and publishes resolved records, conflict records and the consumed offsets in one transaction. It
-//! decides nothing itself: `settle` does. The store is a cache of the `resolved` topics and is rebuilt from them
+//! One worker, or several in as many processes, consume the `changes` topics, keep the last resolved record of every
+//! cell of their partitions in a store on local disk ([`Store`]), and publish resolved records, conflict records and
+//! the consumed offsets in one transaction. They decide nothing themselves: `settle` does. The store is a cache of the `resolved` topics and is rebuilt from them
 //! whenever it is absent or behind.
 
 mod batch;
@@ -10,6 +10,8 @@ mod error;
 mod metrics;
 mod recovery;
 mod retention;
+mod session;
+mod slot;
 mod store;
 mod worker;
 

@@ -11,7 +11,22 @@ pub struct ResolverMetrics {
     pub(crate) batch_seconds: Child<Histogram, 0>,
     pub(crate) state_bytes: Child<Gauge, 0>,
     pub(crate) rebuilt_cells: Child<Counter, 0>,
+    /// Partitions that this process works on.
+    pub(crate) partitions: Child<Gauge, 0>,
+    /// Orders to capture a table again, by table in the order of the channels.
+    pub(crate) recaptures: Vec<Child<Counter, 1>>,
     pub(crate) violations: [Child<Counter, 1>; 2],
+}
+
+/// What became of a table's changes in one batch.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counts {
+    pub(crate) fast_forward: u64,
+    pub(crate) duplicate: u64,
+    pub(crate) outdated: u64,
+    pub(crate) agreed: u64,
+    pub(crate) completed: u64,
+    pub(crate) conflict: u64,
 }
 
 /// One table's outcomes.
@@ -52,8 +67,17 @@ impl ResolverMetrics {
             "Things that the protocol rules out and that were met all the same.",
             ["rule"],
         )?;
+        let recaptures = metrics.counters(
+            "resolver_recaptures_total",
+            "Orders to capture a table again, because changes were deleted unread.",
+            ["table"],
+        )?;
         Ok(Self {
             by_outcome,
+            recaptures: tables.iter().map(|table| recaptures.child([table])).collect(),
+            partitions: metrics
+                .gauges("resolver_partitions", "Partitions that this process works on.", [])?
+                .child([]),
             batch_rows: metrics
                 .histograms("resolver_batch_rows", "Changes in one transaction.", [], Buckets::Sizes)?
                 .child([]),
@@ -66,5 +90,22 @@ impl ResolverMetrics {
                 .child([]),
             violations: [violations.child(["version_used_twice"]), violations.child(["I8"])],
         })
+    }
+
+    /// Counts a batch that was committed, by table.
+    pub(crate) fn count(&self, counts: &[Counts]) {
+        for (series, counts) in self.by_outcome.iter().zip(counts) {
+            let pairs = [
+                (&series.fast_forward, counts.fast_forward),
+                (&series.duplicate, counts.duplicate),
+                (&series.outdated, counts.outdated),
+                (&series.agreed, counts.agreed),
+                (&series.completed, counts.completed),
+                (&series.conflict, counts.conflict),
+            ];
+            for (series, count) in pairs.into_iter().filter(|(_, count)| *count > 0) {
+                series.inc_by(count);
+            }
+        }
     }
 }

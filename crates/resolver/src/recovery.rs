@@ -3,7 +3,8 @@
 //! What the store says it reflects is the place to read on from; without that, or when it lies beyond the log's
 //! end (the log was replaced or restored), from the beginning. Reading goes to the end as it was at the start,
 //! counting records of open transactions, and only through committed ones: so it waits for what a predecessor
-//! still has open instead of missing it.
+//! still has open instead of missing it. It goes on step by step, so that the partitions that are there already are
+//! worked on meanwhile and the group hears of us, however large the state is.
 
 use crate::Error;
 use crate::metrics::ResolverMetrics;
@@ -11,64 +12,91 @@ use crate::store::CellStore;
 use std::time::Duration;
 use tributary_codec::split_frame;
 use tributary_runtime::Heartbeat;
-use tributary_stream::{ConsumerSettings, Incoming, Isolation, Log, Start, TopicPartition};
+use tributary_stream::{Consumer, ConsumerSettings, Isolation, Log, Start, TopicPartition};
 
 const ROWS: usize = 5_000;
 const BYTES: usize = 16 << 20;
+/// Longest wait for records in one step.
+const WAIT: Duration = Duration::from_millis(100);
+/// From so many records on the progress is told.
+const MANY: u64 = 100_000;
 
-/// Reads the rest of a resolved partition into the store. Returns how many records were read.
-pub(crate) async fn catch_up(
-    log: &dyn Log,
-    store: &mut dyn CellStore,
-    at: &TopicPartition,
-    metrics: &ResolverMetrics,
-    heartbeat: &Heartbeat,
-) -> Result<u64, Error> {
-    let id = log.id().0;
-    let ranges = log.offsets(&at.topic).await?;
-    let range = ranges.get(at.partition as usize).copied().unwrap_or_default();
-    let from = match store.reflected(id, at)? {
-        Some(reflected) if reflected <= range.end => reflected.max(range.start),
-        _ => {
-            store.clear(at)?;
-            range.start
-        }
-    };
-    if from >= range.end {
-        store.put(id, at, &[], Some(range.end))?;
-        store.commit()?;
-        return Ok(0);
-    }
-    let settings = ConsumerSettings { group: None, isolation: Isolation::Committed, start: Start::Beginning };
-    let mut consumer = log.consumer(settings).await?;
-    consumer.assign(&[(at.clone(), Some(from))]).await?;
-    let mut read = 0_u64;
-    loop {
-        let next = consumer.positions().first().map_or(range.end, |(_, next)| *next);
-        if next >= range.end {
-            break;
-        }
-        heartbeat.beat();
-        let polled = consumer.poll(ROWS, BYTES, Duration::from_millis(100)).await?;
-        let mut cells = Vec::with_capacity(polled.records.len());
-        for record in &polled.records {
-            cells.push((key_of(record)?, record.value.as_deref()));
-        }
-        store.put(id, at, &cells, None)?;
-        read += polled.records.len() as u64;
-        metrics.rebuilt_cells.inc_by(polled.records.len() as u64);
-        if read > 100_000 {
-            let done = (next - from) * 100 / (range.end - from).max(1);
-            heartbeat.note(format!("rebuilding state of {} partition {}: {done} %", at.topic, at.partition));
-        }
-    }
-    store.put(id, at, &[], Some(range.end))?;
-    store.commit()?;
-    Ok(read)
+/// A resolved partition that is being read into the store.
+pub(crate) struct CatchUp {
+    at: TopicPartition,
+    from: u64,
+    end: u64,
+    read: u64,
+    /// `None` when there is nothing to read.
+    consumer: Option<Box<dyn Consumer>>,
 }
 
-fn key_of(record: &Incoming) -> Result<&[u8], Error> {
-    let at = || TopicPartition::new(record.topic.clone(), record.partition);
-    let split = split_frame(&record.key);
-    split.map(|(_, key)| key).map_err(|source| Error::Codec { at: at(), offset: record.offset, source })
+impl CatchUp {
+    /// Finds out what there is to read.
+    pub(crate) async fn begin(
+        log: &dyn Log,
+        store: &mut dyn CellStore,
+        at: TopicPartition,
+    ) -> Result<Self, Error> {
+        let ranges = log.offsets(&at.topic).await?;
+        let range = ranges.get(at.partition as usize).copied().unwrap_or_default();
+        let from = match store.reflected(log.id().0, &at)? {
+            Some(reflected) if reflected <= range.end => reflected.max(range.start),
+            _ => {
+                store.clear(&at)?;
+                range.start
+            }
+        };
+        let mut consumer = None;
+        if from < range.end {
+            let settings =
+                ConsumerSettings { group: None, isolation: Isolation::Committed, start: Start::Beginning };
+            let reader = consumer.insert(log.consumer(settings).await?);
+            reader.assign(&[(at.clone(), Some(from))]).await?;
+        }
+        Ok(Self { at, from, end: range.end, read: 0, consumer })
+    }
+
+    /// Reads on a bit. `true` when the store reflects all that there was at the beginning.
+    pub(crate) async fn step(
+        &mut self,
+        log: &dyn Log,
+        store: &mut dyn CellStore,
+        metrics: &ResolverMetrics,
+        heartbeat: &Heartbeat,
+    ) -> Result<bool, Error> {
+        let id = log.id().0;
+        if let Some(consumer) = &mut self.consumer {
+            let polled = consumer.poll(ROWS, BYTES, WAIT).await?;
+            let mut cells = Vec::with_capacity(polled.records.len());
+            for record in &polled.records {
+                match split_frame(&record.key) {
+                    Ok((_, key)) => cells.push((key, record.value.as_deref())),
+                    // Not ours, so no cell is meant by it.
+                    Err(error) => {
+                        tracing::debug!(%error, offset = record.offset, "passed over a foreign record")
+                    }
+                }
+            }
+            store.put(id, &self.at, &cells, None)?;
+            self.read += polled.records.len() as u64;
+            metrics.rebuilt_cells.inc_by(polled.records.len() as u64);
+            let next = consumer.positions().first().map_or(self.end, |(_, next)| *next);
+            if next < self.end {
+                if self.read > MANY {
+                    let done = (next - self.from) * 100 / (self.end - self.from).max(1);
+                    let TopicPartition { topic, partition } = &self.at;
+                    heartbeat.note(format!("rebuilding state of {topic} partition {partition}: {done} %"));
+                }
+                return Ok(false);
+            }
+        }
+        store.put(id, &self.at, &[], Some(self.end))?;
+        store.commit()?;
+        if self.read > 0 {
+            let TopicPartition { topic, partition } = &self.at;
+            tracing::info!(%topic, partition, records = self.read, "state caught up");
+        }
+        Ok(true)
+    }
 }

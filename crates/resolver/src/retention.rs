@@ -35,6 +35,14 @@ impl Retention {
         }
     }
 
+    /// Leaves a partition to whoever has it now.
+    pub(crate) fn forget(&mut self, at: &TopicPartition) {
+        self.latest.remove(at);
+        for (_, offsets) in &mut self.marks {
+            offsets.remove(at);
+        }
+    }
+
     /// What may go at `now`: everything before the newest mark that is older than the grace.
     fn due(&mut self, now: Duration) -> Offsets {
         let mut due = Offsets::new();

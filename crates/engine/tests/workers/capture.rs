@@ -1,10 +1,11 @@
 //! Several capture workers for one member: one publishes, and every change is published once.
 
 use crate::faulty::{Call, Fault, FaultyLog, fenced, unavailable};
+use crate::gate::Gate;
 use crate::stage::{Stage, block_on, until};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tributary_member::{ParkedAt, ParkedFilter};
 use tributary_model::Change;
@@ -29,32 +30,6 @@ fn wait_for_changes(stage: &Stage, count: usize) {
     until(&format!("{count} changes"), || distinct(dots()) >= count);
     let found = dots();
     assert_eq!((found.len(), distinct(found.clone())), (count, count), "{found:?}");
-}
-
-/// A gate that calls wait at.
-#[derive(Default)]
-struct Gate {
-    /// Whether somebody waits, and whether it is open.
-    state: Mutex<(bool, bool)>,
-    changed: Condvar,
-}
-
-impl Gate {
-    fn wait(&self) {
-        let mut state = self.state.lock().unwrap();
-        state.0 = true;
-        self.changed.notify_all();
-        drop(self.changed.wait_while(state, |(_, open)| !*open).unwrap());
-    }
-
-    fn until_somebody_waits(&self) {
-        drop(self.changed.wait_while(self.state.lock().unwrap(), |(waits, _)| !*waits).unwrap());
-    }
-
-    fn open(&self) {
-        self.state.lock().unwrap().1 = true;
-        self.changed.notify_all();
-    }
 }
 
 #[test]

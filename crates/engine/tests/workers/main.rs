@@ -5,4 +5,7 @@
 
 mod capture;
 mod faulty;
+mod gate;
+mod recapture;
+mod resolver;
 mod stage;

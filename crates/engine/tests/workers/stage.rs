@@ -29,7 +29,6 @@ pub(crate) struct Stage {
     folder: tempfile::TempDir,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) channels: Arc<Channels>,
-    pub(crate) limits: TopicLimits,
     members: BTreeMap<String, Arc<dyn Connector>>,
     bindings: Vec<Arc<TableBinding>>,
 }
@@ -67,7 +66,7 @@ impl Stage {
         let topics = Topics::new("test", "g");
         let channels =
             block_on(Channels::open(log.as_ref(), topics, "g", limits, &[(schema, partitions)])).unwrap();
-        Self { folder, log, channels: Arc::new(channels), limits, members: connectors, bindings }
+        Self { folder, log, channels: Arc::new(channels), members: connectors, bindings }
     }
 
     pub(crate) fn member_path(&self, member: &str) -> PathBuf {

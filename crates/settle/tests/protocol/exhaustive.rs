@@ -43,6 +43,8 @@ pub struct Bound {
     pub restarts: bool,
     /// Members may begin new incarnations.
     pub renames: bool,
+    /// How often changes may be lost from the log and published again.
+    pub losses: usize,
     /// Rows that were there before, by member: each of these groups is explored.
     pub before: Vec<Vec<Option<i32>>>,
     /// What was met on the way.
@@ -63,6 +65,7 @@ impl Bound {
             halves: false,
             restarts: false,
             renames: false,
+            losses: 0,
             before: vec![vec![None; members]],
             met: Arc::default(),
         }
@@ -206,6 +209,9 @@ impl Model for Bound {
             if cell.changes.len() < published + self.duplicates {
                 actions.push(vec![Event::ForgetPosition { member, cell: 0 }]);
             }
+            if of.copies[0].ordered {
+                actions.push(vec![Event::Recapture { member, cell: 0 }]);
+            }
             if self.renames && of.earlier_lives == 0 {
                 actions.push(vec![Event::NewIncarnation { member }]);
             }
@@ -221,6 +227,9 @@ impl Model for Bound {
         }
         if self.restarts {
             actions.extend((0..cell.held).map(|state| vec![Event::RestartResolver { cell: 0, state }]));
+        }
+        if cell.losses < self.losses {
+            actions.push(vec![Event::LoseChanges { cell: 0 }]);
         }
         if cell.consumed < cell.changes.len() {
             actions.push(vec![Event::Resolve { cell: 0, count: 1 }]);
@@ -331,6 +340,12 @@ fn one_of_three_members_lacks_a_column() {
 fn new_incarnations() {
     let bound = Bound { renames: true, ..Bound::new(2, 3) };
     holds("new incarnations", bound, &[Situation::Renamed, Situation::Agreed]);
+}
+
+#[test]
+fn changes_lost_from_the_log() {
+    let bound = Bound { losses: 1, times: vec![1], ..Bound::new(2, 3) };
+    holds("lost changes", bound, &[Situation::Lost, Situation::Duplicate, Situation::Agreed]);
 }
 
 #[test]

@@ -259,6 +259,12 @@ fn a_resolver_starts_with_stale_state() {
     must_be_found(bound, |setup| setup.discipline.rebuilds_state = false, &invariants);
 }
 
+#[test]
+fn changes_that_the_log_has_lost_are_not_published_again() {
+    let bound = Bound { losses: 1, ..small() };
+    must_be_found(bound, |setup| setup.discipline.recaptures = false, &[Convergence, NoLostUpdate]);
+}
+
 /// The edit under the new name has seen a change that never comes: the resolver takes its state for stale.
 #[test]
 fn a_new_incarnation_begins_before_the_old_one_is_published() {

@@ -123,11 +123,39 @@ impl World {
         std::mem::take(&mut self.members[member].copies[cell].published) != 0
     }
 
+    /// What the resolver has not consumed is gone. Lives of a member before its present one are over when their
+    /// changes are settled, so that none of theirs is among them.
+    pub(super) fn lose_changes(&mut self, cell: usize) -> bool {
+        let of = &mut self.cells[cell];
+        if of.consumed == of.changes.len() || self.members.iter().any(|member| member.earlier_lives > 0) {
+            return false;
+        }
+        for published in of.changes.drain(of.consumed..) {
+            if !of.settled.contains(published.edit) {
+                of.published = of.published.without(published.edit);
+            }
+        }
+        of.losses += 1;
+        for member in &mut self.members {
+            member.copies[cell].ordered = true;
+        }
+        self.met.add(Situation::Lost);
+        true
+    }
+
+    pub(super) fn recapture(&mut self, setup: &Setup, member: usize, cell: usize) -> bool {
+        let copy = &mut self.members[member].copies[cell];
+        if setup.discipline.recaptures && copy.ordered {
+            copy.published = 0;
+        }
+        std::mem::take(&mut copy.ordered)
+    }
+
     /// Only what is named in the logs may be left behind: the resolver never hears of a change that is replaced
     /// before it is published, and would miss it (I8) once an edit under another name says that it has seen it.
     pub(super) fn new_incarnation(&mut self, setup: &Setup, member: usize) -> bool {
         let of = &self.members[member];
-        let published = of.page.is_empty() && !of.copies.iter().any(unpublished);
+        let published = of.page.is_empty() && !of.copies.iter().any(|copy| unpublished(copy) || copy.ordered);
         if of.earlier_lives >= 2 || (setup.discipline.publishes_before_renaming && !published) {
             return false;
         }

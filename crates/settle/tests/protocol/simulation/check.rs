@@ -42,7 +42,8 @@ impl World {
                 applied
                     && of.page.is_empty()
                     && of.batch.is_none()
-                    && (0..of.copies.len()).all(|cell| !self.is_dirty(member, cell))
+                    && (0..of.copies.len())
+                        .all(|cell| !self.is_dirty(member, cell) && !of.copies[cell].ordered)
             })
     }
 

@@ -32,6 +32,9 @@ impl World {
         let mut any = false;
         for member in 0..self.members.len() {
             any |= self.step(setup, &Event::Crash { member });
+            for cell in 0..self.cells.len() {
+                any |= self.step(setup, &Event::Recapture { member, cell });
+            }
             any |= self.step(setup, &Event::ReadPage { member, cells: u8::MAX });
             any |= self.step(setup, &Event::PublishPage { member });
         }

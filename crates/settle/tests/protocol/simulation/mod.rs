@@ -51,6 +51,10 @@ pub enum Event {
     PublishPage { member: usize },
     /// Capture's position is lost: what is local is published again.
     ForgetPosition { member: usize, cell: usize },
+    /// The changes that the resolver has not consumed are gone from the log; every member is ordered to publish again.
+    LoseChanges { cell: usize },
+    /// Capture carries such an order out.
+    Recapture { member: usize, cell: usize },
     /// The resolver settles the next changes of a cell.
     Resolve { cell: usize, count: usize },
     /// The resolver is given earlier changes again.
@@ -85,6 +89,8 @@ pub struct Copy {
     pub changed_at: Option<Ticks>,
     /// The local version that capture has published.
     pub published: Version,
+    /// There is an order to publish again that is not carried out.
+    pub ordered: bool,
     /// Exact: every edit that this copy's content was made on top of, itself included.
     pub history: History,
     /// The edit behind `tracking.local`.
@@ -150,6 +156,8 @@ pub struct Command {
 pub struct Cell {
     pub changes: Vec<Arc<Published>>,
     pub consumed: usize,
+    /// How often changes were lost.
+    pub losses: usize,
     pub resolved: Vec<Arc<Settlement>>,
     /// How many records the resolver's state has taken in.
     pub held: usize,
@@ -210,6 +218,8 @@ impl World {
             Event::ReadPage { member, cells } => self.read_page(*member, *cells),
             Event::PublishPage { member } => self.publish_page(*member),
             Event::ForgetPosition { member, cell } => self.forget_position(*member, *cell),
+            Event::LoseChanges { cell } => self.lose_changes(*cell),
+            Event::Recapture { member, cell } => self.recapture(setup, *member, *cell),
             Event::Resolve { cell, count } => self.resolve(setup, *cell, *count),
             Event::Redeliver { cell, from } => self.redeliver(*cell, *from),
             Event::RestartResolver { cell, state } => self.restart_resolver(setup, *cell, *state),
@@ -233,7 +243,7 @@ impl Hash for World {
             for (cell, copy) in member.copies.iter().enumerate() {
                 hash_row(copy.row.as_ref(), state);
                 (&copy.tracking.local, &copy.tracking.seen, copy.kind, copy.changed_at).hash(state);
-                (self.is_dirty(index, cell), copy.history, copy.edit).hash(state);
+                (self.is_dirty(index, cell), copy.ordered, copy.history, copy.edit).hash(state);
             }
             (member.given, member.earlier_lives, &member.offsets, &member.parked, &member.batch).hash(state);
             for (cell, published) in &member.page {
@@ -244,7 +254,7 @@ impl Hash for World {
             for published in &cell.changes[cell.consumed..] {
                 published.digest.hash(state);
             }
-            cell.changes.len().hash(state);
+            (cell.changes.len(), cell.losses).hash(state);
             for settlement in &cell.resolved {
                 settlement.digest.hash(state);
             }

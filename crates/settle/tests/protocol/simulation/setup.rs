@@ -44,6 +44,8 @@ pub struct Discipline {
     pub parks: bool,
     /// A new incarnation begins when all changes of the old one are published.
     pub publishes_before_renaming: bool,
+    /// Changes that the log has lost are published again.
+    pub recaptures: bool,
 }
 
 impl Default for Discipline {
@@ -58,6 +60,7 @@ impl Default for Discipline {
             restore_has_seen: true,
             parks: true,
             publishes_before_renaming: true,
+            recaptures: true,
         }
     }
 }

@@ -22,12 +22,13 @@ pub enum Situation {
     CompareAndSetMissed,
     Superseded,
     Renamed,
+    Lost,
     /// Apply wrote a row over a copy that held this very image: an effort that rule 3 is there to save.
     WrittenAgain,
 }
 
 impl Situation {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::FastForward,
         Self::Agreed,
         Self::Completed,
@@ -47,6 +48,7 @@ impl Situation {
         Self::CompareAndSetMissed,
         Self::Superseded,
         Self::Renamed,
+        Self::Lost,
         Self::WrittenAgain,
     ];
 }

@@ -1,0 +1,446 @@
+//! The resolver's loop: partitions that come and go, batches, transactions, state.
+//!
+//! A partition that comes is paused at first. The group's stored offset is looked up, which waits for a predecessor's
+//! transaction; then the state is brought up to the end of the resolved topic; only then changes are read, from the
+//! stored offset on. Whatever goes wrong with a transaction, its partitions go this way once more: so everything that
+//! was consumed is consumed again, and nothing that was computed is kept.
+//!
+//! Every transaction sends offsets with the proof of membership that was valid when its records were read. One that is
+//! accepted thereby tells that nobody else has published for our partitions before it.
+
+use crate::Error;
+use crate::batch::{Context, Outcome, Stopped};
+use crate::recovery::CatchUp;
+use crate::retention::Retention;
+use crate::slot::Slot;
+use crate::store::CellStore;
+use crate::worker::Resolver;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+use tributary_model::Ticks;
+use tributary_runtime::Heartbeat;
+use tributary_settle::Standard;
+use tributary_stream::{
+    Consumer, ConsumerSettings, Error as LogError, GroupMetadata, Incoming, Isolation, LostRange, Outgoing,
+    Polled, Producer, RecaptureOrder, Start, TopicPartition,
+};
+
+/// How often the store is told how far it reflects the log while changes come in: what a restart reads again.
+const REFLECT_EVERY: Duration = Duration::from_secs(5);
+/// Longest wait for records; a stop request is noticed after it.
+const WAIT: Duration = Duration::from_millis(200);
+const BATCH_BYTES: usize = 16 << 20;
+/// After so many refusals in a row the transactional id is doubted: somebody else may have the same.
+const DOUBTFUL: u32 = 2;
+/// After so many the worker pauses.
+const HOPELESS: u32 = 6;
+
+/// A partition of a table's topics: the table by position, and the number.
+type Part = (usize, u32);
+
+/// A partition that was assigned and is not worked on yet.
+struct Arrival {
+    part: Part,
+    /// What the group has stored for it, as of before the state was brought up.
+    committed: Option<u64>,
+    state: Option<CatchUp>,
+}
+
+/// A resolver that is a member of its group.
+pub(crate) struct Session<'a> {
+    resolver: &'a Resolver,
+    slot: Slot,
+    store: Box<dyn CellStore>,
+    producer: Box<dyn Producer>,
+    consumer: Box<dyn Consumer>,
+    /// Of the membership at the last poll.
+    proof: Option<GroupMetadata>,
+    /// Partitions that are worked on, with the next change to be read.
+    owned: BTreeMap<Part, u64>,
+    /// Partitions that are ours and not worked on yet: paused.
+    arriving: VecDeque<Arrival>,
+    /// The same, for those of which changes are gone.
+    lost: BTreeMap<Part, LostRange>,
+    /// Of the owned ones, those written since the store was last told how far it reflects them.
+    unreflected: BTreeSet<Part>,
+    reflected_at: Duration,
+    /// By partition: changes before this offset violated I8 although the state had just been rebuilt.
+    certain: HashMap<TopicPartition, u64>,
+    retention: Retention,
+    /// How many transactions in a row were refused.
+    refused: u32,
+    shown: &'static str,
+}
+
+impl<'a> Session<'a> {
+    /// Joins the group.
+    pub(crate) async fn join(
+        resolver: &'a Resolver,
+        slot: Slot,
+        store: Box<dyn CellStore>,
+    ) -> Result<Self, Error> {
+        let group = resolver.channels.resolver_group();
+        let producer = resolver.log.producer(&slot.transactional_id(&group)).await?;
+        let settings =
+            ConsumerSettings { group: Some(group), isolation: Isolation::Committed, start: Start::Beginning };
+        let mut consumer = resolver.log.consumer(settings).await?;
+        let topics: Vec<_> = resolver.channels.tables.iter().map(|channel| channel.changes.clone()).collect();
+        consumer.subscribe(&topics).await?;
+        Ok(Self {
+            resolver,
+            slot,
+            store,
+            producer,
+            consumer,
+            proof: None,
+            owned: BTreeMap::new(),
+            arriving: VecDeque::new(),
+            lost: BTreeMap::new(),
+            unreflected: BTreeSet::new(),
+            reflected_at: resolver.clock.monotonic(),
+            certain: HashMap::new(),
+            retention: Retention::new(resolver.settings.changes_grace),
+            refused: 0,
+            shown: "",
+        })
+    }
+
+    pub(crate) async fn round(&mut self, heartbeat: &Heartbeat) -> Result<(), Error> {
+        let waiting = self.arriving.is_empty() && self.lost.is_empty();
+        let wait = if waiting { WAIT } else { Duration::ZERO };
+        let mut polled = match self.consumer.poll(self.resolver.settings.batch_rows, BATCH_BYTES, wait).await
+        {
+            Err(LogError::OffsetOutOfRange { topic, partition, offset, start, .. }) if offset < start => {
+                self.note_loss(&TopicPartition::new(topic, partition), offset, start)?;
+                Polled::default()
+            }
+            polled => polled?,
+        };
+        self.proof = self.consumer.group_metadata();
+        for gone in &polled.revoked {
+            self.forget(gone)?;
+        }
+        if !polled.assigned.is_empty() {
+            let parts: Result<Vec<_>, _> = polled.assigned.iter().map(|at| self.part_of(at)).collect();
+            self.receive(parts?).await?;
+        }
+        if !waiting {
+            // A log may have had them on their way when their partition was paused; they come once more.
+            polled.records.retain(|record| self.is_owned(record));
+        }
+        if !polled.records.is_empty() {
+            self.batch(&polled.records).await?;
+        }
+        self.bring_up(heartbeat).await?;
+        if self.arriving.is_empty() && !self.lost.is_empty() {
+            self.order_recapture().await?;
+        }
+        let now = self.resolver.clock.monotonic();
+        if now.saturating_sub(self.reflected_at) >= REFLECT_EVERY {
+            self.reflect().await?;
+            self.retention.delete_old(self.resolver.log.as_ref(), now).await?;
+        }
+        Ok(())
+    }
+
+    fn part_of(&self, at: &TopicPartition) -> Result<Part, Error> {
+        let table = self.resolver.channels.table_of(&at.topic);
+        let table = table.ok_or_else(|| Error::UnknownTopic { topic: at.topic.to_string() })?;
+        Ok((table, at.partition))
+    }
+
+    fn changes_at(&self, (table, partition): Part) -> TopicPartition {
+        TopicPartition::new(self.resolver.channels.tables[table].changes.clone(), partition)
+    }
+
+    fn resolved_at(&self, (table, partition): Part) -> TopicPartition {
+        TopicPartition::new(self.resolver.channels.tables[table].resolved.clone(), partition)
+    }
+
+    fn is_owned(&self, record: &Incoming) -> bool {
+        let table = self.resolver.channels.table_of(&record.topic);
+        table.is_some_and(|table| self.owned.contains_key(&(table, record.partition)))
+    }
+
+    /// A partition is no longer ours: nothing is published for it any more.
+    fn forget(&mut self, at: &TopicPartition) -> Result<(), Error> {
+        let part = self.part_of(at)?;
+        self.owned.remove(&part);
+        self.unreflected.remove(&part);
+        self.lost.remove(&part);
+        self.arriving.retain(|arrival| arrival.part != part);
+        self.certain.remove(at);
+        self.retention.forget(at);
+        self.resolver.metrics.partitions.set(self.owned.len() as f64);
+        Ok(())
+    }
+
+    /// Takes partitions, or takes them once more. The stored offsets are looked up before the ends of the resolved
+    /// topics: a predecessor's transaction that was pending is in the log by then.
+    async fn receive(&mut self, parts: Vec<Part>) -> Result<(), Error> {
+        let places: Vec<_> = parts.iter().map(|part| self.changes_at(*part)).collect();
+        self.consumer.pause(&places);
+        for at in &places {
+            self.forget(at)?;
+        }
+        let topics: BTreeSet<_> = places.iter().map(|at| at.topic.clone()).collect();
+        let topics: Vec<_> = topics.into_iter().collect();
+        let group = self.resolver.channels.resolver_group();
+        let stored = self.resolver.log.committed(&group, &topics).await?;
+        for (part, at) in parts.into_iter().zip(places) {
+            let committed = stored.iter().find(|(known, _)| *known == at).map(|(_, next)| *next);
+            self.arriving.push_back(Arrival { part, committed, state: None });
+        }
+        Ok(())
+    }
+
+    /// Brings the state of the first partition that waits up a bit; a partition whose state is there is worked on.
+    async fn bring_up(&mut self, heartbeat: &Heartbeat) -> Result<(), Error> {
+        let Some(part) = self.arriving.front().map(|arrival| arrival.part) else {
+            let doing = if self.owned.is_empty() { "standing by" } else { "resolving" };
+            if self.shown != doing {
+                self.shown = doing;
+                heartbeat.note(doing);
+            }
+            return Ok(());
+        };
+        self.shown = "";
+        let at = self.resolved_at(part);
+        let log = self.resolver.log.as_ref();
+        let Some(arrival) = self.arriving.front_mut() else { return Ok(()) };
+        let state = match &mut arrival.state {
+            Some(state) => state,
+            none => none.insert(CatchUp::begin(log, self.store.as_mut(), at).await?),
+        };
+        if !state.step(log, self.store.as_mut(), &self.resolver.metrics, heartbeat).await? {
+            return Ok(());
+        }
+        let next = arrival.committed.unwrap_or(0);
+        self.arriving.pop_front();
+        let ranges = log.offsets(&self.changes_at(part).topic).await?;
+        let start = ranges.get(part.1 as usize).map_or(0, |range| range.start);
+        if next < start {
+            // Nothing is deleted but what was committed, so somebody else did it, or the stored offset is gone.
+            self.lost.insert(part, LostRange { partition: part.1, from: next, to: start });
+            return Ok(());
+        }
+        self.work_from(part, next).await
+    }
+
+    async fn work_from(&mut self, part: Part, next: u64) -> Result<(), Error> {
+        let at = self.changes_at(part);
+        match self.consumer.seek(&at, next).await {
+            Ok(()) => {}
+            // It will be told.
+            Err(LogError::NotAssigned { .. }) => return Ok(()),
+            Err(LogError::OffsetOutOfRange { start, .. }) if next < start => {
+                self.lost.insert(part, LostRange { partition: part.1, from: next, to: start });
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.consumer.resume(&[at]);
+        self.owned.insert(part, next);
+        self.resolver.metrics.partitions.set(self.owned.len() as f64);
+        Ok(())
+    }
+
+    /// Changes before `start` are gone and were to be read from `offset` on.
+    fn note_loss(&mut self, at: &TopicPartition, offset: u64, start: u64) -> Result<(), Error> {
+        let part = self.part_of(at)?;
+        // What arrives is found to be lost in its turn.
+        if self.owned.remove(&part).is_some() {
+            self.unreflected.remove(&part);
+            self.consumer.pause(std::slice::from_ref(at));
+            self.lost.insert(part, LostRange { partition: part.1, from: offset, to: start });
+        }
+        Ok(())
+    }
+
+    /// Orders every member to publish its changes of the tables again whose changes are gone, in the transaction that
+    /// passes over the gap.
+    async fn order_recapture(&mut self) -> Result<(), Error> {
+        let lost = std::mem::take(&mut self.lost);
+        let channels = &self.resolver.channels;
+        let mut records = Vec::new();
+        let tables: BTreeSet<usize> = lost.keys().map(|(table, _)| *table).collect();
+        for table in &tables {
+            let ranges: Vec<_> =
+                lost.iter().filter(|((of, _), _)| of == table).map(|(_, range)| *range).collect();
+            let order = RecaptureOrder::new(channels.tables[*table].schema.name.clone());
+            let (table, order_id) = (order.table.as_str(), order.id.as_str());
+            tracing::warn!(
+                table,
+                order_id,
+                ?ranges,
+                "changes were deleted unread: members publish theirs again"
+            );
+            records.push(order.record(channels.topics.control(), &ranges));
+        }
+        let offsets: Vec<_> = lost.iter().map(|(part, range)| (self.changes_at(*part), range.to)).collect();
+        if !self.transact(records, &offsets).await? {
+            return self.receive(lost.into_keys().collect()).await;
+        }
+        for table in tables {
+            self.resolver.metrics.recaptures[table].inc();
+        }
+        for (part, range) in lost {
+            self.work_from(part, range.to).await?;
+        }
+        Ok(())
+    }
+
+    async fn batch(&mut self, records: &[Incoming]) -> Result<(), Error> {
+        let started = self.resolver.clock.monotonic();
+        let outcome = match self.resolve(records, self.resolver.clock.now_ticks()) {
+            Ok(outcome) => outcome,
+            Err(Stopped::Failed(error)) => return Err(error),
+            Err(Stopped::Stale { table, partition }) => {
+                return self.rebuild((table, partition), records).await;
+            }
+        };
+        let Outcome { records: out, states, offsets, counts } = outcome;
+        if !self.transact(out, &offsets).await? {
+            let parts: Result<Vec<_>, _> = offsets.iter().map(|(at, _)| self.part_of(at)).collect();
+            return self.receive(parts?).await;
+        }
+        let log = self.resolver.log.id().0;
+        for (at, cells) in &states {
+            let cells: Vec<_> =
+                cells.iter().map(|(key, value)| (key.as_slice(), Some(value.as_slice()))).collect();
+            self.store.put(log, at, &cells, None)?;
+        }
+        self.store.commit()?;
+        for (at, next) in &offsets {
+            let part = self.part_of(at)?;
+            self.owned.insert(part, *next);
+            self.unreflected.insert(part);
+            if self.certain.get(at).is_some_and(|until| until <= next) {
+                self.certain.remove(at);
+            }
+        }
+        self.retention.committed(self.resolver.clock.monotonic(), &offsets);
+        let metrics = &self.resolver.metrics;
+        metrics.count(&counts);
+        metrics.batch_rows.observe(records.len() as f64);
+        metrics.batch_seconds.observe((self.resolver.clock.monotonic() - started).as_secs_f64());
+        Ok(())
+    }
+
+    fn resolve(&mut self, records: &[Incoming], now: Ticks) -> Result<Outcome, Stopped> {
+        let context = Context {
+            rules: &Standard,
+            tables: &self.resolver.tables,
+            channels: &self.resolver.channels,
+            metrics: &self.resolver.metrics,
+            now,
+            certain: &self.certain,
+        };
+        context.resolve(self.store.as_mut(), records)
+    }
+
+    /// Rebuilds a partition's state from the beginning of its topic; after that, the batch's changes of this
+    /// partition that still seem to be ahead are known to be of another life of their cell. The rest of the batch is
+    /// read again meanwhile.
+    async fn rebuild(&mut self, part: Part, records: &[Incoming]) -> Result<(), Error> {
+        let at = self.resolved_at(part);
+        let TopicPartition { topic, partition } = &at;
+        tracing::warn!(%topic, partition, "a change has seen more than the state holds: rebuilding it");
+        self.store.clear(&at)?;
+        let changes = self.changes_at(part);
+        let mut touched = BTreeSet::new();
+        let mut until = 0;
+        for record in records {
+            let at = TopicPartition::new(record.topic.clone(), record.partition);
+            if at == changes {
+                until = record.offset + 1;
+            }
+            touched.insert(self.part_of(&at)?);
+        }
+        self.receive(touched.into_iter().collect()).await?;
+        self.certain.insert(changes, until);
+        Ok(())
+    }
+
+    /// Publishes in one transaction. `false` when it was refused because partitions may have gone to another process:
+    /// nothing of it was written, and what it was about has to be taken over once more.
+    async fn transact(
+        &mut self,
+        records: Vec<Outgoing>,
+        offsets: &[(TopicPartition, u64)],
+    ) -> Result<bool, Error> {
+        let sent = send(self.producer.as_mut(), records, self.proof.as_ref(), offsets).await;
+        let Err(error) = sent else {
+            self.refused = 0;
+            return Ok(true);
+        };
+        // An open transaction would hold back all readers. If this fails as well, it ends by its time-out.
+        let _ = self.producer.abort().await;
+        match error {
+            LogError::Fenced { .. } | LogError::NotAssigned { .. } => self.refused += 1,
+            LogError::RecordTooLarge { topic, bytes, limit } => {
+                return Err(Error::TooLarge { topic, bytes, limit });
+            }
+            error => return Err(error.into()),
+        }
+        tracing::info!(%error, "a transaction was refused; its partitions are taken over once more");
+        if self.refused >= HOPELESS {
+            return Err(error.into());
+        }
+        if self.refused >= DOUBTFUL {
+            self.slot.renew()?;
+        }
+        let id = self.slot.transactional_id(&self.resolver.channels.resolver_group());
+        self.producer = self.resolver.log.producer(&id).await?;
+        Ok(false)
+    }
+
+    /// Tells the store how far it reflects the partitions that are ours: to their ends as they are now, if a
+    /// transaction is accepted afterwards. Another process that has published before those ends would have taken the
+    /// partition from us, and ours would be refused.
+    pub(crate) async fn reflect(&mut self) -> Result<(), Error> {
+        self.reflected_at = self.resolver.clock.monotonic();
+        if self.unreflected.is_empty() {
+            return Ok(());
+        }
+        let parts = std::mem::take(&mut self.unreflected);
+        let mut ends: Vec<(TopicPartition, u64)> = Vec::with_capacity(parts.len());
+        let mut ranges = (usize::MAX, Vec::new());
+        for part in &parts {
+            let at = self.resolved_at(*part);
+            if ranges.0 != part.0 {
+                ranges = (part.0, self.resolver.log.offsets(&at.topic).await?);
+            }
+            let end = ranges.1.get(part.1 as usize).map_or(0, |range| range.end);
+            ends.push((at, end));
+        }
+        let owned = |part: &Part| Some((self.changes_at(*part), *self.owned.get(part)?));
+        let offsets: Vec<_> = parts.iter().filter_map(owned).collect();
+        if !self.transact(Vec::new(), &offsets).await? {
+            return self.receive(parts.into_iter().collect()).await;
+        }
+        let log = self.resolver.log.id().0;
+        for (at, end) in &ends {
+            self.store.put(log, at, &[], Some(*end))?;
+        }
+        self.store.commit()?;
+        self.resolver.metrics.state_bytes.set(self.store.size() as f64);
+        Ok(())
+    }
+}
+
+async fn send(
+    producer: &mut dyn Producer,
+    records: Vec<Outgoing>,
+    proof: Option<&GroupMetadata>,
+    offsets: &[(TopicPartition, u64)],
+) -> tributary_stream::Result<()> {
+    let fenced = || LogError::Fenced { transactional_id: "of no group".to_owned() };
+    let proof = proof.ok_or_else(fenced)?;
+    producer.begin().await?;
+    if !records.is_empty() {
+        producer.send(records).await?;
+    }
+    producer.send_offsets(proof, offsets).await?;
+    producer.commit().await
+}
