@@ -18,7 +18,7 @@ CREATE TABLE OrderLines (
 );
 
 CREATE TABLE OrderEvents (
-    EventId    UUID_TEXT PRIMARY KEY,
+    EventId    UUID_TEXT NOT NULL PRIMARY KEY,
     OrderId    INTEGER NOT NULL,
     HappenedAt TIMESTAMP_TEXT NOT NULL,
     Note       TEXT
