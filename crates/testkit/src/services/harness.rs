@@ -21,6 +21,13 @@ impl Test {
         Self { name, run, needs: vec![Need::Services] }
     }
 
+    /// The test, needing no services.
+    #[must_use]
+    pub fn without_services(mut self) -> Self {
+        self.needs.retain(|need| *need != Need::Services);
+        self
+    }
+
     /// The test, needing this as well.
     #[must_use]
     pub fn needing(mut self, need: Need) -> Self {

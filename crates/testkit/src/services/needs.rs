@@ -1,6 +1,7 @@
 //! What a test may need beyond Rust, and how to get it.
 
 use super::programs::Programs;
+use super::python;
 use super::tmpfs::Tmpfs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -21,12 +22,24 @@ pub enum Need {
     Faketime,
     /// A small file system: the right to mount one.
     Tmpfs,
-    /// Python that can make virtual environments.
+    /// Python with what tests need of PyPI: see `scripts/python.sh`.
     Python,
+    /// Prometheus' program that checks rules.
+    Promtool,
+    /// The linter of shell scripts.
+    Shellcheck,
 }
 
 impl Need {
-    const ALL: [Self; 5] = [Self::Services, Self::Openssl, Self::Faketime, Self::Tmpfs, Self::Python];
+    const ALL: [Self; 7] = [
+        Self::Services,
+        Self::Openssl,
+        Self::Faketime,
+        Self::Tmpfs,
+        Self::Python,
+        Self::Promtool,
+        Self::Shellcheck,
+    ];
 
     /// Its name in `TRIBUTARY_TEST_REQUIRE`.
     pub const fn name(self) -> &'static str {
@@ -36,6 +49,8 @@ impl Need {
             Self::Faketime => "faketime",
             Self::Tmpfs => "tmpfs",
             Self::Python => "python",
+            Self::Promtool => "promtool",
+            Self::Shellcheck => "shellcheck",
         }
     }
 
@@ -63,11 +78,9 @@ impl Need {
             Self::Openssl => program(&["openssl", "version"], "there is no openssl", "openssl"),
             Self::Faketime => faketime().is_none().then(|| install("there is no libfaketime", "faketime")),
             Self::Tmpfs => Tmpfs::mount(1).err(),
-            Self::Python => program(
-                &["python3", "-c", "import venv, ensurepip"],
-                "there is no Python that can make virtual environments",
-                "python3-venv",
-            ),
+            Self::Python => python::find().err().map(str::to_owned),
+            Self::Promtool => program(&["promtool", "--version"], "there is no promtool", "prometheus"),
+            Self::Shellcheck => program(&["shellcheck", "--version"], "there is no shellcheck", "shellcheck"),
         }
     }
 }

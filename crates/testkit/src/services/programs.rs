@@ -49,6 +49,15 @@ impl Programs {
     }
 }
 
+/// How one of Kafka's command line tools is called, named by its class, for scripts that take it from a variable: words
+/// with spaces between them, followed by the tool's own arguments.
+pub fn kafka_tool(class: &str) -> String {
+    let mut words = Programs::get().kafka(&["-Xmx128m", "-XX:TieredStopAtLevel=1"]);
+    words.push(class.into());
+    let words: Vec<_> = words.iter().map(|word| word.to_str().expect("the cache's path is text")).collect();
+    words.join(" ")
+}
+
 /// As `services.sh` chooses it.
 fn java() -> PathBuf {
     match std::env::var_os("JAVA_HOME").filter(|home| !home.is_empty()) {
