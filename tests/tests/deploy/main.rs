@@ -27,7 +27,9 @@ fn main() -> ExitCode {
         service_test!(image::what_the_builder_sees_is_enough).without_services(),
         service_test!(group::the_group_runs_on_its_seed).without_services().needing(Need::Python),
         service_test!(metrics::what_is_watched_is_served).without_services().needing(Need::Python),
-        service_test!(metrics::expressions_of_the_dashboard_are_valid).without_services().needing(Need::Promtool),
+        service_test!(metrics::expressions_of_the_dashboard_are_valid)
+            .without_services()
+            .needing(Need::Promtool),
     ])
 }
 

@@ -33,7 +33,8 @@ fn named(expression: &str) -> Vec<(String, Vec<String>)> {
         rest = &rest[at..];
         let name: String = rest.chars().take_while(|c| is_name(*c)).collect();
         rest = &rest[name.len()..];
-        let chosen = rest.strip_prefix('{').and_then(|inner| inner.split_once('}')).map_or("", |(inner, _)| inner);
+        let chosen =
+            rest.strip_prefix('{').and_then(|inner| inner.split_once('}')).map_or("", |(inner, _)| inner);
         let labels = chosen.split(',').map(|pair| pair.trim().chars().take_while(|c| is_name(*c)).collect());
         found.push((name, labels.filter(|label: &String| !label.is_empty()).collect()));
     }
@@ -67,7 +68,8 @@ pub(crate) fn what_is_watched_is_served() {
     for expression in dashboard().into_iter().chain(variables).chain(rules) {
         for (name, labels) in named(&expression) {
             let known = served.get(&name);
-            let known = known.unwrap_or_else(|| panic!("{name} is not served, but asked for in {expression}"));
+            let known =
+                known.unwrap_or_else(|| panic!("{name} is not served, but asked for in {expression}"));
             for label in labels {
                 let has = known.contains(&label) || ADDED.contains(&label.as_str());
                 assert!(has, "{name} has no label {label}, which is asked for in {expression}");

@@ -41,8 +41,9 @@ fn after<'a>(line: &'a str, option: &str) -> &'a str {
 pub(crate) fn topics_are_called_as_the_program_calls_them() {
     let tables = ["Customer", "2fast", "x_xy", "größe", "a-b.c", "😀", "_x"];
     let lines = dry_run("topics.sh", &[], &[("GROUP", "retail"), ("TABLES", &tables.join(" "))]);
-    let mut expected: Vec<_> =
-        ["control", "positions", "conflicts", "exceptions"].map(|kind| format!("tributary.retail.{kind}")).into();
+    let mut expected: Vec<_> = ["control", "positions", "conflicts", "exceptions"]
+        .map(|kind| format!("tributary.retail.{kind}"))
+        .into();
     for table in tables {
         let table = mangle(table);
         expected.push(format!("tributary.retail.changes.{table}"));
@@ -70,7 +71,8 @@ pub(crate) fn rights_are_bounded_by_the_group() {
     for call in calls {
         for line in dry_run("acls.sh", call, &[("GROUP", "retail")]) {
             assert!(!line.contains("--cluster") && !line.contains("All"), "too much: {line}");
-            let option = ["--topic", "--group", "--transactional-id"].into_iter().find(|one| line.contains(one));
+            let option =
+                ["--topic", "--group", "--transactional-id"].into_iter().find(|one| line.contains(one));
             let name = after(&line, option.unwrap());
             // A prefix ends with a dot, or another group whose name begins so would be meant, too.
             assert!(name.starts_with("tributary.retail.") || name == "retail-", "beyond the group: {line}");

@@ -10,6 +10,7 @@
 mod broker;
 mod certificates;
 mod cluster;
+mod connect;
 mod front;
 mod harness;
 mod http;
@@ -26,6 +27,7 @@ mod tokens;
 pub use broker::{Broker, BrokerSettings};
 pub use certificates::{Certificates, Identity};
 pub use cluster::Cluster;
+pub use connect::Connect;
 pub use front::Front;
 pub use harness::{Test, main};
 pub use needs::Need;

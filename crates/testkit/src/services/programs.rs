@@ -59,7 +59,7 @@ pub fn kafka_tool(class: &str) -> String {
 }
 
 /// As `services.sh` chooses it.
-fn java() -> PathBuf {
+pub(super) fn java() -> PathBuf {
     match std::env::var_os("JAVA_HOME").filter(|home| !home.is_empty()) {
         Some(home) => Path::new(&home).join("bin/java"),
         None => PathBuf::from("java"),
