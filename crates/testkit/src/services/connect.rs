@@ -14,7 +14,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(180);
 const POM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/consumers/connect/pom.xml");
 const LOGGING: &str = "rootLogger.level = INFO\nrootLogger.appenderRef.out.ref = out\n\
-    appender.out.type = Console\nappender.out.name = out\nappender.out.layout.type = PatternLayout\n\
+    appender.out.type = Console\nappender.out.name = out\nappender.out.target = SYSTEM_ERR\n\
+    appender.out.layout.type = PatternLayout\n\
     appender.out.layout.pattern = %p %m (%c)%n\n";
 
 /// A worker with its sinks, killed when it goes out of scope.
