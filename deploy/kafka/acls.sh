@@ -63,14 +63,17 @@ if [ -n "${COMMAND_CONFIG:-}" ]; then
   connection+=(--command-config "$COMMAND_CONFIG")
 fi
 
-# allow RESOURCE NAME PATTERN OPERATION...: RESOURCE is topic, group or transactional-id, PATTERN literal or prefixed.
+# allow RESOURCE NAMES PATTERN OPERATION...: RESOURCE is topic, group or transactional-id, PATTERN literal or prefixed.
+# Several names with spaces between them: each call of the tool takes a second.
 allow() {
-  local command=("${tool[@]}" "${connection[@]}" "$action" --allow-principal "$principal"
-    "--$1" "$2" --resource-pattern-type "$3")
+  local command=("${tool[@]}" "${connection[@]}" "$action" --allow-principal "$principal" --resource-pattern-type "$3")
   if [ "$action" = --remove ]; then
     command+=(--force)
   fi
-  local operation
+  local name operation
+  for name in $2; do
+    command+=("--$1" "$name")
+  done
   for operation in "${@:4}"; do
     command+=(--operation "$operation")
   done
@@ -83,10 +86,12 @@ allow() {
 }
 
 # Every worker holds the topics against what they should be, and reads the group's spec. The control topic also tells the
-# brokers' time: a worker writes a small record and looks when it was appended.
+# brokers' time: a worker writes a small record and looks when it was appended. A reader that shares nothing with others
+# asks for the coordinator of a group all the same.
 every_worker() {
   allow topic "$base." prefixed Describe DescribeConfigs
   allow topic "$base.control" literal Read Write
+  allow group "$base.reader" literal Describe
 }
 
 case $role in
@@ -97,18 +102,16 @@ case $role in
     allow topic "$base.positions" literal Read Write
     allow topic "$base.exceptions" literal Write
     allow group "$base.capture.$member" literal Read
-    allow transactional-id "$base.capture.$member" literal Write Describe
+    allow transactional-id "$base.capture.$member" literal Write
     ;;
   apply)
     every_worker
     allow topic "$base.resolved." prefixed Read
     # Whether the member has gone back in time is seen from its capture's token.
     allow topic "$base.positions" literal Read
-    # A delete that is taken back, and a parked record that is told.
-    allow topic "$base.changes." prefixed Write
     allow topic "$base.exceptions" literal Write
     allow group "$base.apply.$member" literal Read
-    allow transactional-id "$base.apply.$member" prefixed Write Describe
+    allow transactional-id "$base.apply.$member" literal Write
     ;;
   resolver)
     every_worker
@@ -116,23 +119,21 @@ case $role in
     allow topic "$base.changes." prefixed Read Delete
     # Its state is rebuilt from what it has settled.
     allow topic "$base.resolved." prefixed Read Write
-    allow topic "$base.conflicts" literal Read Write
-    allow topic "$base.exceptions" literal Write
+    allow topic "$base.conflicts $base.exceptions" literal Read Write
     allow group "$base.resolver" literal Read
-    allow transactional-id "$base.resolver." prefixed Write Describe
+    # One id for each folder of its state.
+    allow transactional-id "$base.resolver" prefixed Write
     ;;
   operator)
     allow topic "$base." prefixed Create Describe DescribeConfigs Read
-    allow topic "$base.control" literal Write
+    allow topic "$base.control $base.conflicts $base.exceptions" literal Write
     allow topic "$base.changes." prefixed Write
-    allow topic "$base.conflicts" literal Write
-    allow topic "$base.exceptions" literal Write
-    # How far everybody is. Read would let it take partitions away from the workers.
+    # How far everybody is, and who is there. Read would let it take partitions away from the workers.
     allow group "$base." prefixed Describe
-    allow transactional-id "$base.control" prefixed Write Describe
+    allow transactional-id "$base.control" prefixed Write
     ;;
   consumer)
-    allow topic "$base.resolved." prefixed Read Describe
+    allow topic "$base.resolved." prefixed Read
     allow group "${CONSUMERS:-$GROUP-}" prefixed Read
     ;;
   *) wrong "unknown role $role" ;;

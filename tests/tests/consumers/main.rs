@@ -35,7 +35,6 @@ fn a_stock_client_rebuilds_the_tables() {
     let output = command.args(["--registry", &shared_registry().url()]).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}");
-    println!("{}", String::from_utf8_lossy(&output.stdout));
     for member in group.members() {
         let connection = group.connect(member);
         connection.execute("ATTACH ?1 AS copy", [copy.to_str().unwrap()]).unwrap();

@@ -86,8 +86,11 @@ pub(crate) fn rights_are_bounded_by_the_group() {
     assert_eq!(taken, given, "what is taken away is what was given");
 }
 
+/// A script, its arguments, its variables.
+type Call = (&'static str, &'static [&'static str], &'static [(&'static str, &'static str)]);
+
 pub(crate) fn mistakes_are_told() {
-    let wrong: [(&str, &[&str], &[(&str, &str)]); 7] = [
+    let wrong: [Call; 7] = [
         ("topics.sh", &[], &[("GROUP", "retail")]),
         ("topics.sh", &["--dry"], &[("GROUP", "retail"), ("TABLES", "a")]),
         ("acls.sh", &["resolver", "User:one"], &[]),
