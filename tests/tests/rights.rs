@@ -85,13 +85,8 @@ fn program(group: &GroupFolder, principal: &str, arguments: &[&str]) -> Command 
     let file = group.path().join(format!("{principal}.yaml"));
     if !file.exists() {
         let text = std::fs::read_to_string(group.group_file()).unwrap();
-        let rest = text.strip_prefix("group: test\nlog: { embedded: ./test.log.db }\n").unwrap();
-        let (broker, registry) = (guarded().address_of(Listener::SaslPlain), shared_registry().url());
-        let head = format!(
-            "group: {GROUP}\nlog:\n  kafka:\n    brokers: [\"{broker}\"]\n    registry: \"{registry}\"\n    \
-             sasl: {{ mechanism: scram-sha-512, user: {principal}, password: {PASSWORD} }}\n"
-        );
-        std::fs::write(&file, head + rest).unwrap();
+        let login = format!("sasl: {{ mechanism: scram-sha-512, user: {principal}, password: {PASSWORD} }}");
+        std::fs::write(&file, text.replace("sasl: {}", &login)).unwrap();
     }
     let mut command = Command::new(program_path());
     command.arg("--group-file").arg(file).args(arguments).current_dir(group.path());
@@ -133,7 +128,9 @@ impl Drop for Running {
 }
 
 fn each_role_works_with_its_own_rights() {
-    let group = GroupFolder::new(&["hq", "shop"], &["Customer", "Order Lines"], "");
+    let (broker, registry) = (guarded().address_of(Listener::SaslPlain), shared_registry().url());
+    let log = format!("{{ kafka: {{ brokers: [\"{broker}\"], registry: \"{registry}\", sasl: {{}} }} }}");
+    let group = GroupFolder::with_log(GROUP, &log, &["hq", "shop"], &TABLES, "");
     // Made by hand with two partitions; the other table's topics are for the operator to make.
     let text = std::fs::read_to_string(group.group_file()).unwrap();
     let text = text.replace("  - name: Customer\n", "  - name: Customer\n    partitions: 2\n");

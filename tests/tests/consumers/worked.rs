@@ -40,8 +40,9 @@ fn work() -> GroupFolder {
     let seed = std::env::var_os(SEED).map(|seed| seed.to_str().unwrap().parse().unwrap());
     let seed = seed.unwrap_or_else(rand::random);
     eprintln!("{SEED}={seed}");
-    let group = GroupFolder::new(&MEMBERS, &TABLES, "");
-    move_to_kafka(&group);
+    let (broker, registry) = (shared_broker().address(), shared_registry().url());
+    let log = format!("{{ kafka: {{ brokers: [\"{broker}\"], registry: \"{registry}\" }} }}");
+    let group = GroupFolder::with_log(GROUP, &log, &MEMBERS, &TABLES, "");
     for mut connection in group.connect_all() {
         connection.execute_batch(SCHEMA).unwrap();
         // The same keys on both sides before either has seen the other's: conflicts, whatever comes later.
@@ -71,17 +72,6 @@ fn work() -> GroupFolder {
     assert_members_equal(&members, &TABLES);
     give_up_a_transaction();
     group
-}
-
-/// Puts the group's log on the shared broker.
-fn move_to_kafka(group: &GroupFolder) {
-    let text = std::fs::read_to_string(group.group_file()).unwrap();
-    let rest = text.strip_prefix("group: test\nlog: { embedded: ./test.log.db }\n").unwrap();
-    let (broker, registry) = (shared_broker().address(), shared_registry().url());
-    let text = format!(
-        "group: {GROUP}\nlog: {{ kafka: {{ brokers: [\"{broker}\"], registry: \"{registry}\" }} }}\n{rest}"
-    );
-    std::fs::write(group.group_file(), text).unwrap();
 }
 
 /// This many transactions of a user, on keys that the members share.

@@ -1,4 +1,4 @@
-//! The stack's own group, on its seed, with the embedded log in place of the stack's Kafka.
+//! The stack's own group, on its seed, with a log that a test can have in place of the stack's Kafka.
 
 use crate::{root, run};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,8 +18,8 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Does what the stack's services do, one after the other, up to `provision`.
-    pub(crate) fn provisioned() -> Self {
+    /// Does what the stack's services do, one after the other, up to `provision`, with this log.
+    pub(crate) fn provisioned(log: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let stack = Self { folder };
         let seed = root().join("deploy/seed");
@@ -28,7 +28,7 @@ impl Stack {
             run(stack.path(), &command);
         }
         let text = std::fs::read_to_string(root().join("deploy/group.yaml")).unwrap();
-        std::fs::write(stack.file(), on_this_machine(&text, stack.path())).unwrap();
+        std::fs::write(stack.file(), on_this_machine(&text, log, stack.path())).unwrap();
         stack.command(&["provision", "--create", "--enable-wal"]);
         stack
     }
@@ -64,11 +64,11 @@ impl Stack {
 }
 
 /// The group's file with the log, the folders and the members where a test can have them.
-fn on_this_machine(text: &str, folder: &Path) -> String {
+fn on_this_machine(text: &str, log: &str, folder: &Path) -> String {
     let folder = folder.display();
     let (before, rest) = text.split_once("log:\n").unwrap();
     let (_, after) = rest.split_once("data_dir:").unwrap();
-    let text = format!("{before}log: {{ embedded: {folder}/log.db }}\ndata_dir:{after}");
+    let text = format!("{before}log: {log}\ndata_dir:{after}");
     let text = text.replace("data_dir: /var/lib/tributary", &format!("data_dir: {folder}/data"));
     text.replace("sqlite:///var/lib/members", &format!("sqlite://{folder}"))
 }
@@ -112,7 +112,7 @@ impl Drop for Running {
 }
 
 pub(crate) fn the_group_runs_on_its_seed() {
-    let stack = Stack::provisioned();
+    let stack = Stack::provisioned("{ embedded: log.db }");
     let running = stack.run();
     running.wait_until_ready();
     // What the image's health check does, with what the image has.

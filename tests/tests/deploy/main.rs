@@ -1,7 +1,7 @@
 //! `deploy/` as far as it can be held to something here: by the linters and checkers of those who will read it, and by
 //! running the stack's own group on its seed, without the stack.
 //!
-//! What takes a real broker is in `consumers` and `rights`; that the stack starts is seen by nobody here.
+//! Rights and sinks are tried in `rights` and `consumers`; that the stack starts is seen by nobody here.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         service_test!(scripts::mistakes_are_told).without_services(),
         service_test!(image::what_the_builder_sees_is_enough).without_services(),
         service_test!(group::the_group_runs_on_its_seed).without_services().needing(Need::Python),
-        service_test!(metrics::what_is_watched_is_served).without_services().needing(Need::Python),
+        service_test!(metrics::what_is_watched_is_served).needing(Need::Python),
         service_test!(metrics::expressions_of_the_dashboard_are_valid)
             .without_services()
             .needing(Need::Promtool),

@@ -4,6 +4,7 @@ use crate::group::Stack;
 use crate::{root, run};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use tributary_testkit::services::{shared_broker, shared_registry};
 
 /// Labels that Prometheus adds: by its own, or as `prometheus.yml` says; `le` is a histogram's.
 const ADDED: [&str; 4] = ["group", "instance", "job", "le"];
@@ -53,7 +54,9 @@ fn dashboard() -> Vec<String> {
 }
 
 pub(crate) fn what_is_watched_is_served() {
-    let stack = Stack::provisioned();
+    let (broker, registry) = (shared_broker().address(), shared_registry().url());
+    let stack =
+        Stack::provisioned(&format!("{{ kafka: {{ brokers: [\"{broker}\"], registry: \"{registry}\" }} }}"));
     let running = stack.run();
     running.wait_until_ready();
     stack.command(&["sync", "--timeout", "60s"]);
