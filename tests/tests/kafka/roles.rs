@@ -57,7 +57,7 @@ pub(crate) fn a_standby_takes_over_within_seconds() {
     first.kill();
     let killed = Instant::now();
     assert_flows(&group, "hq", "cloud", 2_000, Duration::from_secs(30));
-    println!("the standby had taken over after {:?}", killed.elapsed());
+    eprintln!("the standby had taken over after {:?}", killed.elapsed());
     let obligations = load.stop();
     Program::ok(&group, &["sync", "--timeout", "120s"]);
     check(&group, &obligations);

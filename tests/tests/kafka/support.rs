@@ -21,7 +21,7 @@ pub(crate) fn seed() -> u64 {
     *SEED.get_or_init(|| {
         let given = std::env::var_os("TRIBUTARY_TEST_SEED").and_then(|text| text.to_str()?.parse().ok());
         let seed = given.unwrap_or_else(rand::random);
-        println!("TRIBUTARY_TEST_SEED={seed}");
+        eprintln!("TRIBUTARY_TEST_SEED={seed}");
         seed
     })
 }
@@ -120,7 +120,7 @@ pub(crate) fn check(group: &GroupFolder, obligations: &Obligations) {
     Program::assert_no_exceptions(group);
     Program::ok(group, &["verify"]);
     assert_quiet(group);
-    println!("{} acknowledged writes", obligations.count());
+    eprintln!("{} acknowledged writes", obligations.count());
 }
 
 /// I3: workers that have nothing to do publish nothing.

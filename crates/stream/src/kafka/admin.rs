@@ -6,7 +6,7 @@
 use super::client::{Watch, base_config, call_error, creation_error, finish, unanswered};
 use super::settings::KafkaSettings;
 use crate::topics::check_settings;
-use crate::{Cleanup, Error, OffsetRange, Result, Start, TopicName, TopicPartition, TopicSettings};
+use crate::{Cleanup, Error, Isolation, OffsetRange, Result, TopicName, TopicPartition, TopicSettings};
 use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
 };
@@ -38,21 +38,26 @@ pub(super) struct Admin {
     settings: Arc<KafkaSettings>,
     watch: Watch,
     asker: BaseConsumer<ConsumerWatch>,
+    /// For the ends that committed readers have.
+    committed_asker: BaseConsumer<ConsumerWatch>,
     changer: AdminClient<Watch>,
     facts: Mutex<HashMap<TopicName, Facts>>,
 }
 
 impl Admin {
     pub(super) fn new(settings: &Arc<KafkaSettings>, watch: &Watch) -> Result<Self> {
-        let mut config = base_config(settings);
-        config.set("isolation.level", "read_uncommitted");
-        let config = finish(config, settings);
-        let asker = config.create_with_context(ConsumerWatch::new(watch.clone(), Start::Beginning));
+        let asker = |isolation: &str| {
+            let mut config = base_config(settings);
+            config.set("isolation.level", isolation);
+            let asker = finish(config, settings).create_with_context(ConsumerWatch::new(watch.clone(), None));
+            asker.map_err(|error| creation_error(&error))
+        };
         let changer = config_of_producer(settings).create_with_context(watch.clone());
         Ok(Self {
             settings: Arc::clone(settings),
             watch: watch.clone(),
-            asker: asker.map_err(|error| creation_error(&error))?,
+            asker: asker("read_uncommitted")?,
+            committed_asker: asker("read_committed")?,
             changer: changer.map_err(|error| creation_error(&error))?,
             facts: Mutex::default(),
         })
@@ -267,7 +272,29 @@ impl Admin {
         let count = partitions.ok_or_else(|| Error::UnknownTopic { topic: topic.clone() })?;
         let wanted: Vec<_> =
             (0..count).map(|partition| TopicPartition::new(topic.clone(), partition)).collect();
-        ranges(&self.asker, &wanted, self.settings.timeout).map_err(self.failed("read the ends of a topic"))
+        self.ranges(&wanted, Isolation::Uncommitted)
+    }
+
+    /// The first and the next offset of partitions for readers of this isolation. A consumer's own connection would
+    /// have to wait for the fetch that is under way.
+    pub(super) fn ranges(
+        &self,
+        partitions: &[TopicPartition],
+        isolation: Isolation,
+    ) -> Result<Vec<OffsetRange>> {
+        self.try_ranges(partitions, isolation).map_err(self.failed("read the ends of a topic"))
+    }
+
+    pub(super) fn try_ranges(
+        &self,
+        partitions: &[TopicPartition],
+        isolation: Isolation,
+    ) -> std::result::Result<Vec<OffsetRange>, KafkaError> {
+        let asker = match isolation {
+            Isolation::Committed => &self.committed_asker,
+            Isolation::Uncommitted => &self.asker,
+        };
+        ranges(asker, partitions, self.settings.timeout)
     }
 
     /// Fails if the topic or the partition is not there.
@@ -297,8 +324,7 @@ impl Admin {
                 actual: described.policy.clone(),
             });
         }
-        let range = ranges(&self.asker, std::slice::from_ref(at), self.settings.timeout)
-            .map_err(self.failed("read the ends of a topic"))?;
+        let range = self.ranges(std::slice::from_ref(at), Isolation::Uncommitted)?;
         let range = range.first().copied().unwrap_or_default();
         if offset > range.end {
             return Err(out_of_range(at, offset, range));
@@ -372,8 +398,8 @@ pub(super) fn out_of_range(at: &TopicPartition, offset: u64, range: OffsetRange)
 /// The first and the next offset of each partition, as this consumer's isolation has it. One request for each broker
 /// and end: asking for the time -2 gives the first offset, for -1 the next. A leader that has just changed, or is not
 /// there yet, is asked again.
-pub(super) fn ranges<C: rdkafka::consumer::ConsumerContext>(
-    asker: &BaseConsumer<C>,
+fn ranges(
+    asker: &BaseConsumer<ConsumerWatch>,
     partitions: &[TopicPartition],
     timeout: Duration,
 ) -> std::result::Result<Vec<OffsetRange>, KafkaError> {
@@ -411,8 +437,8 @@ pub(super) fn ranges<C: rdkafka::consumer::ConsumerContext>(
     }
 }
 
-fn ask<C: rdkafka::consumer::ConsumerContext>(
-    asker: &BaseConsumer<C>,
+fn ask(
+    asker: &BaseConsumer<ConsumerWatch>,
     partitions: &[TopicPartition],
     which: Offset,
     timeout: Duration,

@@ -5,7 +5,7 @@
 //! callback during a poll, where the stored offsets are looked up (waiting for those of transactions that are being
 //! committed) and noted; the poll then tells them alone, as [`crate::Polled`] promises.
 
-use super::admin::{add, out_of_range, ranges, signed};
+use super::admin::{add, out_of_range, signed};
 use super::client::{Watch, base_config, call_error, creation_error, finish, unanswered};
 use super::{Membership, Shared};
 use crate::{
@@ -43,7 +43,15 @@ const QUIET: Duration = Duration::from_millis(500);
 pub(super) struct ConsumerWatch {
     watch: Watch,
     news: Mutex<Vec<News>>,
-    /// Where partitions begin that the group gives and has no offset for.
+    /// Of a consumer that may join a group.
+    of: Option<Joining>,
+}
+
+/// What is needed when a group gives partitions.
+pub(super) struct Joining {
+    shared: Arc<Shared>,
+    isolation: Isolation,
+    /// Where partitions begin that the group has no offset for.
     start: Start,
 }
 
@@ -55,8 +63,8 @@ enum News {
 }
 
 impl ConsumerWatch {
-    pub(super) fn new(watch: Watch, start: Start) -> Self {
-        Self { watch, news: Mutex::default(), start }
+    pub(super) fn new(watch: Watch, of: Option<Joining>) -> Self {
+        Self { watch, news: Mutex::default(), of }
     }
 
     fn note(&self, news: News) {
@@ -90,7 +98,7 @@ impl ConsumerContext for ConsumerWatch {
             self.note(News::Revoked(partitions));
             return;
         }
-        match starting_offsets(consumer, &partitions, self.start) {
+        match starting_offsets(consumer, &partitions, self.of.as_ref()) {
             Ok(offsets) => {
                 let list = list_of(offsets.iter().map(|(at, next)| (at, *next)));
                 match consumer.incremental_assign(&list) {
@@ -131,12 +139,13 @@ fn partitions_of(list: &TopicPartitionList) -> Vec<TopicPartition> {
 fn starting_offsets(
     consumer: &BaseConsumer<ConsumerWatch>,
     partitions: &[TopicPartition],
-    start: Start,
+    of: Option<&Joining>,
 ) -> std::result::Result<Vec<(TopicPartition, u64)>, KafkaError> {
     let mut found = committed(consumer, partitions)?;
+    let Some(Joining { shared, isolation, start }) = of else { return Ok(found) };
     let missing: Vec<_> =
         partitions.iter().filter(|at| !found.iter().any(|(known, _)| known == *at)).cloned().collect();
-    for (at, range) in missing.iter().zip(ranges(consumer, &missing, STABLE_WAIT)?) {
+    for (at, range) in missing.iter().zip(shared.admin.try_ranges(&missing, *isolation)?) {
         let next = match start {
             Start::Beginning => range.start,
             Start::End => range.end,
@@ -172,7 +181,7 @@ pub(super) fn committed(
 
 /// A consumer's native part.
 pub(super) fn native(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     group: &str,
     isolation: Isolation,
     start: Start,
@@ -198,7 +207,8 @@ pub(super) fn native(
                 Isolation::Uncommitted => "read_uncommitted",
             },
         );
-    let watch = ConsumerWatch::new(Watch::new(shared.statistics.clone()), start);
+    let of = Joining { shared: Arc::clone(shared), isolation, start };
+    let watch = ConsumerWatch::new(Watch::new(shared.statistics.clone()), Some(of));
     finish(config, &shared.settings).create_with_context(watch).map_err(|error| creation_error(&error))
 }
 
@@ -233,9 +243,7 @@ struct Assigned {
 
 impl KafkaConsumer {
     pub(super) fn new(shared: &Arc<Shared>, settings: ConsumerSettings) -> Result<Self> {
-        // The library wants a group of every consumer; without subscription and commits no broker hears of it.
-        let reader = || format!("{}.reader", shared.settings.client_id);
-        let group = settings.group.clone().unwrap_or_else(reader);
+        let group = settings.group.clone().unwrap_or_else(|| shared.reader_group());
         let native = native(shared, &group, settings.isolation, settings.start)?;
         Ok(Self {
             shared: Arc::clone(shared),
@@ -401,8 +409,7 @@ impl KafkaConsumer {
     /// Finds the partition whose next offset the log does not hold.
     fn look_outside(&mut self) -> Result<()> {
         let partitions: Vec<_> = self.assigned.keys().cloned().collect();
-        let held = ranges(&self.native, &partitions, self.shared.settings.timeout);
-        let held = held.map_err(self.failed("read the ends of a topic"))?;
+        let held = self.shared.admin.ranges(&partitions, Isolation::Uncommitted)?;
         for ((at, assigned), range) in self.assigned.iter().zip(held) {
             if !(range.start..=range.end).contains(&assigned.next) {
                 self.outside = Some(at.clone());
@@ -436,11 +443,11 @@ impl KafkaConsumer {
             return Ok(());
         }
         self.quiet_since = Some(Instant::now());
+        self.positions_asked.set(false);
         let open: Vec<_> =
-            self.positions().into_iter().filter(|(at, _)| !self.is_paused(&at.topic, at.partition)).collect();
+            self.reached().into_iter().filter(|(at, _)| !self.is_paused(&at.topic, at.partition)).collect();
         let partitions: Vec<_> = open.iter().map(|(at, _)| at.clone()).collect();
-        let ends = ranges(&self.native, &partitions, self.shared.settings.timeout);
-        let ends = ends.map_err(self.failed("read the ends of a topic"))?;
+        let ends = self.shared.admin.ranges(&partitions, self.settings.isolation)?;
         for ((at, next), range) in open.into_iter().zip(ends) {
             if next < range.end
                 && self.is_empty_from(&at, next)?
@@ -455,8 +462,8 @@ impl KafkaConsumer {
     /// Whether a reader that begins at `next` comes to the end without a record. Asked after the end was read, so it
     /// is true of everything before that end.
     fn is_empty_from(&self, at: &TopicPartition, next: u64) -> Result<bool> {
-        let group = format!("{}.reader", self.shared.settings.client_id);
-        let reader = native(&self.shared, &group, self.settings.isolation, Start::Beginning)?;
+        let reader =
+            native(&self.shared, &self.shared.reader_group(), self.settings.isolation, Start::Beginning)?;
         reader.assign(&list_of(std::iter::once((at, next)))).map_err(self.failed("read records"))?;
         let until = Instant::now() + self.shared.settings.timeout;
         while Instant::now() < until {
@@ -470,6 +477,33 @@ impl KafkaConsumer {
         Ok(false)
     }
 
+    /// How far each partition is, past everything that is no record.
+    fn reached(&self) -> Vec<(TopicPartition, u64)> {
+        let library: BTreeMap<TopicPartition, u64> = self.native.position().map_or_else(
+            |_| BTreeMap::new(),
+            |list| {
+                let known = list.elements().iter().map(|element| element.offset()).collect::<Vec<_>>();
+                let known = partitions_of(&list).into_iter().zip(known);
+                let known = known.filter_map(|(at, offset)| match offset {
+                    Offset::Offset(offset) => Some((at, u64::try_from(offset).unwrap_or(0))),
+                    _ => None,
+                });
+                known.collect()
+            },
+        );
+        let position = |at: &TopicPartition, assigned: &Assigned| {
+            let is_kept =
+                self.kept.iter().any(|record| record.topic == at.topic && record.partition == at.partition);
+            match library.get(at) {
+                // What the library has given is ahead of what was given out.
+                _ if is_kept => assigned.next,
+                Some(next) => assigned.next.max(*next),
+                None => assigned.next,
+            }
+        };
+        self.assigned.iter().map(|(at, assigned)| (at.clone(), position(at, assigned))).collect()
+    }
+
     async fn known(&self, partitions: impl Iterator<Item = &TopicPartition>) -> Result<()> {
         for at in partitions {
             self.shared.admin.check(at).await?;
@@ -478,9 +512,8 @@ impl KafkaConsumer {
     }
 
     fn check_offset(&self, at: &TopicPartition, offset: u64) -> Result<()> {
-        let range = ranges(&self.native, std::slice::from_ref(at), self.shared.settings.timeout);
-        let range =
-            range.map_err(self.failed("read the ends of a topic"))?.first().copied().unwrap_or_default();
+        let range = self.shared.admin.ranges(std::slice::from_ref(at), Isolation::Uncommitted)?;
+        let range = range.first().copied().unwrap_or_default();
         if (range.start..=range.end).contains(&offset) {
             Ok(())
         } else {
@@ -557,8 +590,9 @@ impl Consumer for KafkaConsumer {
     async fn assign(&mut self, partitions: &[(TopicPartition, Option<u64>)]) -> Result<()> {
         self.known(partitions.iter().map(|(at, _)| at)).await?;
         let all: Vec<_> = partitions.iter().map(|(at, _)| at.clone()).collect();
-        let held = ranges(&self.native, &all, self.shared.settings.timeout);
-        let held = held.map_err(self.failed("read the ends of a topic"))?;
+        let held = self.shared.admin.ranges(&all, Isolation::Uncommitted)?;
+        // Where a reader begins at the end, what is still open lies before it.
+        let ends = self.shared.admin.ranges(&all, self.settings.isolation)?;
         let open: Vec<_> =
             partitions.iter().filter(|(_, from)| from.is_none()).map(|(at, _)| at.clone()).collect();
         let stored = match &self.settings.group {
@@ -566,11 +600,11 @@ impl Consumer for KafkaConsumer {
             None => Vec::new(),
         };
         let mut assigned = BTreeMap::new();
-        for ((at, from), range) in partitions.iter().zip(held) {
+        for (((at, from), range), seen) in partitions.iter().zip(held).zip(ends) {
             let stored = || stored.iter().find(|(known, _)| known == at).map(|(_, next)| *next);
             let start = match self.settings.start {
                 Start::Beginning => range.start,
-                Start::End => range.end,
+                Start::End => seen.end,
             };
             let next = from.or_else(stored).unwrap_or(start);
             if !(range.start..=range.end).contains(&next) {
@@ -685,29 +719,7 @@ impl Consumer for KafkaConsumer {
 
     fn positions(&self) -> Vec<(TopicPartition, u64)> {
         self.positions_asked.set(true);
-        let library: BTreeMap<TopicPartition, u64> = self.native.position().map_or_else(
-            |_| BTreeMap::new(),
-            |list| {
-                let known = list.elements().iter().map(|element| element.offset()).collect::<Vec<_>>();
-                let known = partitions_of(&list).into_iter().zip(known);
-                let known = known.filter_map(|(at, offset)| match offset {
-                    Offset::Offset(offset) => Some((at, u64::try_from(offset).unwrap_or(0))),
-                    _ => None,
-                });
-                known.collect()
-            },
-        );
-        let position = |at: &TopicPartition, assigned: &Assigned| {
-            let is_kept =
-                self.kept.iter().any(|record| record.topic == at.topic && record.partition == at.partition);
-            match library.get(at) {
-                // What the library has given is ahead of what was given out.
-                _ if is_kept => assigned.next,
-                Some(next) => assigned.next.max(*next),
-                None => assigned.next,
-            }
-        };
-        self.assigned.iter().map(|(at, assigned)| (at.clone(), position(at, assigned))).collect()
+        self.reached()
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) {

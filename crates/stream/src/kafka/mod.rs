@@ -70,6 +70,15 @@ struct Shared {
     statistics: StatisticsHook,
 }
 
+impl Shared {
+    /// The name that readers without a group go by: the client library wants one of every consumer, and asks for its
+    /// coordinator, though nothing is ever stored under it. It begins as the group's other names do.
+    fn reader_group(&self) -> String {
+        let control = self.settings.control.name.as_str();
+        format!("{}.reader", control.strip_suffix(".control").unwrap_or(control))
+    }
+}
+
 impl fmt::Debug for KafkaLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shared { settings, cluster, id, .. } = self.shared.as_ref();
