@@ -11,8 +11,12 @@ mod client;
 mod clock;
 mod consumer;
 mod copy;
+mod description;
 mod difference;
+mod ends;
+mod group;
 mod identity;
+mod positions;
 mod producer;
 mod registry;
 mod settings;
@@ -27,7 +31,7 @@ use crate::{
     TopicName, TopicPartition, TopicSettings,
 };
 use async_trait::async_trait;
-use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::consumer::{Consumer as _, ConsumerGroupMetadata};
 use statistics::StatisticsHook;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -170,11 +174,15 @@ impl Log for KafkaLog {
             let count = self.shared.admin.facts(topic).await?.partitions;
             partitions.extend((0..count).map(|partition| TopicPartition::new(topic.clone(), partition)));
         }
-        let asker = consumer::native(&self.shared, group, Isolation::Committed, Start::Beginning)?;
-        let watch = client::Watch::new(self.shared.statistics.clone());
-        let found = consumer::committed(&asker, &partitions);
-        found.map_err(|error| {
-            client::call_error(&self.shared.settings, &watch, "read a group's offsets", error)
+        let settings = ConsumerSettings {
+            group: Some(group.to_owned()),
+            isolation: Isolation::Committed,
+            start: Start::Beginning,
+        };
+        let asker = consumer::native(&self.shared, group, &settings)?;
+        group::committed(&asker, &partitions).map_err(|error| {
+            let watch = asker.context().watch();
+            client::call_error(&self.shared.settings, watch, "read a group's offsets", error)
         })
     }
 

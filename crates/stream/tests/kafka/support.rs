@@ -95,10 +95,11 @@ impl Administrator {
         // The request sets everything back that it does not name.
         let own = described.entries.iter().filter(|entry| entry.source == ConfigSource::DynamicTopic);
         let own = own.filter_map(|entry| Some((entry.name.as_str(), entry.value.as_deref()?)));
-        let request = own.chain(settings.iter().copied()).fold(
-            AlterConfig::new(ResourceSpecifier::Topic(topic.as_str())),
-            |request, (name, value)| request.set(name, value),
-        );
+        let request = own
+            .chain(settings.iter().copied())
+            .fold(AlterConfig::new(ResourceSpecifier::Topic(topic.as_str())), |request, (name, value)| {
+                request.set(name, value)
+            });
         self.0.alter_configs([&request], &options()).await.unwrap().remove(0).unwrap();
     }
 
