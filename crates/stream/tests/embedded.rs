@@ -58,14 +58,15 @@ impl Factory for InFile {
         Some(self.open())
     }
 
-    async fn compact(&self, log: &EmbeddedLog, topic: &TopicName) -> bool {
+    async fn compact(&self, log: &EmbeddedLog, topic: &TopicName) {
         log.compact(topic).unwrap();
-        true
     }
 
-    fn advance_clock(&self, by: Duration) -> bool {
+    const COMPACTION_APPENDS: bool = false;
+    const MOVES_CLOCK: bool = true;
+
+    fn advance_clock(&self, by: Duration) {
         self.hands.advance(by);
-        true
     }
 }
 
@@ -83,14 +84,15 @@ impl Factory for InMemory {
         None
     }
 
-    async fn compact(&self, log: &EmbeddedLog, topic: &TopicName) -> bool {
+    async fn compact(&self, log: &EmbeddedLog, topic: &TopicName) {
         log.compact(topic).unwrap();
-        true
     }
 
-    fn advance_clock(&self, by: Duration) -> bool {
+    const COMPACTION_APPENDS: bool = false;
+    const MOVES_CLOCK: bool = true;
+
+    fn advance_clock(&self, by: Duration) {
         self.0.advance(by);
-        true
     }
 }
 

@@ -1,7 +1,7 @@
 //! Topics, schemas, deletion, identity.
 
-use super::{Factory, all, compacted, kept, member, publish, record, settings, texts, unique};
-use crate::{Cleanup, Disposition, Error, Incoming, Log, SchemaId, TopicName, TopicPartition, TopicSettings};
+use super::{Factory, all, compacted, kept, member, publish, record, settings, sorted, texts, unique};
+use crate::{Cleanup, Disposition, Error, Log, SchemaId, TopicName, TopicPartition, TopicSettings};
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -171,13 +171,6 @@ pub async fn deleting_from_the_start<F: Factory>(factory: &F) {
     assert_eq!(all(&log, &topic).await.len(), 11);
     let refused = log.delete_before(&TopicPartition::new(compacted(&log, 1).await, 0), 0).await.unwrap_err();
     assert!(matches!(refused, Error::TopicMismatch { setting: "cleanup", .. }), "{refused}");
-}
-
-/// A topic's records by partition.
-async fn sorted(log: &impl Log, topic: &TopicName) -> Vec<Incoming> {
-    let mut records = all(log, topic).await;
-    records.sort_by_key(|record| (record.partition, record.offset));
-    records
 }
 
 /// What the log says of these topics.

@@ -1,29 +1,28 @@
 //! Topics: creating, checking, describing; offsets, and who is in a group.
 //!
 //! One consumer without a group asks the questions (as a reader that sees everything, so that ends count open
-//! transactions), one admin client makes changes. What a topic holds is remembered until it is asked for again.
+//! transactions; another one where they must not), one admin client makes changes. What a topic holds is remembered
+//! until it is asked for again.
 
 use super::client::{Watch, base_config, call_error, creation_error, finish, unanswered};
+use super::description::{Described, configuration};
+use super::group::ConsumerWatch;
 use super::settings::KafkaSettings;
 use crate::topics::check_settings;
 use crate::{Cleanup, Error, Isolation, OffsetRange, Result, TopicName, TopicPartition, TopicSettings};
-use rdkafka::admin::{
-    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
-};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::consumer::ConsumerWatch;
-
-/// What Kafka counts of a record that we do not: headers of batch and record, lengths. `max.message.bytes` is larger
-/// than our limit by so much.
-const OVERHEAD: usize = 4096;
 /// How often it is looked whether a new topic is there.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A consumer without a group that only asks.
+pub(super) type Asker = BaseConsumer<ConsumerWatch>;
 
 /// What is known of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,33 +36,40 @@ pub(super) struct Facts {
 pub(super) struct Admin {
     settings: Arc<KafkaSettings>,
     watch: Watch,
-    asker: BaseConsumer<ConsumerWatch>,
-    /// For the ends that committed readers have.
-    committed_asker: BaseConsumer<ConsumerWatch>,
+    asker: Asker,
+    /// Made when it is first needed.
+    committed_asker: OnceLock<Asker>,
     changer: AdminClient<Watch>,
     facts: Mutex<HashMap<TopicName, Facts>>,
 }
 
 impl Admin {
     pub(super) fn new(settings: &Arc<KafkaSettings>, watch: &Watch) -> Result<Self> {
-        let asker = |isolation: &str| {
-            let mut config = base_config(settings);
-            config.set("isolation.level", isolation);
-            let asker = finish(config, settings).create_with_context(ConsumerWatch::new(watch.clone(), None));
-            asker.map_err(|error| creation_error(&error))
-        };
+        let asker = asker(settings, watch, Isolation::Uncommitted)?;
         let changer = config_of_producer(settings).create_with_context(watch.clone());
         Ok(Self {
             settings: Arc::clone(settings),
             watch: watch.clone(),
-            asker: asker("read_uncommitted")?,
-            committed_asker: asker("read_committed")?,
+            asker,
+            committed_asker: OnceLock::new(),
             changer: changer.map_err(|error| creation_error(&error))?,
             facts: Mutex::default(),
         })
     }
 
-    fn failed(&self, action: &'static str) -> impl Fn(KafkaError) -> Error {
+    /// Who asks as a reader of this isolation would.
+    pub(super) fn asker_for(&self, isolation: Isolation) -> Result<&Asker> {
+        if isolation == Isolation::Uncommitted {
+            return Ok(&self.asker);
+        }
+        if let Some(asker) = self.committed_asker.get() {
+            return Ok(asker);
+        }
+        let made = asker(&self.settings, &self.watch, isolation)?;
+        Ok(self.committed_asker.get_or_init(|| made))
+    }
+
+    pub(super) fn failed(&self, action: &'static str) -> impl Fn(KafkaError) -> Error {
         move |error| {
             self.hear();
             call_error(&self.settings, &self.watch, action, error)
@@ -72,9 +78,12 @@ impl Admin {
 
     /// Takes in what the client has reported, which explains a missing answer.
     fn hear(&self) {
-        for _ in 0..100 {
-            if self.asker.poll(Duration::ZERO).is_none() {
-                return;
+        for asker in [Some(&self.asker), self.committed_asker.get()].into_iter().flatten() {
+            // Something to say, but not without end.
+            for _ in 0..100 {
+                if asker.poll(Duration::ZERO).is_none() {
+                    break;
+                }
             }
         }
     }
@@ -115,8 +124,13 @@ impl Admin {
         Ok(there.map(|topic| (TopicName::new(topic.name()), topic.partitions().len() as u32)).collect())
     }
 
-    /// The number of partitions that have a leader, of one topic; `None` if it is not there.
+    /// The number of partitions of a topic; `None` if it is not there.
     fn partitions(&self, topic: &TopicName) -> Result<Option<u32>> {
+        Ok(self.look_at(topic)?.map(|(all, _)| all))
+    }
+
+    /// How many partitions a topic has, and how many of them a leader; `None` if it is not there.
+    fn look_at(&self, topic: &TopicName) -> Result<Option<(u32, u32)>> {
         let metadata = self.asker.fetch_metadata(Some(topic.as_str()), self.settings.timeout);
         let metadata = match metadata {
             Ok(metadata) => metadata,
@@ -131,8 +145,9 @@ impl Admin {
             }
             Some(code) => return Err(self.failed("describe a topic")(KafkaError::MetadataFetch(code))),
         }
+        let all = found.partitions().len() as u32;
         let led = found.partitions().iter().filter(|partition| partition.leader() >= 0).count() as u32;
-        Ok((led > 0).then_some(led))
+        Ok((all > 0).then_some((all, led)))
     }
 
     /// Whether a topic is not there any more.
@@ -253,7 +268,7 @@ impl Admin {
         }
         let until = Instant::now() + self.settings.timeout;
         for settings in missing {
-            while self.partitions(&settings.name)?.is_none_or(|led| led < settings.partitions) {
+            while self.look_at(&settings.name)?.is_none_or(|(_, led)| led < settings.partitions) {
                 if Instant::now() >= until {
                     let words = "a new topic has no leader yet";
                     return Err(unanswered(&self.settings, &self.watch, "create topics", words));
@@ -272,29 +287,7 @@ impl Admin {
         let count = partitions.ok_or_else(|| Error::UnknownTopic { topic: topic.clone() })?;
         let wanted: Vec<_> =
             (0..count).map(|partition| TopicPartition::new(topic.clone(), partition)).collect();
-        self.ranges(&wanted, Isolation::Uncommitted)
-    }
-
-    /// The first and the next offset of partitions for readers of this isolation. A consumer's own connection would
-    /// have to wait for the fetch that is under way.
-    pub(super) fn ranges(
-        &self,
-        partitions: &[TopicPartition],
-        isolation: Isolation,
-    ) -> Result<Vec<OffsetRange>> {
-        self.try_ranges(partitions, isolation).map_err(self.failed("read the ends of a topic"))
-    }
-
-    pub(super) fn try_ranges(
-        &self,
-        partitions: &[TopicPartition],
-        isolation: Isolation,
-    ) -> std::result::Result<Vec<OffsetRange>, KafkaError> {
-        let asker = match isolation {
-            Isolation::Committed => &self.committed_asker,
-            Isolation::Uncommitted => &self.asker,
-        };
-        ranges(asker, partitions, self.settings.timeout)
+        self.ranges(&wanted, Isolation::Uncommitted, self.settings.timeout)
     }
 
     /// Fails if the topic or the partition is not there.
@@ -324,7 +317,7 @@ impl Admin {
                 actual: described.policy.clone(),
             });
         }
-        let range = self.ranges(std::slice::from_ref(at), Isolation::Uncommitted)?;
+        let range = self.ranges(std::slice::from_ref(at), Isolation::Uncommitted, self.settings.timeout)?;
         let range = range.first().copied().unwrap_or_default();
         if offset > range.end {
             return Err(out_of_range(at, offset, range));
@@ -355,6 +348,21 @@ impl Admin {
             Err(KafkaError::GroupListFetch(RDKafkaErrorCode::GroupIdNotFound)) => Ok(0),
             Err(error) => Err(self.failed("list a group's members")(error)),
         }
+    }
+}
+
+fn asker(settings: &KafkaSettings, watch: &Watch, isolation: Isolation) -> Result<Asker> {
+    let mut config = base_config(settings);
+    config.set("isolation.level", isolation_level(isolation));
+    let asker = finish(config, settings).create_with_context(ConsumerWatch::new(watch.clone()));
+    asker.map_err(|error| creation_error(&error))
+}
+
+/// Kafka's name of it.
+pub(super) fn isolation_level(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::Committed => "read_committed",
+        Isolation::Uncommitted => "read_uncommitted",
     }
 }
 
@@ -392,172 +400,5 @@ pub(super) fn out_of_range(at: &TopicPartition, offset: u64, range: OffsetRange)
         offset,
         start: range.start,
         end: range.end,
-    }
-}
-
-/// The first and the next offset of each partition, as this consumer's isolation has it. One request for each broker
-/// and end: asking for the time -2 gives the first offset, for -1 the next. A leader that has just changed, or is not
-/// there yet, is asked again.
-fn ranges(
-    asker: &BaseConsumer<ConsumerWatch>,
-    partitions: &[TopicPartition],
-    timeout: Duration,
-) -> std::result::Result<Vec<OffsetRange>, KafkaError> {
-    use RDKafkaErrorCode as Code;
-    if partitions.is_empty() {
-        return Ok(Vec::new());
-    }
-    let until = Instant::now() + timeout;
-    loop {
-        let asked = ask(asker, partitions, Offset::Beginning, timeout)
-            .and_then(|starts| Ok((starts, ask(asker, partitions, Offset::End, timeout)?)));
-        let error = match asked {
-            Ok((starts, ends)) => {
-                let both = starts.into_iter().zip(ends);
-                return Ok(both.map(|(start, end)| OffsetRange { start, end: end.max(start) }).collect());
-            }
-            Err(error) => error,
-        };
-        let passes = matches!(
-            error.rdkafka_error_code(),
-            Some(
-                Code::NotLeaderForPartition
-                    | Code::LeaderNotAvailable
-                    | Code::FencedLeaderEpoch
-                    | Code::UnknownLeaderEpoch
-                    | Code::OffsetNotAvailable
-                    | Code::UnknownTopicOrPartition
-                    | Code::NotEnoughReplicas
-            )
-        );
-        if !passes || Instant::now() >= until {
-            return Err(error);
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
-}
-
-fn ask(
-    asker: &BaseConsumer<ConsumerWatch>,
-    partitions: &[TopicPartition],
-    which: Offset,
-    timeout: Duration,
-) -> std::result::Result<Vec<u64>, KafkaError> {
-    let mut list = TopicPartitionList::with_capacity(partitions.len());
-    for at in partitions {
-        add(&mut list, at, which);
-    }
-    let answer = asker.offsets_for_times(list, timeout)?;
-    let mut found = Vec::with_capacity(partitions.len());
-    for element in answer.elements() {
-        element.error()?;
-        match element.offset() {
-            Offset::Offset(offset) => found.push(u64::try_from(offset).unwrap_or(0)),
-            _ => return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::OffsetNotAvailable)),
-        }
-    }
-    Ok(found)
-}
-
-/// A topic's settings in Kafka's words.
-fn configuration(settings: &TopicSettings) -> [(&'static str, String); 5] {
-    let limit = ("max.message.bytes", (settings.max_record_bytes + OVERHEAD).to_string());
-    // The brokers' clock is the group's reference, and a writer's that is far off would be refused.
-    let times = ("message.timestamp.type", "LogAppendTime".to_owned());
-    match settings.cleanup {
-        Cleanup::Compact { delete_retention } => [
-            ("cleanup.policy", "compact".to_owned()),
-            ("delete.retention.ms", delete_retention.as_millis().to_string()),
-            ("retention.ms", "-1".to_owned()),
-            limit,
-            times,
-        ],
-        Cleanup::Keep => [
-            ("cleanup.policy", "delete".to_owned()),
-            ("retention.ms", "-1".to_owned()),
-            ("retention.bytes", "-1".to_owned()),
-            limit,
-            times,
-        ],
-    }
-}
-
-/// A topic as it is.
-struct Described {
-    wanted: TopicSettings,
-    policy: String,
-    retention_ms: String,
-    retention_bytes: String,
-    timestamp_type: String,
-}
-
-impl Described {
-    fn of(topic: &TopicName, partitions: u32, resource: &ConfigResource) -> Self {
-        let value = |name: &str| resource.get(name).and_then(|entry| entry.value.clone()).unwrap_or_default();
-        let policy = value("cleanup.policy");
-        let cleanup = if policy.split(',').any(|part| part.trim() == "compact") {
-            let retention = value("delete.retention.ms").parse().unwrap_or(0);
-            Cleanup::Compact { delete_retention: Duration::from_millis(retention) }
-        } else {
-            Cleanup::Keep
-        };
-        let limit: usize = value("max.message.bytes").parse().unwrap_or(0);
-        Self {
-            wanted: TopicSettings {
-                name: topic.clone(),
-                partitions,
-                cleanup,
-                max_record_bytes: limit.saturating_sub(OVERHEAD),
-            },
-            policy,
-            retention_ms: value("retention.ms"),
-            retention_bytes: value("retention.bytes"),
-            timestamp_type: value("message.timestamp.type"),
-        }
-    }
-
-    /// Whether it can be used as `settings` wants it.
-    fn check(&self, settings: &TopicSettings) -> Result<()> {
-        let mismatch = |setting: &'static str, expected: &str, actual: &str| {
-            let (expected, actual) = (expected.to_owned(), actual.to_owned());
-            Err(Error::TopicMismatch { topic: settings.name.clone(), setting, expected, actual })
-        };
-        let (expected, actual) = (settings.partitions.to_string(), self.wanted.partitions.to_string());
-        if expected != actual {
-            return mismatch("partitions", &expected, &actual);
-        }
-        match (settings.cleanup, self.policy.as_str()) {
-            (Cleanup::Compact { delete_retention }, "compact") => {
-                if let Cleanup::Compact { delete_retention: actual } = self.wanted.cleanup
-                    && actual < delete_retention
-                {
-                    let (expected, actual) = (delete_retention.as_millis(), actual.as_millis());
-                    return mismatch(
-                        "delete.retention.ms",
-                        &format!("at least {expected}"),
-                        &actual.to_string(),
-                    );
-                }
-            }
-            (Cleanup::Keep, "delete") => {
-                let kept = [("retention.ms", &self.retention_ms), ("retention.bytes", &self.retention_bytes)];
-                for (setting, actual) in kept {
-                    if actual != "-1" {
-                        return mismatch(setting, "-1 (no limit)", actual);
-                    }
-                }
-            }
-            (Cleanup::Compact { .. }, other) => return mismatch("cleanup.policy", "compact", other),
-            (Cleanup::Keep, other) => return mismatch("cleanup.policy", "delete", other),
-        }
-        if self.wanted.max_record_bytes < settings.max_record_bytes {
-            let expected = format!("at least {}", settings.max_record_bytes + OVERHEAD);
-            let actual = (self.wanted.max_record_bytes + OVERHEAD).to_string();
-            return mismatch("max.message.bytes", &expected, &actual);
-        }
-        if self.timestamp_type != "LogAppendTime" {
-            return mismatch("message.timestamp.type", "LogAppendTime", &self.timestamp_type);
-        }
-        Ok(())
     }
 }

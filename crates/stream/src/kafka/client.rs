@@ -15,8 +15,9 @@ use secrecy::ExposeSecret;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How often a client gives its statistics.
-const STATISTICS_EVERY_MS: &str = "5000";
+/// How often a client gives its statistics. Only of clients that are looked after all the time: with others the
+/// figures would pile up.
+pub(super) const STATISTICS_EVERY_MS: &str = "5000";
 /// The largest answer that a client takes: several of the largest records.
 const LARGEST_ANSWER: usize = 256 << 20;
 
@@ -114,7 +115,6 @@ pub(super) fn base_config(settings: &KafkaSettings) -> ClientConfig {
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "2000")
         .set("retry.backoff.ms", "20")
-        .set("statistics.interval.ms", STATISTICS_EVERY_MS)
         .set("receive.message.max.bytes", LARGEST_ANSWER.to_string())
         .set("message.max.bytes", (LARGEST_ANSWER / 2).to_string())
         .set_log_level(RDKafkaLogLevel::Info);

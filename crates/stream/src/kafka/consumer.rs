@@ -1,32 +1,31 @@
 //! The consumer: records by partition in order, a group's news told apart from them, positions that move past markers.
 //!
 //! The client library prefetches in its own threads. Here records are taken over one by one and handed out by the
-//! batch; what does not fit is kept for the next call, and forgotten with its partition. A group's changes come in a
-//! callback during a poll, where the stored offsets are looked up (waiting for those of transactions that are being
-//! committed) and noted; the poll then tells them alone, as [`crate::Polled`] promises.
+//! batch; what does not fit is kept for the next call, and forgotten with its partition. A group's changes are told
+//! alone, as [`crate::Polled`] promises.
 
-use super::admin::{add, out_of_range, signed};
-use super::client::{Watch, base_config, call_error, creation_error, finish, unanswered};
+use super::admin::{isolation_level, out_of_range};
+use super::client::{
+    STATISTICS_EVERY_MS, Watch, base_config, call_error, creation_error, finish, unanswered,
+};
+use super::group::{ConsumerWatch, News, committed, list_of};
 use super::{Membership, Shared};
 use crate::{
-    Consumer, ConsumerSettings, Error, GroupMetadata, Headers, Incoming, Isolation, Polled, Result, Start,
-    TopicName, TopicPartition,
+    Consumer, ConsumerSettings, Error, GroupMetadata, Headers, Incoming, Isolation, OffsetRange, Polled,
+    Result, Start, TopicName, TopicPartition,
 };
 use async_trait::async_trait;
-use rdkafka::client::ClientContext;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
-use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{Offset, TopicPartitionList};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// How long the offsets of transactions that are being committed are waited for: longer than a transaction may last.
-const STABLE_WAIT: Duration = Duration::from_secs(30);
 /// A dead member's partitions are free after this. The least that brokers allow by default.
 const SESSION_TIMEOUT_MS: &str = "6000";
 const HEARTBEAT_MS: &str = "1500";
@@ -35,160 +34,26 @@ const MAX_POLL_INTERVAL_MS: &str = "900000";
 /// What is prefetched at most; a larger record is fetched all the same.
 const PREFETCH_KB: &str = "32768";
 /// The client library is looked after at least so often while nothing comes.
-const STEP: Duration = Duration::from_millis(100);
-/// Without records for so long, an end that is not reached may be one without records before it.
-const QUIET: Duration = Duration::from_millis(500);
+pub(super) const STEP: Duration = Duration::from_millis(100);
 
-/// Hears what a consumer reports, and what its group does.
-pub(super) struct ConsumerWatch {
-    watch: Watch,
-    news: Mutex<Vec<News>>,
-    /// Of a consumer that may join a group.
-    of: Option<Joining>,
-}
-
-/// What is needed when a group gives partitions.
-pub(super) struct Joining {
-    shared: Arc<Shared>,
-    isolation: Isolation,
-    /// Where partitions begin that the group has no offset for.
-    start: Start,
-}
-
-/// What a group has done.
-enum News {
-    Assigned(Vec<(TopicPartition, u64)>),
-    Revoked(Vec<TopicPartition>),
-    Failed(KafkaError),
-}
-
-impl ConsumerWatch {
-    pub(super) fn new(watch: Watch, of: Option<Joining>) -> Self {
-        Self { watch, news: Mutex::default(), of }
-    }
-
-    fn note(&self, news: News) {
-        self.news.lock().unwrap_or_else(PoisonError::into_inner).push(news);
-    }
-
-    fn take(&self) -> Vec<News> {
-        std::mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl ClientContext for ConsumerWatch {
-    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-        self.watch.log(level, facility, message);
-    }
-
-    fn stats(&self, statistics: rdkafka::Statistics) {
-        self.watch.stats(statistics);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.watch.error(error, reason);
-    }
-}
-
-impl ConsumerContext for ConsumerWatch {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let partitions = partitions_of(list);
-        if what != RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            let _ = consumer.incremental_unassign(list).map_err(|error| self.note(News::Failed(error)));
-            self.note(News::Revoked(partitions));
-            return;
-        }
-        match starting_offsets(consumer, &partitions, self.of.as_ref()) {
-            Ok(offsets) => {
-                let list = list_of(offsets.iter().map(|(at, next)| (at, *next)));
-                match consumer.incremental_assign(&list) {
-                    Ok(()) if offsets.is_empty() => {}
-                    Ok(()) => self.note(News::Assigned(offsets)),
-                    Err(error) => self.note(News::Failed(error)),
-                }
-            }
-            // The group wants an answer; the next poll fails, and the consumer is made anew.
-            Err(error) => {
-                let _ = consumer.incremental_assign(list);
-                self.note(News::Failed(error));
-            }
-        }
-    }
-
-    fn main_queue_min_poll_interval(&self) -> rdkafka::util::Timeout {
-        STEP.into()
-    }
-}
-
-fn list_of<'a>(partitions: impl Iterator<Item = (&'a TopicPartition, u64)>) -> TopicPartitionList {
-    let mut list = TopicPartitionList::new();
-    for (at, offset) in partitions {
-        add(&mut list, at, Offset::Offset(signed(offset)));
-    }
-    list
-}
-
-fn partitions_of(list: &TopicPartitionList) -> Vec<TopicPartition> {
-    let named = |topic: &str, partition: i32| {
-        TopicPartition::new(TopicName::new(topic), u32::try_from(partition).unwrap_or(0))
-    };
-    list.elements().iter().map(|element| named(element.topic(), element.partition())).collect()
-}
-
-/// The committed offsets of the consumer's group, or else where it starts.
-fn starting_offsets(
-    consumer: &BaseConsumer<ConsumerWatch>,
-    partitions: &[TopicPartition],
-    of: Option<&Joining>,
-) -> std::result::Result<Vec<(TopicPartition, u64)>, KafkaError> {
-    let mut found = committed(consumer, partitions)?;
-    let Some(Joining { shared, isolation, start }) = of else { return Ok(found) };
-    let missing: Vec<_> =
-        partitions.iter().filter(|at| !found.iter().any(|(known, _)| known == *at)).cloned().collect();
-    for (at, range) in missing.iter().zip(shared.admin.try_ranges(&missing, *isolation)?) {
-        let next = match start {
-            Start::Beginning => range.start,
-            Start::End => range.end,
-        };
-        found.push((at.clone(), next));
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// What the consumer's group has committed of these partitions.
-pub(super) fn committed(
-    consumer: &BaseConsumer<ConsumerWatch>,
-    partitions: &[TopicPartition],
-) -> std::result::Result<Vec<(TopicPartition, u64)>, KafkaError> {
-    if partitions.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut list = TopicPartitionList::with_capacity(partitions.len());
-    for at in partitions {
-        add(&mut list, at, Offset::Invalid);
-    }
-    let answer = consumer.committed_offsets(list, STABLE_WAIT)?;
-    let mut found = Vec::new();
-    for (element, at) in answer.elements().iter().zip(partitions) {
-        element.error()?;
-        if let Offset::Offset(offset) = element.offset() {
-            found.push((at.clone(), u64::try_from(offset).unwrap_or(0)));
-        }
-    }
-    Ok(found)
+/// One that only asks for its group's offsets, with nothing that would have to be looked after.
+pub(super) fn asker(shared: &Shared, group: &str) -> Result<BaseConsumer<ConsumerWatch>> {
+    let mut config = base_config(&shared.settings);
+    config.set("group.id", group).set("enable.auto.commit", "false").set("isolation.level", "read_committed");
+    let watch = ConsumerWatch::new(Watch::new(shared.statistics.clone()));
+    finish(config, &shared.settings).create_with_context(watch).map_err(|error| creation_error(&error))
 }
 
 /// A consumer's native part.
 pub(super) fn native(
     shared: &Arc<Shared>,
     group: &str,
-    isolation: Isolation,
-    start: Start,
+    settings: &ConsumerSettings,
 ) -> Result<BaseConsumer<ConsumerWatch>> {
     let mut config = base_config(&shared.settings);
     config
         .set("group.id", group)
+        .set("statistics.interval.ms", STATISTICS_EVERY_MS)
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "error")
@@ -200,27 +65,49 @@ pub(super) fn native(
         .set("queued.max.messages.kbytes", PREFETCH_KB)
         .set("fetch.queue.backoff.ms", "5")
         .set("fetch.error.backoff.ms", "100")
-        .set(
-            "isolation.level",
-            match isolation {
-                Isolation::Committed => "read_committed",
-                Isolation::Uncommitted => "read_uncommitted",
-            },
-        );
-    let of = Joining { shared: Arc::clone(shared), isolation, start };
-    let watch = ConsumerWatch::new(Watch::new(shared.statistics.clone()), Some(of));
+        .set("isolation.level", isolation_level(settings.isolation));
+    let watch = ConsumerWatch::joining(Watch::new(shared.statistics.clone()), shared, settings);
     finish(config, &shared.settings).create_with_context(watch).map_err(|error| creation_error(&error))
+}
+
+/// The library's consumer. Closing it takes a while, for which nobody waits unless it has joined a group, whose other
+/// members do.
+pub(super) struct Native(Option<BaseConsumer<ConsumerWatch>>);
+
+impl Native {
+    pub(super) fn of(native: BaseConsumer<ConsumerWatch>) -> Self {
+        Self(Some(native))
+    }
+}
+
+impl Deref for Native {
+    type Target = BaseConsumer<ConsumerWatch>;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref().expect("it is taken out when it is dropped, and not before")
+    }
+}
+
+impl Drop for Native {
+    fn drop(&mut self) {
+        if let Some(native) = self.0.take() {
+            let joined = native.subscription().map_or(true, |topics| topics.count() > 0);
+            if !joined {
+                std::thread::spawn(move || drop(native));
+            }
+        }
+    }
 }
 
 /// A consumer of Kafka.
 pub(super) struct KafkaConsumer {
-    shared: Arc<Shared>,
-    settings: ConsumerSettings,
-    native: BaseConsumer<ConsumerWatch>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) settings: ConsumerSettings,
+    pub(super) native: Native,
     subscribed: bool,
-    assigned: BTreeMap<TopicPartition, Assigned>,
+    pub(super) assigned: BTreeMap<TopicPartition, Assigned>,
     /// Taken over from the client library and not given out yet.
-    kept: VecDeque<Incoming>,
+    pub(super) kept: VecDeque<Incoming>,
     /// Told by the group and not given out yet.
     news: VecDeque<News>,
     /// Tells this consumer's memberships from others'.
@@ -230,25 +117,26 @@ pub(super) struct KafkaConsumer {
     /// The partition whose stored offset the log does not hold, until it is sought elsewhere.
     outside: Option<TopicPartition>,
     names: BTreeSet<TopicName>,
-    quiet_since: Option<Instant>,
+    pub(super) quiet_since: Option<Instant>,
     /// Whether positions were asked for since the last record: then somebody waits for an end to be reached.
-    positions_asked: Cell<bool>,
+    pub(super) positions_asked: Cell<bool>,
 }
 
-struct Assigned {
+/// A partition of the consumer's.
+pub(super) struct Assigned {
     /// The offset after the last record that was given out or skipped.
-    next: u64,
+    pub(super) next: u64,
     paused: bool,
 }
 
 impl KafkaConsumer {
     pub(super) fn new(shared: &Arc<Shared>, settings: ConsumerSettings) -> Result<Self> {
         let group = settings.group.clone().unwrap_or_else(|| shared.reader_group());
-        let native = native(shared, &group, settings.isolation, settings.start)?;
+        let native = native(shared, &group, &settings)?;
         Ok(Self {
             shared: Arc::clone(shared),
             settings,
-            native,
+            native: Native::of(native),
             subscribed: false,
             assigned: BTreeMap::new(),
             kept: VecDeque::new(),
@@ -263,10 +151,10 @@ impl KafkaConsumer {
     }
 
     fn watch(&self) -> &Watch {
-        &self.native.context().watch
+        self.native.context().watch()
     }
 
-    fn failed(&self, action: &'static str) -> impl Fn(KafkaError) -> Error {
+    pub(super) fn failed(&self, action: &'static str) -> impl Fn(KafkaError) -> Error {
         let (settings, watch) = (Arc::clone(&self.shared.settings), self.watch().clone());
         move |error| call_error(&settings, &watch, action, error)
     }
@@ -276,7 +164,7 @@ impl KafkaConsumer {
         self.news.extend(self.native.context().take());
         match self.news.pop_front() {
             None => Ok(None),
-            Some(News::Failed(error)) => Err(self.failed("take over partitions from the group")(error)),
+            Some(News::Failed(error)) => Err(error),
             Some(News::Revoked(mut revoked)) => {
                 self.generation += 1;
                 self.kept.retain(|record| {
@@ -317,7 +205,7 @@ impl KafkaConsumer {
         }
     }
 
-    fn is_paused(&self, topic: &TopicName, partition: u32) -> bool {
+    pub(super) fn is_paused(&self, topic: &TopicName, partition: u32) -> bool {
         let at = TopicPartition::new(topic.clone(), partition);
         self.assigned.get(&at).is_none_or(|assigned| assigned.paused)
     }
@@ -367,6 +255,7 @@ impl KafkaConsumer {
         match read {
             Ok((topic, mut record)) => {
                 self.quiet_since = None;
+                self.positions_asked.set(false);
                 record.topic = self.name(&topic);
                 Ok(Some(record))
             }
@@ -409,7 +298,7 @@ impl KafkaConsumer {
     /// Finds the partition whose next offset the log does not hold.
     fn look_outside(&mut self) -> Result<()> {
         let partitions: Vec<_> = self.assigned.keys().cloned().collect();
-        let held = self.shared.admin.ranges(&partitions, Isolation::Uncommitted)?;
+        let held = self.held(&partitions)?;
         for ((at, assigned), range) in self.assigned.iter().zip(held) {
             if !(range.start..=range.end).contains(&assigned.next) {
                 self.outside = Some(at.clone());
@@ -432,78 +321,6 @@ impl KafkaConsumer {
         Ok(())
     }
 
-    /// After a while without records, finds out whether partitions whose end is not reached have nothing before it:
-    /// compaction may leave a partition that ends with offsets without records, and the library does not tell.
-    fn pass_gaps(&mut self) -> Result<()> {
-        if !self.positions_asked.get() {
-            return Ok(());
-        }
-        let since = *self.quiet_since.get_or_insert_with(Instant::now);
-        if since.elapsed() < QUIET {
-            return Ok(());
-        }
-        self.quiet_since = Some(Instant::now());
-        self.positions_asked.set(false);
-        let open: Vec<_> =
-            self.reached().into_iter().filter(|(at, _)| !self.is_paused(&at.topic, at.partition)).collect();
-        let partitions: Vec<_> = open.iter().map(|(at, _)| at.clone()).collect();
-        let ends = self.shared.admin.ranges(&partitions, self.settings.isolation)?;
-        for ((at, next), range) in open.into_iter().zip(ends) {
-            if next < range.end
-                && self.is_empty_from(&at, next)?
-                && let Some(assigned) = self.assigned.get_mut(&at)
-            {
-                assigned.next = assigned.next.max(range.end);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a reader that begins at `next` comes to the end without a record. Asked after the end was read, so it
-    /// is true of everything before that end.
-    fn is_empty_from(&self, at: &TopicPartition, next: u64) -> Result<bool> {
-        let reader =
-            native(&self.shared, &self.shared.reader_group(), self.settings.isolation, Start::Beginning)?;
-        reader.assign(&list_of(std::iter::once((at, next)))).map_err(self.failed("read records"))?;
-        let until = Instant::now() + self.shared.settings.timeout;
-        while Instant::now() < until {
-            match reader.poll(STEP) {
-                None => {}
-                Some(Ok(_)) => return Ok(false),
-                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(true),
-                Some(Err(error)) => tracing::debug!(%error, "an end could not be looked at yet"),
-            }
-        }
-        Ok(false)
-    }
-
-    /// How far each partition is, past everything that is no record.
-    fn reached(&self) -> Vec<(TopicPartition, u64)> {
-        let library: BTreeMap<TopicPartition, u64> = self.native.position().map_or_else(
-            |_| BTreeMap::new(),
-            |list| {
-                let known = list.elements().iter().map(|element| element.offset()).collect::<Vec<_>>();
-                let known = partitions_of(&list).into_iter().zip(known);
-                let known = known.filter_map(|(at, offset)| match offset {
-                    Offset::Offset(offset) => Some((at, u64::try_from(offset).unwrap_or(0))),
-                    _ => None,
-                });
-                known.collect()
-            },
-        );
-        let position = |at: &TopicPartition, assigned: &Assigned| {
-            let is_kept =
-                self.kept.iter().any(|record| record.topic == at.topic && record.partition == at.partition);
-            match library.get(at) {
-                // What the library has given is ahead of what was given out.
-                _ if is_kept => assigned.next,
-                Some(next) => assigned.next.max(*next),
-                None => assigned.next,
-            }
-        };
-        self.assigned.iter().map(|(at, assigned)| (at.clone(), position(at, assigned))).collect()
-    }
-
     async fn known(&self, partitions: impl Iterator<Item = &TopicPartition>) -> Result<()> {
         for at in partitions {
             self.shared.admin.check(at).await?;
@@ -511,9 +328,13 @@ impl KafkaConsumer {
         Ok(())
     }
 
+    /// What these partitions hold, with what is not committed yet.
+    fn held(&self, partitions: &[TopicPartition]) -> Result<Vec<OffsetRange>> {
+        self.shared.admin.ranges(partitions, Isolation::Uncommitted, self.shared.settings.timeout)
+    }
+
     fn check_offset(&self, at: &TopicPartition, offset: u64) -> Result<()> {
-        let range = self.shared.admin.ranges(std::slice::from_ref(at), Isolation::Uncommitted)?;
-        let range = range.first().copied().unwrap_or_default();
+        let range = self.held(std::slice::from_ref(at))?.first().copied().unwrap_or_default();
         if (range.start..=range.end).contains(&offset) {
             Ok(())
         } else {
@@ -590,9 +411,14 @@ impl Consumer for KafkaConsumer {
     async fn assign(&mut self, partitions: &[(TopicPartition, Option<u64>)]) -> Result<()> {
         self.known(partitions.iter().map(|(at, _)| at)).await?;
         let all: Vec<_> = partitions.iter().map(|(at, _)| at.clone()).collect();
-        let held = self.shared.admin.ranges(&all, Isolation::Uncommitted)?;
-        // Where a reader begins at the end, what is still open lies before it.
-        let ends = self.shared.admin.ranges(&all, self.settings.isolation)?;
+        let held = self.held(&all)?;
+        let visible = match self.settings.start {
+            Start::Beginning => held.clone(),
+            // What is committed from now on comes, also if it was written before.
+            Start::End => {
+                self.shared.admin.ranges(&all, self.settings.isolation, self.shared.settings.timeout)?
+            }
+        };
         let open: Vec<_> =
             partitions.iter().filter(|(_, from)| from.is_none()).map(|(at, _)| at.clone()).collect();
         let stored = match &self.settings.group {
@@ -600,11 +426,11 @@ impl Consumer for KafkaConsumer {
             None => Vec::new(),
         };
         let mut assigned = BTreeMap::new();
-        for (((at, from), range), seen) in partitions.iter().zip(held).zip(ends) {
+        for (((at, from), range), visible) in partitions.iter().zip(held).zip(visible) {
             let stored = || stored.iter().find(|(known, _)| known == at).map(|(_, next)| *next);
             let start = match self.settings.start {
                 Start::Beginning => range.start,
-                Start::End => seen.end,
+                Start::End => visible.end,
             };
             let next = from.or_else(stored).unwrap_or(start);
             if !(range.start..=range.end).contains(&next) {
@@ -617,6 +443,8 @@ impl Consumer for KafkaConsumer {
             self.subscribed = false;
         }
         let list = list_of(assigned.iter().map(|(at, assigned)| (at, assigned.next)));
+        // First, so that the library forgets its positions before the new ones begin.
+        self.native.unassign().map_err(self.failed("give partitions back"))?;
         self.native.assign(&list).map_err(self.failed("take partitions"))?;
         self.native.context().take();
         self.news.clear();
@@ -719,7 +547,7 @@ impl Consumer for KafkaConsumer {
 
     fn positions(&self) -> Vec<(TopicPartition, u64)> {
         self.positions_asked.set(true);
-        self.reached()
+        self.current_positions()
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) {

@@ -11,8 +11,12 @@ mod client;
 mod clock;
 mod consumer;
 mod copy;
+mod description;
 mod difference;
+mod ends;
+mod group;
 mod identity;
+mod positions;
 mod producer;
 mod registry;
 mod settings;
@@ -27,11 +31,11 @@ use crate::{
     TopicName, TopicPartition, TopicSettings,
 };
 use async_trait::async_trait;
-use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::consumer::{Consumer as _, ConsumerGroupMetadata};
 use statistics::StatisticsHook;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Ranges of more offsets than this are not counted record by record.
@@ -68,6 +72,8 @@ struct Shared {
     registry: registry::Registry,
     clock: clock::Clock,
     statistics: StatisticsHook,
+    /// Those who ask for a group's offsets, by group.
+    askers: Mutex<HashMap<String, rdkafka::consumer::BaseConsumer<group::ConsumerWatch>>>,
 }
 
 impl Shared {
@@ -125,7 +131,10 @@ impl KafkaLog {
         let cluster = admin.reach()?;
         let registry = registry::Registry::new(&settings);
         let (id, clock) = (OnceLock::new(), clock::Clock::default());
-        Ok(Self { shared: Arc::new(Shared { settings, cluster, id, admin, registry, clock, statistics }) })
+        let askers = Mutex::default();
+        Ok(Self {
+            shared: Arc::new(Shared { settings, cluster, id, admin, registry, clock, statistics, askers }),
+        })
     }
 
     /// Has `listener` called with every client's figures, every few seconds, on the clients' threads. The first
@@ -134,24 +143,31 @@ impl KafkaLog {
         self.shared.statistics.set(listener);
     }
 
-    /// Counts the records of one range by reading them.
-    async fn count(&self, at: &TopicPartition, range: OffsetRange) -> Result<u64> {
-        let held = self.offsets(&at.topic).await?;
-        let held = held.get(at.partition as usize).copied().unwrap_or_default();
-        let (start, end) = (range.start.max(held.start), range.end.min(held.end));
-        if start >= end || end - start > COUNTED {
-            return Ok(end.saturating_sub(start));
-        }
+    /// Counts the records of these ranges, each with its number, by reading them.
+    async fn count(&self, ranges: &[(usize, TopicPartition, OffsetRange)], counts: &mut [u64]) -> Result<()> {
         let settings =
             ConsumerSettings { group: None, isolation: Isolation::Committed, start: Start::Beginning };
         let mut reader = self.consumer(settings).await?;
-        reader.assign(&[(at.clone(), Some(start))]).await?;
-        let mut count = 0;
-        while reader.positions().first().is_some_and(|(_, next)| *next < end) {
+        let from: Vec<_> = ranges.iter().map(|(_, at, range)| (at.clone(), Some(range.start))).collect();
+        reader.assign(&from).await?;
+        let of = |at: &TopicPartition| ranges.iter().find(|(_, known, _)| known == at);
+        while reader
+            .positions()
+            .iter()
+            .any(|(at, next)| of(at).is_some_and(|(_, _, range)| *next < range.end))
+        {
             let polled = reader.poll(1_000, 64 << 20, Duration::from_millis(100)).await?;
-            count += polled.records.iter().filter(|record| record.offset < end).count() as u64;
+            for record in polled.records {
+                let at = TopicPartition::new(record.topic, record.partition);
+                if let Some((number, _, range)) = of(&at)
+                    && record.offset < range.end
+                    && let Some(count) = counts.get_mut(*number)
+                {
+                    *count += 1;
+                }
+            }
         }
-        Ok(count)
+        Ok(())
     }
 }
 
@@ -179,18 +195,43 @@ impl Log for KafkaLog {
             let count = self.shared.admin.facts(topic).await?.partitions;
             partitions.extend((0..count).map(|partition| TopicPartition::new(topic.clone(), partition)));
         }
-        let asker = consumer::native(&self.shared, group, Isolation::Committed, Start::Beginning)?;
-        let watch = client::Watch::new(self.shared.statistics.clone());
-        let found = consumer::committed(&asker, &partitions);
-        found.map_err(|error| {
-            client::call_error(&self.shared.settings, &watch, "read a group's offsets", error)
-        })
+        let settings = ConsumerSettings {
+            group: Some(group.to_owned()),
+            isolation: Isolation::Committed,
+            start: Start::Beginning,
+        };
+        let known = self.shared.askers.lock().unwrap_or_else(PoisonError::into_inner).remove(group);
+        let asker = match known {
+            Some(asker) => asker,
+            None => consumer::asker(&self.shared, group)?,
+        };
+        let found = group::committed(&asker, &partitions);
+        let failed = |error| {
+            let watch = asker.context().watch();
+            client::call_error(&self.shared.settings, watch, "read a group's offsets", error)
+        };
+        let found = found.map_err(failed)?;
+        // Who asks once will ask again.
+        self.shared.askers.lock().unwrap_or_else(PoisonError::into_inner).insert(group.to_owned(), asker);
+        Ok(found)
     }
 
     async fn count_records(&self, ranges: &[(TopicPartition, OffsetRange)]) -> Result<Vec<u64>> {
-        let mut counts = Vec::with_capacity(ranges.len());
-        for (at, range) in ranges {
-            counts.push(self.count(at, *range).await?);
+        let wanted: Vec<_> = ranges.iter().map(|(at, _)| at.clone()).collect();
+        let held = self.shared.admin.ranges(&wanted, Isolation::Uncommitted, self.shared.settings.timeout)?;
+        let mut counts = vec![0; ranges.len()];
+        let mut few = Vec::new();
+        for (number, ((at, range), held)) in ranges.iter().zip(held).enumerate() {
+            let range = OffsetRange { start: range.start.max(held.start), end: range.end.min(held.end) };
+            let offsets = range.end.saturating_sub(range.start);
+            if offsets > COUNTED {
+                counts[number] = offsets;
+            } else if offsets > 0 {
+                few.push((number, at.clone(), range));
+            }
+        }
+        if !few.is_empty() {
+            self.count(&few, &mut counts).await?;
         }
         Ok(counts)
     }

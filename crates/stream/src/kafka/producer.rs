@@ -5,7 +5,9 @@
 //! pending and waits, or this transaction is refused. A producer is used by one thread; calls block.
 
 use super::admin::{add, signed};
-use super::client::{Watch, base_config, call_error, compression_name, creation_error, finish};
+use super::client::{
+    STATISTICS_EVERY_MS, Watch, base_config, call_error, compression_name, creation_error, finish,
+};
 use super::{Membership, Shared};
 use crate::{Error, GroupMetadata, Outgoing, Producer, Result, TopicName, TopicPartition};
 use async_trait::async_trait;
@@ -27,6 +29,8 @@ const STEP: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a producer that is thrown away tries to abort what it has open.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long the thread that looks after a producer may keep it alive when it is thrown away.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_millis(1);
 /// Bytes of a batch of records, where topics take so much.
 const BATCH_BYTES: usize = 1_000_000;
@@ -80,7 +84,7 @@ impl ProducerContext<NoCustomPartitioner> for ProducerWatch {
 /// A producer of Kafka.
 pub(super) struct KafkaProducer {
     shared: Arc<Shared>,
-    native: BaseProducer<ProducerWatch>,
+    native: Arc<BaseProducer<ProducerWatch>>,
     transactional_id: String,
     open: bool,
     /// The offsets to be sent with this transaction, by group.
@@ -103,17 +107,32 @@ pub(super) fn native(shared: &Shared, transactional_id: Option<&str>) -> Result<
         .set("queue.buffering.max.kbytes", "262144")
         .set("delivery.report.only.error", "true");
     if let Some(id) = transactional_id {
-        config.set("transactional.id", id).set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS);
+        config
+            .set("transactional.id", id)
+            .set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)
+            .set("statistics.interval.ms", STATISTICS_EVERY_MS);
     }
     let context = ProducerWatch { watch: Watch::new(shared.statistics.clone()), failed: Mutex::default() };
     finish(config, &shared.settings).create_with_context(context).map_err(|error| creation_error(&error))
+}
+
+/// Has a thread take in what the producer reports, also while nobody writes.
+fn looked_after(native: BaseProducer<ProducerWatch>) -> Arc<BaseProducer<ProducerWatch>> {
+    let native = Arc::new(native);
+    let watched = Arc::downgrade(&native);
+    std::thread::spawn(move || {
+        while let Some(native) = watched.upgrade() {
+            native.poll(LOOK_EVERY);
+        }
+    });
+    native
 }
 
 impl KafkaProducer {
     pub(super) fn take(shared: &Arc<Shared>, transactional_id: &str) -> Result<Self> {
         let producer = Self {
             shared: Arc::clone(shared),
-            native: native(shared, Some(transactional_id))?,
+            native: looked_after(native(shared, Some(transactional_id))?),
             transactional_id: transactional_id.to_owned(),
             open: false,
             offsets: Vec::new(),

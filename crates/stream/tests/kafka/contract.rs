@@ -1,17 +1,15 @@
 //! The contract suite against the shared broker.
 
+use crate::compacting;
 use crate::support::settings;
 use async_trait::async_trait;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tributary_stream::contract::Factory;
 use tributary_stream::kafka::KafkaLog;
-use tributary_stream::{Log as _, Outgoing, TopicName, log_contract};
-use tributary_testkit::services::{Test, shared_broker};
+use tributary_stream::{TopicName, log_contract};
+use tributary_testkit::services::Test;
 
-const CONFIGS: &str = "kafka.admin.ConfigCommand";
-const PATIENCE: Duration = Duration::from_secs(60);
-
-pub fn tests() -> Vec<Test> {
+pub(crate) fn tests() -> Vec<Test> {
     log_contract!(list Shared).into_iter().map(|(name, run)| Test::new(name, run)).collect()
 }
 
@@ -30,11 +28,12 @@ impl Factory for Shared {
         Some(self.log().await)
     }
 
-    async fn compact(&self, _: &KafkaLog, _: &TopicName) -> bool {
-        false
+    async fn compact(&self, log: &KafkaLog, topic: &TopicName) {
+        compacting::compact(log, topic).await;
     }
 
-    fn advance_clock(&self, _: Duration) -> bool {
-        false
-    }
+    const COMPACTION_APPENDS: bool = true;
+    const MOVES_CLOCK: bool = false;
+
+    fn advance_clock(&self, _: Duration) {}
 }

@@ -2,12 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+/// A module's functions as tests, under the module's name.
+macro_rules! tests {
+    ($module:literal: $($name:ident),+ $(,)?) => {
+        vec![$(tributary_testkit::services::Test::new(concat!($module, "::", stringify!($name)), $name)),+]
+    };
+}
+
+mod compacting;
 mod contract;
+mod ends;
 mod support;
 
 use std::process::ExitCode;
 use tributary_testkit::services;
 
 fn main() -> ExitCode {
-    services::main(contract::tests())
+    services::main([contract::tests(), ends::tests()].concat())
 }
