@@ -195,11 +195,6 @@ impl Log for KafkaLog {
             let count = self.shared.admin.facts(topic).await?.partitions;
             partitions.extend((0..count).map(|partition| TopicPartition::new(topic.clone(), partition)));
         }
-        let settings = ConsumerSettings {
-            group: Some(group.to_owned()),
-            isolation: Isolation::Committed,
-            start: Start::Beginning,
-        };
         let known = self.shared.askers.lock().unwrap_or_else(PoisonError::into_inner).remove(group);
         let asker = match known {
             Some(asker) => asker,
