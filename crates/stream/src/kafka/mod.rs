@@ -13,6 +13,7 @@ mod consumer;
 mod copy;
 mod difference;
 mod identity;
+mod probe;
 mod producer;
 mod registry;
 mod settings;

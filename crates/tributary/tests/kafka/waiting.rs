@@ -140,5 +140,13 @@ fn check_looks_at_the_log_too() {
         ended.out.contains("Kafka at 127.0.0.1:1 cannot be reached") && ended.out.contains("LOG-024"),
         "{ended:?}"
     );
+    let log = log_of(&shared_broker().address(), "http://127.0.0.1:1", "");
+    place.write("tributary.yaml", &group_file("looked-at", &log));
+    let unregistered = place.run(&["check"]);
+    assert_eq!(unregistered.code, 1, "{unregistered:?}");
+    assert!(
+        unregistered.out.contains("the schema registry at http://127.0.0.1:1 cannot be reached"),
+        "{unregistered:?}"
+    );
     assert!(ended.out.contains("not provisioned"), "the members are looked at all the same: {ended:?}");
 }
