@@ -188,8 +188,8 @@ impl Copy<'_> {
 
     async fn survey(&self, progress: &mut dyn FnMut(CopyProgress<'_>)) -> Result<Vec<Source>, CopyError> {
         let mut seen = 0;
-        let tell = |topic: &TopicName, _| {
-            seen += 10_000;
+        let tell = |topic: &TopicName, records| {
+            seen += records;
             progress(CopyProgress { phase: Phase::Reading, topic, done: seen, total: 0 });
         };
         Ok(survey::survey(self.source, &self.source_topics, &self.file.topics(), tell).await?)

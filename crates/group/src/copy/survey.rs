@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use tributary_codec::split_frame;
 use tributary_stream::{Log, OffsetRange, Result, TopicName, TopicPartition, TopicSettings, Topics};
 
+/// How many records are read between two words about it.
+const TOLD_EVERY: u64 = 10_000;
+
 /// How a topic is copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
@@ -56,6 +59,7 @@ pub(super) async fn survey(
     let mut found = Vec::new();
     for settings in log.topics().await? {
         let Some(mut source) = classified(settings, from, to) else { continue };
+        read(&source.settings.name, 0);
         source.ranges = log.offsets(&source.settings.name).await?;
         for (partition, range) in (0..).zip(&source.ranges) {
             let at = TopicPartition::new(source.settings.name.clone(), partition);
@@ -67,8 +71,8 @@ pub(super) async fn survey(
                     let value = record.value.as_deref();
                     source.value_ids.extend(value.and_then(|v| split_frame(v).ok()).map(|(id, _)| id));
                 }
-                if source.records.is_multiple_of(10_000) {
-                    read(&source.settings.name, source.records);
+                if source.records.is_multiple_of(TOLD_EVERY) {
+                    read(&source.settings.name, TOLD_EVERY);
                 }
             }
         }

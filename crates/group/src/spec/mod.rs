@@ -77,7 +77,8 @@ impl GroupFinding {
             table: None,
             column: None,
             message: format!("{} ({code})", tributary_runtime::Chain(error)),
-            remedy: "what the log knows of the group's tables could not be looked at".to_owned(),
+            remedy: "nothing can be carried before this is mended; the members were looked at all the same"
+                .to_owned(),
         };
         Self { member: None, finding }
     }

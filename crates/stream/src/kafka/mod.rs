@@ -17,6 +17,7 @@ mod ends;
 mod group;
 mod identity;
 mod positions;
+mod probe;
 mod producer;
 mod registry;
 mod settings;

@@ -7,7 +7,9 @@ use crate::output::{self, Format, bad, faint, good, odd};
 use clap::Args;
 use tributary_engine::inspect_all;
 use tributary_group::check::{CheckReport, FindingView, check};
+use tributary_group::file::LogSettings;
 use tributary_group::spec::GroupFinding;
+use tributary_stream::kafka::KafkaLog;
 
 /// What `check` takes.
 #[derive(Debug, Args)]
@@ -16,10 +18,15 @@ pub(crate) struct Arguments {}
 pub(crate) fn run(context: &Context, _: &Arguments) -> anyhow::Result<Exit> {
     let file = load(&context.group_file)?;
     let report = block_on(async {
-        let (known, of_log) = match known_spec(&file).await {
+        let (known, mut of_log) = match known_spec(&file).await {
             Ok(known) => (known, Vec::new()),
             Err(error) => (None, vec![GroupFinding::log_unreachable(&error, error.code())]),
         };
+        if let (LogSettings::Kafka(kafka), true) = (&file.log, of_log.is_empty()) {
+            // The registry is asked for nothing that is known, but will be for what `provision` adds.
+            let probed = KafkaLog::probe(kafka.connection(file.control_topic(), false)).await;
+            of_log.extend(probed.err().map(|error| GroupFinding::log_unreachable(&error, error.code())));
+        }
         Ok(check(&file, inspect_all(&connectors(&file)).await, known.as_ref(), of_log))
     })?;
     match context.output {

@@ -133,6 +133,13 @@ impl Place {
 
     /// Starts `run` and waits until it says that it runs.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        let mut running = self.launch(arguments);
+        running.wait_for("runs as process");
+        running
+    }
+
+    /// Starts `run`.
+    pub(crate) fn launch(&self, arguments: &[&str]) -> Running {
         let child = std::process::Command::new(PROGRAM)
             .current_dir(self.folder())
             .arg("run")
@@ -145,9 +152,7 @@ impl Place {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut running = Running::of(child);
-        running.wait_for("runs as process");
-        running
+        Running::of(child)
     }
 }
 
@@ -187,7 +192,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    fn of(mut child: Child) -> Self {
+    pub(crate) fn of(mut child: Child) -> Self {
         let err = BufReader::new(child.stderr.take().unwrap());
         Self { child, err, told: String::new() }
     }
