@@ -438,6 +438,8 @@ impl KafkaConsumer {
         self.quiet_since = Some(Instant::now());
         let open: Vec<_> =
             self.positions().into_iter().filter(|(at, _)| !self.is_paused(&at.topic, at.partition)).collect();
+        // Whoever still waits asks again.
+        self.positions_asked.set(false);
         let partitions: Vec<_> = open.iter().map(|(at, _)| at.clone()).collect();
         let ends = ranges(&self.native, &partitions, self.shared.settings.timeout);
         let ends = ends.map_err(self.failed("read the ends of a topic"))?;
@@ -763,6 +765,10 @@ impl Consumer for KafkaConsumer {
         let owned = self.assigned.keys().cloned().collect();
         let (generation, member) = (self.generation, self.member.clone());
         let kafka = self.native.group_metadata();
+        // Once it was put out of the group, the library has no membership until it has joined again: and of a nobody a
+        // broker takes a transaction's offsets without asking. Looked at afterwards, since it goes out at any time.
+        let is_out = self.subscribed && self.native.assignment_lost();
+        let kafka = kafka.filter(|_| !is_out);
         let kafka = kafka.map(|native| Arc::new(Membership { native, member, generation, owned }));
         Some(GroupMetadata { group, generation, member: self.member.clone(), kafka })
     }
