@@ -12,7 +12,6 @@ use tributary_engine::{Engine, Options, Roles};
 use tributary_group::file::GroupFile;
 use tributary_group::progress::{Progress, progress};
 use tributary_runtime::WorkerStatus;
-use tributary_stream::Log;
 
 /// How long anything may take before a test gives up.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
