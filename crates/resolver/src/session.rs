@@ -215,7 +215,11 @@ impl<'a> Session<'a> {
         if !state.step(log, self.store.as_mut(), &self.resolver.metrics, heartbeat).await? {
             return Ok(());
         }
-        let next = arrival.committed.unwrap_or(0);
+        let (next, is_stored) = (arrival.committed.unwrap_or(0), arrival.committed.is_some());
+        if is_stored && !self.is_member(part, next).await? {
+            // Either the group is sorting itself out, or the loss is about to be told.
+            return Ok(());
+        }
         self.arriving.pop_front();
         let ranges = log.offsets(&self.changes_at(part).topic).await?;
         let start = ranges.get(part.1 as usize).map_or(0, |range| range.start);
@@ -225,6 +229,17 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         self.work_from(part, next).await
+    }
+
+    /// Asks the group itself whether we belong to it, by storing once more what is stored. Who slept between an
+    /// assignment and hearing of it may have been put out of the group in between.
+    async fn is_member(&mut self, part: Part, stored: u64) -> Result<bool, Error> {
+        let at = self.changes_at(part);
+        match self.consumer.commit(&[(at, stored)]).await {
+            Ok(()) => Ok(true),
+            Err(LogError::NotAssigned { .. } | LogError::Fenced { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn work_from(&mut self, part: Part, next: u64) -> Result<(), Error> {

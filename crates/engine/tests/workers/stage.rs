@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tributary_apply::{Apply, ApplyMetrics};
 use tributary_capture::{Capture, CaptureMetrics};
@@ -33,12 +33,23 @@ pub(crate) struct Stage {
     bindings: Vec<Arc<TableBinding>>,
 }
 
+/// Where the logs of all stages come from, by the prefix of their topics; in memory unless the binary says otherwise.
+pub(crate) static GROUND: OnceLock<Ground> = OnceLock::new();
+
+pub(crate) type Ground = fn(&str) -> Arc<dyn Log>;
+
 impl Stage {
     pub(crate) fn new(members: &[&str]) -> Self {
-        Self::on(Arc::new(EmbeddedLog::memory()), members, 2)
+        Self::with(members, 2)
     }
 
-    pub(crate) fn on(log: Arc<dyn Log>, members: &[&str], partitions: u32) -> Self {
+    pub(crate) fn with(members: &[&str], partitions: u32) -> Self {
+        let prefix = format!("t{}", uuid::Uuid::new_v4().simple());
+        let ground = GROUND.get_or_init(|| |_| Arc::new(EmbeddedLog::memory()));
+        Self::on(ground(&prefix), &prefix, members, partitions)
+    }
+
+    pub(crate) fn on(log: Arc<dyn Log>, prefix: &str, members: &[&str], partitions: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let column = |name: &str, logical, nullable| Column {
             name: name.to_owned(),
@@ -63,7 +74,7 @@ impl Stage {
             connectors.insert((*id).to_owned(), Arc::new(connector));
         }
         let limits = TopicLimits::default();
-        let topics = Topics::new("test", "g");
+        let topics = Topics::new(prefix, "g");
         let channels =
             block_on(Channels::open(log.as_ref(), topics, "g", limits, &[(schema, partitions)])).unwrap();
         Self { folder, log, channels: Arc::new(channels), members: connectors, bindings }

@@ -603,6 +603,10 @@ impl Consumer for KafkaConsumer {
         let owned = self.assigned.keys().cloned().collect();
         let (generation, member) = (self.generation, self.member.clone());
         let kafka = self.native.group_metadata();
+        // Once it was put out of the group, the library has no membership until it has joined again: and of a nobody a
+        // broker takes a transaction's offsets without asking. Looked at afterwards, since it goes out at any time.
+        let is_out = self.subscribed && self.native.assignment_lost();
+        let kafka = kafka.filter(|_| !is_out);
         let kafka = kafka.map(|native| Arc::new(Membership { native, member, generation, owned }));
         Some(GroupMetadata { group, generation, member: self.member.clone(), kafka })
     }
