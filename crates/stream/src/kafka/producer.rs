@@ -163,8 +163,22 @@ impl KafkaProducer {
                 | Code::FencedMemberEpoch
                 | Code::StaleMemberEpoch,
             ) => fenced(),
+            Some(
+                Code::UnknownTopicOrPartition
+                | Code::UnknownTopic
+                | Code::UnknownPartition
+                | Code::MessageTimedOut,
+            ) => match self.gone() {
+                Some(topic) => Error::UnknownTopic { topic },
+                None => call_error(&self.shared.settings, self.watch(), action, error),
+            },
             _ => call_error(&self.shared.settings, self.watch(), action, error),
         }
+    }
+
+    /// The first topic of the transaction that is not there any more.
+    fn gone(&self) -> Option<TopicName> {
+        self.largest.keys().find(|topic| self.shared.admin.is_gone(topic).unwrap_or(false)).cloned()
     }
 
     /// Calls again as long as the client library says that this can help.
@@ -213,11 +227,6 @@ impl KafkaProducer {
         let Some((error, topic)) = self.native.context().take() else { return Ok(()) };
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::MessageSizeTooLarge) => Err(self.too_large(topic, error).await),
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic)
-                if self.shared.admin.is_gone(&topic)? =>
-            {
-                Err(Error::UnknownTopic { topic })
-            }
             _ => Err(self.failed("write records", error)),
         }
     }
