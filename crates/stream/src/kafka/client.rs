@@ -18,6 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// How often a client gives its statistics. Only of clients that are looked after all the time: with others the
 /// figures would pile up.
 pub(super) const STATISTICS_EVERY_MS: &str = "5000";
+/// How long brokers may not have heard of a topic that is there. A topic that is gone is noticed no sooner.
+const HEARD_OF_MS: &str = "5000";
 /// The largest answer that a client takes: several of the largest records.
 const LARGEST_ANSWER: usize = 256 << 20;
 
@@ -110,6 +112,7 @@ pub(super) fn base_config(settings: &KafkaSettings) -> ClientConfig {
         .set("bootstrap.servers", settings.brokers.join(","))
         .set("client.id", &settings.client_id)
         .set("allow.auto.create.topics", "false")
+        .set("topic.metadata.propagation.max.ms", HEARD_OF_MS)
         .set("socket.keepalive.enable", "true")
         .set("log.connection.close", "false")
         .set("reconnect.backoff.ms", "50")

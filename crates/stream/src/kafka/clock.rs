@@ -7,6 +7,7 @@
 
 use super::Shared;
 use super::client::{Watch, base_config, call_error, creation_error, finish};
+use super::producer::tick;
 use crate::{Result, TopicName};
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -17,7 +18,6 @@ use std::time::{Duration, Instant};
 
 /// How long a measurement is good for.
 const FRESH: Duration = Duration::from_secs(10);
-const TICK: Duration = Duration::from_millis(1);
 const KEY: &[u8] = b"clock";
 
 /// Asks for the time, and remembers it.
@@ -108,7 +108,7 @@ fn measure(shared: &Shared, asker: &BaseProducer<Appended>) -> Result<Measured> 
     // The library itself gives up after its time-out, and says so.
     let until = began + shared.settings.timeout + Duration::from_secs(5);
     while Instant::now() < until {
-        asker.poll(TICK);
+        tick(asker);
         let heard = context.heard.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(broker_ms) = heard {
             // Taken at an unknown moment of the round trip: its middle is off by half of it at most.

@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long the thread that looks after a producer may keep it alive when it is thrown away.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-const TICK: Duration = Duration::from_millis(1);
+const TICK: Duration = Duration::from_micros(200);
 /// Bytes of a batch of records, where topics take so much.
 const BATCH_BYTES: usize = 1_000_000;
 
@@ -116,6 +116,13 @@ pub(super) fn native(shared: &Shared, transactional_id: Option<&str>) -> Result<
     finish(config, &shared.settings).create_with_context(context).map_err(|error| creation_error(&error))
 }
 
+/// Takes in what the producer reports, and lets a little time pass. To ask the library to wait would keep the
+/// processor busy: it counts in milliseconds and looks at the clock all through the last one.
+pub(super) fn tick<C: ProducerContext<NoCustomPartitioner>>(native: &BaseProducer<C>) {
+    native.poll(Duration::ZERO);
+    std::thread::sleep(TICK);
+}
+
 /// Has a thread take in what the producer reports, also while nobody writes.
 fn looked_after(native: BaseProducer<ProducerWatch>) -> Arc<BaseProducer<ProducerWatch>> {
     let native = Arc::new(native);
@@ -163,8 +170,22 @@ impl KafkaProducer {
                 | Code::FencedMemberEpoch
                 | Code::StaleMemberEpoch,
             ) => fenced(),
+            Some(
+                Code::UnknownTopicOrPartition
+                | Code::UnknownTopic
+                | Code::UnknownPartition
+                | Code::MessageTimedOut,
+            ) => match self.gone() {
+                Some(topic) => Error::UnknownTopic { topic },
+                None => call_error(&self.shared.settings, self.watch(), action, error),
+            },
             _ => call_error(&self.shared.settings, self.watch(), action, error),
         }
+    }
+
+    /// The first topic of the transaction that is not there any more.
+    fn gone(&self) -> Option<TopicName> {
+        self.largest.keys().find(|topic| self.shared.admin.is_gone(topic).unwrap_or(false)).cloned()
     }
 
     /// Calls again as long as the client library says that this can help.
@@ -190,7 +211,7 @@ impl KafkaProducer {
             if !retry || hopeless || Instant::now() >= until {
                 return Err(self.failed(action, error));
             }
-            self.native.poll(TICK);
+            tick(&self.native);
         }
     }
 
@@ -198,7 +219,7 @@ impl KafkaProducer {
     async fn drain(&mut self) -> Result<()> {
         let until = Instant::now() + PATIENCE;
         while self.native.in_flight_count() > 0 && !self.native.context().has_failed() {
-            self.native.poll(TICK);
+            tick(&self.native);
             if Instant::now() >= until {
                 let error = KafkaError::Flush(RDKafkaErrorCode::MessageTimedOut);
                 return Err(self.failed("write records", error));
@@ -213,11 +234,6 @@ impl KafkaProducer {
         let Some((error, topic)) = self.native.context().take() else { return Ok(()) };
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::MessageSizeTooLarge) => Err(self.too_large(topic, error).await),
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic)
-                if self.shared.admin.is_gone(&topic)? =>
-            {
-                Err(Error::UnknownTopic { topic })
-            }
             _ => Err(self.failed("write records", error)),
         }
     }
@@ -273,7 +289,7 @@ pub(super) fn drain_plain(shared: &Shared, native: &BaseProducer<ProducerWatch>)
     let mut left = native.in_flight_count();
     let mut moved = Instant::now() + PATIENCE;
     while left > 0 {
-        native.poll(TICK);
+        tick(native);
         if let Some((error, _)) = native.context().take() {
             return Err(plain_error(shared, native, error));
         }
@@ -318,7 +334,7 @@ pub(super) fn enqueue(
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
                 if Instant::now() < until =>
             {
-                native.poll(TICK);
+                tick(native);
                 message = back;
             }
             Err((error, _)) => return Err(error),

@@ -13,10 +13,11 @@ mod compacting;
 mod contract;
 mod ends;
 mod support;
+mod topics;
 
 use std::process::ExitCode;
 use tributary_testkit::services;
 
 fn main() -> ExitCode {
-    services::main([contract::tests(), ends::tests()].concat())
+    services::main([contract::tests(), ends::tests(), topics::tests()].concat())
 }
