@@ -67,3 +67,20 @@ impl GroupFolder {
         self.members.iter().map(|member| self.connect(member)).collect()
     }
 }
+
+/// How many lines of what the group's processes have told are shown when a test fails.
+const LAST_WORDS: usize = 60;
+
+impl Drop for GroupFolder {
+    /// The folder goes with the test, so what its processes have told is shown where that may tell why it failed.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        if let Ok(told) = std::fs::read_to_string(self.path().join("run.log")) {
+            let lines: Vec<_> = told.lines().collect();
+            let last = lines[lines.len().saturating_sub(LAST_WORDS)..].join("\n");
+            eprintln!("the last words of the group's processes:\n{last}");
+        }
+    }
+}

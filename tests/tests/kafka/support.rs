@@ -2,6 +2,8 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -9,6 +11,8 @@ use std::time::{Duration, Instant};
 use tributary_testkit::services::{shared_broker, shared_registry};
 use tributary_testkit::{GroupFolder, Obligations, Program, TRAIL_TABLE, Writer, assert_members_equal};
 
+/// A second table that a group may be given, with `id` and `text`.
+pub(crate) const EXTRA: &str = "Extra";
 /// The members of every group.
 pub(crate) const MEMBERS: [&str; 3] = ["hq", "cloud", "till"];
 /// Rows that all writers quarrel about.
@@ -38,7 +42,12 @@ pub(crate) fn shared_group(name: &str) -> GroupFolder {
 
 /// A provisioned group of three members with an empty trail table each.
 pub(crate) fn group(name: &str, log: &str) -> GroupFolder {
-    let group = GroupFolder::with_log(name, log, &MEMBERS, &["Trail"], "");
+    group_of(&MEMBERS, name, log)
+}
+
+/// A provisioned group of these members with an empty trail table each.
+pub(crate) fn group_of(members: &[&str], name: &str, log: &str) -> GroupFolder {
+    let group = GroupFolder::with_log(name, log, members, &["Trail"], "");
     for connection in group.connect_all() {
         connection.execute_batch(TRAIL_TABLE).unwrap();
     }
@@ -55,9 +64,14 @@ pub(crate) struct Load {
 impl Load {
     /// Lets a user of each member write, with pauses of up to `pause`.
     pub(crate) fn start(group: &GroupFolder, pause: Duration) -> Self {
+        Self::by(&MEMBERS, group, pause)
+    }
+
+    /// Lets a user of each of these members write, with pauses of up to `pause`.
+    pub(crate) fn by(members: &[&str], group: &GroupFolder, pause: Duration) -> Self {
         let done = Arc::new(AtomicBool::new(false));
         let writers = (0..)
-            .zip(MEMBERS)
+            .zip(members)
             .map(|(number, member)| {
                 let mut writer = Writer::new(member, group.connect(member), KEYS);
                 let (done, mut random) = (Arc::clone(&done), StdRng::seed_from_u64(seed() ^ number));
@@ -99,12 +113,14 @@ pub(crate) fn assert_flows(group: &GroupFolder, from: &str, to: &str, key: i64, 
     let sql = "INSERT INTO Trail (id, trail, touched) VALUES (?1, 'probe ', 0)
                ON CONFLICT (id) DO UPDATE SET touched = touched + 1";
     group.connect(from).execute(sql, [key]).unwrap();
-    let found = group.connect(to);
-    eventually("a fresh change in another member", within, || {
-        found
-            .query_row("SELECT count(*) FROM Trail WHERE id = ?1", [key], |row| row.get::<_, i64>(0))
-            .unwrap()
-            == 1
+    assert_arrives(group, to, "Trail", key, within);
+}
+
+/// Whether a member has a row within a while.
+pub(crate) fn assert_arrives(group: &GroupFolder, member: &str, table: &str, key: i64, within: Duration) {
+    let (found, sql) = (group.connect(member), format!("SELECT count(*) FROM {table} WHERE id = ?1"));
+    eventually(&format!("row {key} of {table} in {member}"), within, || {
+        found.query_row(&sql, [key], |row| row.get::<_, i64>(0)).unwrap() == 1
     });
 }
 
@@ -136,4 +152,52 @@ fn assert_quiet(group: &GroupFolder) {
 /// What all processes of the group have told.
 pub(crate) fn told(group: &GroupFolder) -> String {
     std::fs::read_to_string(group.path().join("run.log")).unwrap_or_default()
+}
+
+/// Where the process that was started with `--listen 127.0.0.1:0` is monitored.
+pub(crate) fn listening(group: &GroupFolder) -> String {
+    let address = || {
+        let told = told(group);
+        Some(told.split("listening on http://").nth(1)?.lines().next()?.trim().to_owned())
+    };
+    eventually("an address for monitoring", Duration::from_secs(30), || address().is_some());
+    address().unwrap()
+}
+
+/// Status and body of an answer to GET.
+pub(crate) fn get(address: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split_whitespace().nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// Changes the text of the group file.
+pub(crate) fn edit(group: &GroupFolder, change: impl FnOnce(String) -> String) {
+    let text = std::fs::read_to_string(group.group_file()).unwrap();
+    std::fs::write(group.group_file(), change(text)).unwrap();
+}
+
+/// Names another member in the group file, in a file like the others'.
+pub(crate) fn add_member(group: &GroupFolder, member: &str) {
+    let line = format!("  {member}: {{ url: \"sqlite:{member}.db\" }}\n");
+    edit(group, |text| text.replace("tables:\n", &format!("{line}tables:\n")));
+}
+
+/// Creates a table in all members, and names it in the group file.
+pub(crate) fn add_table(group: &GroupFolder, table: &str) {
+    let sql = format!("CREATE TABLE {table} (id INTEGER PRIMARY KEY NOT NULL, text TEXT NOT NULL)");
+    for connection in group.connect_all() {
+        connection.execute_batch(&sql).unwrap();
+    }
+    edit(group, |text| text.replace("tables:\n", &format!("tables:\n  - name: {table}\n")));
+}
+
+/// Its name.
+pub(crate) fn group_name(group: &GroupFolder) -> String {
+    let text = std::fs::read_to_string(group.group_file()).unwrap();
+    let name = text.lines().find_map(|line| line.strip_prefix("group: "));
+    name.unwrap().to_owned()
 }

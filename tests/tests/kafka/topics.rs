@@ -1,0 +1,69 @@
+//! Topics that somebody has deleted, and topics whose limit is too small for a row.
+
+use crate::support::{
+    EXTRA, Load, add_table, assert_arrives, assert_flows, check, eventually, shared_group, told,
+};
+use crate::tools::{configure, topic};
+use std::time::Duration;
+use tributary_testkit::Program;
+use tributary_testkit::services::shared_broker;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Somebody deletes the changes topic of one table while the group runs: that is told by name, the other table goes
+/// on, and started again the group is whole.
+pub(crate) fn a_deleted_topic_is_named_and_comes_back() {
+    let group = shared_group("lost-topic");
+    add_table(&group, EXTRA);
+    Program::ok(&group, &["provision"]);
+    let running = Program::run(&group);
+    let load = Load::start(&group, Duration::from_millis(10));
+    let insert = |id: i64| {
+        let sql = format!("INSERT INTO {EXTRA} (id, text) VALUES (?1, 'x')");
+        group.connect("hq").execute(&sql, [id]).unwrap();
+    };
+    insert(1);
+    assert_arrives(&group, "till", EXTRA, 1, PATIENCE);
+    let gone = topic(&group, "changes", EXTRA);
+    let before = told(&group).len();
+    shared_broker().tool("org.apache.kafka.tools.TopicCommand", &["--delete", "--topic", &gone]);
+    insert(2);
+    eventually("a word about the deleted topic", PATIENCE, || told(&group)[before..].contains(&gone));
+    assert_flows(&group, "hq", "till", 1_000, PATIENCE);
+    drop(running);
+    let running = Program::run(&group);
+    insert(3);
+    assert_arrives(&group, "till", EXTRA, 3, PATIENCE);
+    let obligations = load.stop();
+    Program::ok(&group, &["sync", "--timeout", "120s"]);
+    drop(running);
+    check(&group, &obligations);
+}
+
+/// Somebody lowers the limit of a changes topic under a running group: a row that is over it is listed, with the
+/// setting to be raised, and everything else goes on. With the limit raised and the row touched it arrives.
+pub(crate) fn a_row_over_a_lowered_limit_is_listed_and_arrives_later() {
+    let group = shared_group("large");
+    let changes = topic(&group, "changes", "Trail");
+    let running = Program::run(&group);
+    let load = Load::start(&group, Duration::from_millis(10));
+    assert_flows(&group, "hq", "till", 1_000, PATIENCE);
+    configure(shared_broker(), &changes, &["max.message.bytes=200000"]);
+    // Digits, of which compression makes half.
+    let large = "INSERT INTO Trail (id, trail, touched) VALUES (5000, hex(randomblob(600000)), 0)";
+    group.connect("hq").execute(large, []).unwrap();
+    let listed = || Program::ok(&group, &["exceptions", "list", "--output", "json"]);
+    eventually("the row that is too large", PATIENCE, || listed().contains("\"5000\""));
+    let listed = listed();
+    assert!(listed.contains("max.message.bytes") && listed.contains(&changes), "{listed}");
+    assert_flows(&group, "hq", "till", 1_001, PATIENCE);
+    assert_flows(&group, "till", "hq", 1_002, PATIENCE);
+    configure(shared_broker(), &changes, &["max.message.bytes=67108864"]);
+    let touch = "UPDATE Trail SET touched = touched + 1 WHERE id = 5000";
+    group.connect("hq").execute(touch, []).unwrap();
+    assert_arrives(&group, "till", "Trail", 5_000, PATIENCE);
+    let obligations = load.stop();
+    Program::ok(&group, &["sync", "--timeout", "120s"]);
+    drop(running);
+    check(&group, &obligations);
+}
