@@ -193,18 +193,6 @@ impl KafkaConsumer {
         }
     }
 
-    /// A name with its one allocation.
-    fn name(&mut self, topic: &str) -> TopicName {
-        match self.names.iter().find(|known| known.as_str() == topic) {
-            Some(known) => known.clone(),
-            None => {
-                let name = TopicName::new(topic);
-                self.names.insert(name.clone());
-                name
-            }
-        }
-    }
-
     pub(super) fn is_paused(&self, topic: &TopicName, partition: u32) -> bool {
         let at = TopicPartition::new(topic.clone(), partition);
         self.assigned.get(&at).is_none_or(|assigned| assigned.paused)
@@ -249,14 +237,13 @@ impl KafkaConsumer {
     fn next(&mut self, wait: Duration) -> Result<Option<Incoming>> {
         let read = match self.native.poll(wait) {
             None => return Ok(None),
-            Some(Ok(message)) => Ok(raw(&message)),
+            Some(Ok(message)) => Ok(incoming(&message, &mut self.names)),
             Some(Err(error)) => Err(error),
         };
         match read {
-            Ok((topic, mut record)) => {
+            Ok(record) => {
                 self.quiet_since = None;
                 self.positions_asked.set(false);
-                record.topic = self.name(&topic);
                 Ok(Some(record))
             }
             Err(error) => self.trouble(error).map(|()| None),
@@ -369,23 +356,28 @@ fn size_of(record: &Incoming) -> usize {
     record.key.len() + record.value.as_ref().map_or(0, Vec::len) + record.headers.as_bytes().len()
 }
 
-/// The record, but for its topic's shared name, which comes beside it.
-fn raw(message: &BorrowedMessage<'_>) -> (String, Incoming) {
+/// The record; names that were met before are shared.
+fn incoming(message: &BorrowedMessage<'_>, names: &mut BTreeSet<TopicName>) -> Incoming {
     let headers = message.headers().map_or_else(Headers::new, |native| {
         native.iter().fold(Headers::new(), |headers, header| {
             headers.with(header.key, header.value.unwrap_or_default())
         })
     });
-    let record = Incoming {
-        topic: TopicName::new(""),
+    let known = names.iter().find(|known| known.as_str() == message.topic()).cloned();
+    let topic = known.unwrap_or_else(|| {
+        let name = TopicName::new(message.topic());
+        names.insert(name.clone());
+        name
+    });
+    Incoming {
+        topic,
         partition: u32::try_from(message.partition()).unwrap_or(0),
         offset: u64::try_from(message.offset()).unwrap_or(0),
         timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
         key: message.key().unwrap_or_default().to_vec(),
         value: message.payload().map(<[u8]>::to_vec),
         headers,
-    };
-    (message.topic().to_owned(), record)
+    }
 }
 
 #[async_trait(?Send)]
