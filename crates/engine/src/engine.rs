@@ -74,10 +74,11 @@ impl Engine {
             std::fs::create_dir_all(&file.data_dir).map_err(source_of)?;
         }
         let host = options.host;
-        let opened = match OpenLog::open(&file, options.access, &host.clock).await {
-            Err(LogError::UnknownTopic { .. }) if !writes => return Err(EngineError::NotProvisioned),
-            opened => opened?,
+        let open = async || match OpenLog::open(&file, options.access, &host.clock).await {
+            Err(LogError::UnknownTopic { .. }) if !writes => Err(EngineError::NotProvisioned),
+            opened => Ok(opened?),
         };
+        let opened = tables::unless_overtaken(open).await?;
         let log = opened.shared();
         match &opened {
             OpenLog::Embedded(log) => check_left(log, &file, writes).await?,

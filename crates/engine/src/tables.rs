@@ -43,21 +43,30 @@ pub(crate) async fn make(
     log: &dyn Log,
     connectors: &[Arc<dyn Connector>],
 ) -> Result<Tables, EngineError> {
-    let backoff = Backoff::new(Duration::from_millis(50), 1.5, Duration::from_secs(2), 1.0);
-    let pauses = backoff.unwrap_or_default().pauses();
-    let mut overtaken = None;
-    for pause in pauses.take(MOST_ATTEMPTS) {
-        match attempt(file, log, connectors).await {
-            Ok(Some(tables)) => return Ok(tables),
-            Ok(None) => {}
-            Err(error) if is_fenced(&error) => overtaken = Some(error),
-            Err(error) => return Err(error),
-        }
-        tracing::debug!(group = %file.group, "another process writes the group's tables; looking again");
-        tokio::time::sleep(pause).await;
-    }
     let transactional_id = file.topics().control_writer();
-    Err(overtaken.unwrap_or(EngineError::Log(LogError::Fenced { transactional_id })))
+    let attempt = async || match attempt(file, log, connectors).await {
+        Ok(Some(tables)) => Ok(tables),
+        Ok(None) => Err(LogError::Fenced { transactional_id: transactional_id.clone() }.into()),
+        Err(error) => Err(error),
+    };
+    unless_overtaken(attempt).await
+}
+
+/// Does something anew as often as another process that starts at the same time comes in between.
+pub(crate) async fn unless_overtaken<T>(
+    attempt: impl AsyncFn() -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    let backoff = Backoff::new(Duration::from_millis(50), 1.5, Duration::from_secs(2), 1.0);
+    for pause in backoff.unwrap_or_default().pauses().take(MOST_ATTEMPTS) {
+        match attempt().await {
+            Err(error) if is_fenced(&error) => {
+                tracing::debug!(%error, "another process opens the group, too; looking again");
+                tokio::time::sleep(pause).await;
+            }
+            done => return done,
+        }
+    }
+    attempt().await
 }
 
 /// One try; `None` when the spec is another than it was at the beginning.

@@ -17,6 +17,9 @@ use std::time::Duration;
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a refusal is asked about again before it is believed.
+const CONFLICTS: usize = 3;
+const CONFLICT_PAUSE: Duration = Duration::from_millis(100);
 const SERVICE: &str = "the schema registry";
 
 /// Speaks to the registry.
@@ -68,7 +71,16 @@ impl Registry {
         }
         let client = self.client()?;
         let supplied = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
-        let registered = match post_schema(&client, subject.to_owned(), supplied).await {
+        let mut posted = post_schema(&client, subject.to_owned(), supplied.clone()).await;
+        for _ in 0..CONFLICTS {
+            // Some registries also answer so when another process registers the same subject at this moment.
+            if posted.as_ref().err().and_then(status) != Some(409) {
+                break;
+            }
+            tokio::time::sleep(CONFLICT_PAUSE).await;
+            posted = post_schema(&client, subject.to_owned(), supplied.clone()).await;
+        }
+        let registered = match posted {
             Ok(registered) => registered,
             Err(error) if status(&error) == Some(409) => {
                 return Err(self.incompatible(&client, subject, schema, &error).await);

@@ -167,11 +167,8 @@ pub(crate) struct Ended {
 impl Ended {
     fn of(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Self {
-            code: output.status.code().expect("it was not killed"),
-            out: text(output.stdout),
-            err: text(output.stderr),
-        }
+        let Some(code) = output.status.code() else { panic!("it was killed: {output:?}") };
+        Self { code, out: text(output.stdout), err: text(output.stderr) }
     }
 
     /// It ended with this code, and said all of this on standard error.
@@ -232,7 +229,8 @@ impl Running {
         self.err.read_to_string(&mut rest).unwrap();
         self.told.push_str(&rest);
         let status = self.child.wait().unwrap();
-        (status.code().expect("it was not killed"), std::mem::take(&mut self.told))
+        let told = std::mem::take(&mut self.told);
+        (status.code().unwrap_or_else(|| panic!("it was killed: {status}\n{told}")), told)
     }
 }
 

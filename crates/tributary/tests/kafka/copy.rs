@@ -57,6 +57,11 @@ fn history(place: &Place, name: &str) {
         place.edit("hq", &format!("DELETE FROM Customer WHERE Id BETWEEN {0} AND {0} + 4", 150 + round * 10));
         sync();
     }
+    // A wide row whose history leaves a gap that is not worth repeating it for.
+    for version in 0..4 {
+        place.edit("hq", &format!("UPDATE Customer SET Name = '{version}' || hex(zeroblob(20000)) WHERE Id = 199"));
+        sync();
+    }
     let log = EmbeddedLog::open(place.path(&format!("{name}.log.db")), Access::Exclusive).unwrap();
     let mut removed = 0;
     for table in ["Customer", "OrderLine"] {
@@ -78,6 +83,7 @@ fn a_group_goes_on_with_kafka_and_its_members_notice_nothing() {
     let of = |topic: &str| topics.iter().find(|t| t["topic"].as_str().unwrap().ends_with(topic)).unwrap();
     assert_eq!(of("resolved.Customer")["offsets_kept"], true, "{copied}");
     assert!(of("resolved.Customer")["repeated"].as_u64().unwrap() > 0, "there were gaps: {copied}");
+    assert!(of("resolved.Customer")["filled"].as_u64().unwrap() > 0, "there was a long one: {copied}");
     assert!(of("conflicts")["records"].as_u64().unwrap() > 10, "{copied}");
 
     // All the same: the ledger, what was refused, the members; and nothing that is published anew (I3).
@@ -131,18 +137,15 @@ fn killed_at(place: &Place, said: &str, later: Duration) -> bool {
 fn a_copy_goes_on_wherever_it_was_killed() {
     let place = embedded("killed");
     history(&place, "killed");
-    let mut kills = 0;
-    for (said, later) in [("reading", 0), ("copying", 0), ("copying", 5), ("copying", 20), ("copying", 60)] {
-        kills += u32::from(killed_at(&place, said, Duration::from_millis(later)));
-    }
-    for later in [120, 240, 500, 1000] {
+    // Before anything is written, and then ever later; at some time it is complete.
+    let mut kills = u32::from(killed_at(&place, "reading", Duration::ZERO));
+    place.run(&["sync"]).failed(69, &["LOG-034", "run `tributary log copy` again"]);
+    for later in [0, 5, 20, 60, 120, 240, 500] {
         kills += u32::from(killed_at(&place, "copying", Duration::from_millis(later)));
     }
     kills += u32::from(killed_at(&place, "comparing", Duration::ZERO));
     assert!(kills >= 5, "the copy was killed only {kills} times");
-    place.run(&["sync"]).failed(69, &["LOG-034", "run `tributary log copy` again"]);
-    let copied = place.json(&["log", "copy"]);
-    assert_eq!(copied["was_complete"], false);
+    place.ok(&["log", "copy"]);
     place.edit("hq", "UPDATE OrderLine SET Amount = 5 WHERE OrderId = 7 AND Line = 2");
     place.ok(&["sync"]);
     place.ok(&["verify"]);
