@@ -17,7 +17,7 @@ pub(crate) fn a_deleted_topic_is_named_and_comes_back() {
     add_table(&group, EXTRA);
     Program::ok(&group, &["provision"]);
     let running = Program::run(&group);
-    let load = Load::start(&group, Duration::from_millis(10));
+    let load = Load::start(&group, Duration::from_millis(40));
     let insert = |id: i64| {
         let sql = format!("INSERT INTO {EXTRA} (id, text) VALUES (?1, 'x')");
         group.connect("hq").execute(&sql, [id]).unwrap();
@@ -46,7 +46,7 @@ pub(crate) fn a_row_over_a_lowered_limit_is_listed_and_arrives_later() {
     let group = shared_group("large");
     let changes = topic(&group, "changes", "Trail");
     let running = Program::run(&group);
-    let load = Load::start(&group, Duration::from_millis(10));
+    let load = Load::start(&group, Duration::from_millis(40));
     assert_flows(&group, "hq", "till", 1_000, PATIENCE);
     configure(shared_broker(), &changes, &["max.message.bytes=200000"]);
     // Digits, of which compression makes half.
