@@ -7,7 +7,7 @@ use std::time::Duration;
 use tributary_testkit::services::{Broker, BrokerSettings, Cluster, shared_registry};
 use tributary_testkit::{GroupFolder, Program};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 fn group_on(name: &str, brokers: &str) -> GroupFolder {
     group(name, &kafka_log(brokers, &shared_registry().url()))
@@ -19,7 +19,7 @@ pub(crate) fn a_broker_goes_away_in_every_way_and_comes_back() {
     let mut broker = Broker::start(BrokerSettings::default());
     let group = group_on("away", &broker.address());
     let mut running = Program::run(&group);
-    let load = Load::start(&group, Duration::from_millis(10));
+    let load = Load::start(&group, Duration::from_millis(100));
     assert_flows(&group, "hq", "till", 1_000, PATIENCE);
     broker.kill();
     std::thread::sleep(Duration::from_secs(3));
@@ -54,7 +54,7 @@ pub(crate) fn without_a_broker_a_process_waits_and_says_so() {
     assert!(status == 503 && body.contains(&address), "readyz: {status} {body}");
     let (status, body) = get(&monitoring, "/healthz");
     assert_eq!(status, 200, "healthz: {body}");
-    let load = Load::start(&group, Duration::from_millis(10));
+    let load = Load::start(&group, Duration::from_millis(100));
     broker.restart();
     for (key, member) in (1_000..).zip(MEMBERS) {
         assert_flows(&group, member, if member == "hq" { "till" } else { "hq" }, key, PATIENCE);
@@ -76,7 +76,7 @@ pub(crate) fn one_of_three_brokers_dies_and_partitions_move() {
         format!("{{ kafka: {{ brokers: [\"{brokers}\"], registry: \"{registry}\", replication: 3 }} }}");
     let group = group("three", &log);
     let mut running = Program::run(&group);
-    let load = Load::start(&group, Duration::from_millis(15));
+    let load = Load::start(&group, Duration::from_millis(100));
     assert_flows(&group, "hq", "till", 1_000, PATIENCE);
     let victim = cluster.leader("tributary.three.positions", 0);
     cluster.nodes_mut()[victim].kill();

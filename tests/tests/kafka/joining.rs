@@ -5,7 +5,7 @@ use std::time::Duration;
 use tributary_testkit::services::{Broker, BrokerSettings, shared_registry};
 use tributary_testkit::{Obligations, Program, TRAIL_TABLE};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// A broker that compacts whatever it can, all the time.
 const EAGER: [(&str, &str); 4] = [
     ("log.cleaner.backoff.ms", "200"),
@@ -23,7 +23,7 @@ pub(crate) fn a_member_joins_while_topics_are_compacted_and_users_write() {
     let log = kafka_log(&broker.address(), &shared_registry().url());
     let group = group_of(&[first, second], "joining", &log);
     let before = Program::run(&group);
-    let load = Load::by(&[first, second], &group, Duration::from_millis(4));
+    let load = Load::by(&[first, second], &group, Duration::from_millis(20));
     assert_flows(&group, first, second, 1_000, PATIENCE);
     std::thread::sleep(Duration::from_secs(8));
     before.stop();
@@ -33,7 +33,7 @@ pub(crate) fn a_member_joins_while_topics_are_compacted_and_users_write() {
     let running = Program::run(&group);
     assert_flows(&group, second, joins, 1_001, PATIENCE);
     assert_flows(&group, joins, first, 1_002, PATIENCE);
-    let joined = Load::by(&[joins], &group, Duration::from_millis(4));
+    let joined = Load::by(&[joins], &group, Duration::from_millis(20));
     std::thread::sleep(Duration::from_secs(3));
     let mut obligations = Obligations::default();
     for load in [load, joined] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tributary_testkit::Program;
 use tributary_testkit::services::{Broker, BrokerSettings, Tmpfs, shared_registry};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The broker's disk is full, and the broker gives up; with room again, and the broker back, nothing is lost.
 pub(crate) fn a_broker_whose_disk_was_full_has_lost_nothing() {
@@ -16,7 +16,7 @@ pub(crate) fn a_broker_whose_disk_was_full_has_lost_nothing() {
     let mut broker = Broker::start(BrokerSettings { data, properties, ..BrokerSettings::default() });
     let group = group("full", &kafka_log(&broker.address(), &shared_registry().url()));
     let running = Program::run(&group);
-    let load = Load::start(&group, Duration::from_millis(5));
+    let load = Load::start(&group, Duration::from_millis(100));
     assert_flows(&group, "hq", "till", 1_000, PATIENCE);
     fill(&small);
     eventually("a broker that has given up", PATIENCE, || !broker.is_running() || !broker.answers());
@@ -64,7 +64,7 @@ pub(crate) fn a_broker_whose_clock_is_far_off_changes_no_outcome() {
         let stands: String = group.connect("hq").query_row(sql, [key], |row| row.get(0)).unwrap();
         assert_eq!(stands, format!("{later} "), "the later change of row {key}");
     }
-    let load = Load::start(&group, Duration::from_millis(10));
+    let load = Load::start(&group, Duration::from_millis(100));
     for key in 1_000..1_003 {
         assert_flows(&group, "hq", "till", key, PATIENCE);
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tributary_testkit::services::{Broker, BrokerSettings, shared_broker, shared_registry};
 use tributary_testkit::{GroupFolder, Program};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 fn resolver(group: &GroupFolder) -> Program {
     Program::run_with(group, &["--role", "resolver"])
@@ -39,7 +39,7 @@ pub(crate) fn a_resolver_that_slept_inside_a_transaction_is_fenced() {
     let group = group(name, &kafka_log(&broker.address(), &shared_registry().url()));
     let _others = Program::run_with(&group, &["--role", "capture,apply"]);
     let zombie = resolver(&group);
-    let load = Load::start(&group, Duration::from_millis(2));
+    let load = Load::start(&group, Duration::from_millis(40));
     assert_flows(&group, "hq", "till", 1_000, PATIENCE);
     pause_inside_a_transaction(&broker, name, &zombie);
     let successor = resolver(&group);
@@ -67,7 +67,7 @@ pub(crate) fn a_resolver_killed_inside_a_transaction_does_it_again() {
     let name = "aborted";
     let group = group(name, &kafka_log(&broker.address(), &shared_registry().url()));
     let _others = Program::run_with(&group, &["--role", "capture,apply"]);
-    let load = Load::start(&group, Duration::from_millis(2));
+    let load = Load::start(&group, Duration::from_millis(40));
     for turn in 0..4 {
         let victim = resolver(&group);
         assert_flows(&group, "hq", "till", 1_000 + turn, PATIENCE);
@@ -87,7 +87,7 @@ pub(crate) fn changes_deleted_unread_are_published_again() {
     let group = group(name, &kafka_log(&shared_broker().address(), &shared_registry().url()));
     let others = Program::run_with(&group, &["--role", "capture,apply"]);
     let first = resolver(&group);
-    let load = Load::start(&group, Duration::from_millis(5));
+    let load = Load::start(&group, Duration::from_millis(60));
     assert_flows(&group, "hq", "till", 1_000, PATIENCE);
     first.stop();
     std::thread::sleep(Duration::from_secs(3));
