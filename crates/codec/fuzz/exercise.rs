@@ -4,11 +4,11 @@
 //! neither make the codec panic nor come out as a record that it would not stand by.
 
 use std::sync::{Arc, LazyLock};
-use tributary_codec::{ConflictCodec, TableCodec, split_frame};
+use tributary_codec::{ConflictCodec, ExceptionCodec, TableCodec, split_frame};
 use tributary_model::{Column, LogicalType, TableName, TableSchema};
 
 /// How many kinds of record there are.
-pub(crate) const KINDS: u8 = 5;
+pub(crate) const KINDS: u8 = 7;
 
 static CODEC: LazyLock<Arc<TableCodec>> = LazyLock::new(|| {
     let codec = TableCodec::new(&table(), "retail").expect("a table of every type has schemas");
@@ -59,7 +59,9 @@ pub(crate) fn exercise(data: &[u8]) -> bool {
         1 => change(framed),
         2 => resolved(framed),
         3 => conflict(framed),
-        _ => conflict_key(framed),
+        4 => conflict_key(framed),
+        5 => exception(framed),
+        _ => exception_key(framed),
     }
 }
 
@@ -114,5 +116,19 @@ fn conflict_key(framed: &[u8]) -> bool {
     let Ok(id) = ConflictCodec::decode_key(framed) else { return false };
     let again = ConflictCodec::encode_key(id_of(framed), &id);
     assert_eq!(ConflictCodec::decode_key(&again), Ok(id));
+    true
+}
+
+fn exception(framed: &[u8]) -> bool {
+    let Ok(exception) = ExceptionCodec::decode(framed) else { return false };
+    let again = ExceptionCodec::encode(id_of(framed), &exception);
+    assert_eq!(ExceptionCodec::decode(&again), Ok(exception));
+    true
+}
+
+fn exception_key(framed: &[u8]) -> bool {
+    let Ok(id) = ExceptionCodec::decode_key(framed) else { return false };
+    let again = ExceptionCodec::encode_key(id_of(framed), &id);
+    assert_eq!(ExceptionCodec::decode_key(&again), Ok(id));
     true
 }

@@ -39,9 +39,9 @@ pub enum Error {
         place(field)
     )]
     Malformed {
-        /// What it should have been: `key`, `change`, `resolved record`, `conflict`.
+        /// What it should have been: `key`, `change`, `resolved record`, `conflict`, `exception`.
         record: &'static str,
-        /// The table whose schema was expected; `None` for a conflict whose table could not be read.
+        /// The table whose schema was expected; `None` for an exception, and a conflict whose table could not be read.
         table: Option<TableName>,
         /// The field or column that was being read.
         field: Option<String>,
@@ -59,7 +59,7 @@ pub enum Error {
     LeftOver {
         /// What it should have been.
         record: &'static str,
-        /// The table whose schema was expected; `None` for a conflict's key.
+        /// The table whose schema was expected; `None` for a conflict's key, and an exception.
         table: Option<TableName>,
         /// Where the record ends.
         at: usize,

@@ -1,6 +1,6 @@
 //! Model types to and from Avro in the Confluent wire format.
 //!
-//! Decides how keys, changes, resolved records and conflicts look on the wire: the schemas (fixed parts in
+//! Decides how keys, changes, resolved records, conflicts and exceptions look on the wire: the schemas (fixed parts in
 //! `schemas/*.avsc`, rows derived from their tables) and the bytes. It does not register schemas, name topics or
 //! pick partitions: the schema id comes in as a number and goes out as one.
 //!
@@ -11,6 +11,7 @@ mod conflict;
 mod decimal;
 mod envelope;
 mod error;
+mod exception;
 mod frame;
 mod json;
 mod names;
@@ -22,6 +23,7 @@ mod wire;
 
 pub use conflict::ConflictCodec;
 pub use error::{Disposition, Error};
+pub use exception::ExceptionCodec;
 pub use frame::{FRAME_LENGTH, frame, split_frame};
 pub use json::json_value;
 pub use table::{ResolvedRecord, TableCodec};

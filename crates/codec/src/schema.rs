@@ -13,6 +13,7 @@ const SOURCE: &str = include_str!("../../../schemas/source.avsc");
 const DSS_CHANGE: &str = include_str!("../../../schemas/dss-change.avsc");
 const DSS_RESOLVED: &str = include_str!("../../../schemas/dss-resolved.avsc");
 const CONFLICT: &str = include_str!("../../../schemas/conflict.avsc");
+const EXCEPTION: &str = include_str!("../../../schemas/exception.avsc");
 
 const NAMESPACE: &str = "tributary";
 const TIMESTAMP_OFFSET: &str = "tributary.TimestampOffset";
@@ -117,6 +118,11 @@ fn text(schema: &Type) -> String {
 /// The schema of conflict records.
 pub(crate) fn conflict() -> String {
     text(&fixed_part(CONFLICT))
+}
+
+/// The schema of exception records.
+pub(crate) fn exception() -> String {
+    text(&fixed_part(EXCEPTION))
 }
 
 /// The schemas of one table.

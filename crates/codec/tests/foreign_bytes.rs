@@ -30,6 +30,8 @@ fn make_seeds() -> Vec<(&'static str, Vec<u8>)> {
         "key" => 0,
         "conflict-key" => 4,
         "conflict" => 3,
+        "exception" => 5,
+        "exception-key" => 6,
         name if name.starts_with("change") => 1,
         _ => 2,
     };

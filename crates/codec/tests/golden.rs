@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use support::avro::{self, at};
 use support::example;
-use tributary_codec::{ConflictCodec, TableCodec, split_frame};
+use tributary_codec::{ConflictCodec, ExceptionCodec, TableCodec, split_frame};
 
 fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.hex"))
@@ -125,6 +125,8 @@ fn records_are_read_as_ever() {
     assert_eq!(ConflictCodec::decode_key(&read("conflict-key")).unwrap(), example::conflict().id);
     let lookup = |name: &str| (name == "Customer").then(|| Arc::clone(&codec));
     assert_eq!(ConflictCodec::decode_conflict(&read("conflict"), lookup).unwrap(), example::conflict());
+    assert_eq!(ExceptionCodec::decode_key(&read("exception-key")).unwrap(), example::exception().id());
+    assert_eq!(ExceptionCodec::decode(&read("exception")).unwrap(), example::exception());
 }
 
 #[test]
@@ -141,11 +143,15 @@ fn schemas_are_derived_as_ever() {
 #[test]
 fn fixed_parts_are_the_files() {
     // The text differs in blanks only; the library's canonical form is blind to them (and to documentation).
-    let file = fs::read_to_string(schemas().join("conflict.avsc")).unwrap();
     let canonical = |text: &str| Schema::parse_str(text).unwrap().canonical_form();
-    assert_eq!(canonical(ConflictCodec::schema()), canonical(&file));
     let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
-    assert_eq!(json(ConflictCodec::schema()), json(&file));
+    for (file, schema) in
+        [("conflict.avsc", ConflictCodec::schema()), ("exception.avsc", ExceptionCodec::schema())]
+    {
+        let file = fs::read_to_string(schemas().join(file)).unwrap();
+        assert_eq!(canonical(schema), canonical(&file));
+        assert_eq!(json(schema), json(&file));
+    }
     for (file, envelope) in [
         ("source", derived()[2].1.clone()),
         ("dss-change", derived()[2].1.clone()),

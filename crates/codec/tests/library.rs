@@ -1,5 +1,5 @@
 //! The codec's bytes are the Avro library's bytes, both ways: for keys, changes, resolved records and conflicts of
-//! arbitrary tables.
+//! arbitrary tables, and for exceptions.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
@@ -7,8 +7,8 @@ mod support;
 use apache_avro::types::Value as Avro;
 use proptest::prelude::*;
 use std::sync::Arc;
-use support::{GROUP, avro, changes, conflicts, key_type, resolved, rows, table, tables, value};
-use tributary_codec::{ConflictCodec, FRAME_LENGTH, TableCodec};
+use support::{GROUP, avro, changes, conflicts, exceptions, key_type, resolved, rows, table, tables, value};
+use tributary_codec::{ConflictCodec, ExceptionCodec, FRAME_LENGTH, TableCodec};
 use tributary_model::Row;
 
 proptest! {
@@ -103,6 +103,27 @@ proptest! {
         let key = ConflictCodec::encode_key(7, &conflict.id);
         let said = avro::text(&conflict.id.to_string());
         prop_assert_eq!(&key[FRAME_LENGTH..], avro::write(ConflictCodec::key_schema(), &said));
+    }
+}
+
+proptest! {
+    #![proptest_config(support::cases(256))]
+
+    #[test]
+    fn exceptions_both_ways(exception in exceptions()) {
+        let ours = ExceptionCodec::encode(7, &exception);
+        let said = avro::exception(&exception);
+        let library = avro::write(ExceptionCodec::schema(), &said);
+        prop_assert_eq!(&ours[FRAME_LENGTH..], &library);
+        let (read, left) = avro::read(ExceptionCodec::schema(), &ours[FRAME_LENGTH..]);
+        prop_assert_eq!((bits(&read), left), (bits(&said), 0));
+        let blocks = avro::write_in_blocks(ExceptionCodec::schema(), &said);
+        prop_assert_eq!(&ExceptionCodec::decode(&framed(&library)).unwrap(), &exception);
+        prop_assert_eq!(&ExceptionCodec::decode(&framed(&blocks)).unwrap(), &exception);
+        let key = ExceptionCodec::encode_key(7, &exception.id());
+        let said = avro::text(exception.id().as_str());
+        prop_assert_eq!(&key[FRAME_LENGTH..], avro::write(ExceptionCodec::key_schema(), &said));
+        prop_assert_eq!(ExceptionCodec::decode_key(&key).unwrap(), exception.id());
     }
 }
 

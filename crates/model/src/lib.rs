@@ -6,6 +6,7 @@
 
 mod change;
 mod conflict;
+mod exception;
 mod ids;
 pub mod key;
 pub mod name;
@@ -18,6 +19,7 @@ mod vector;
 
 pub use change::{Change, ChangeKind};
 pub use conflict::{ConflictId, ConflictKind, ConflictRecord, ConflictState, Reason, Side};
+pub use exception::{ExceptionId, ExceptionKind, ExceptionRecord, MetBy};
 pub use ids::{Dot, Incarnation, InvalidId, MemberId, OPERATOR, Version};
 pub use key::{KeyBytes, KeyError};
 pub use resolved::{Policy, Resolved, Settled};

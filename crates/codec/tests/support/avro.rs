@@ -9,7 +9,8 @@ use apache_avro::writer::datum::GenericDatumWriter;
 use apache_avro::{Decimal, Schema};
 use tributary_model::name::mangle;
 use tributary_model::{
-    Change, ConflictRecord, Dot, LogicalType, Resolved, Row, Side, TableSchema, Value, VersionVector,
+    Change, ConflictRecord, Dot, ExceptionRecord, LogicalType, Resolved, Row, Side, TableSchema, Value,
+    VersionVector,
 };
 
 /// The library's bytes for `value`.
@@ -225,6 +226,30 @@ pub(crate) fn conflict(
         ("settled_at", Avro::Long(conflict.settled_at)),
         ("winner", side(table, row_schema, &conflict.winner, json.1)),
         ("loser", side(table, row_schema, &conflict.loser, json.2)),
+    ])
+}
+
+/// The record of an exception.
+pub(crate) fn exception(exception: &ExceptionRecord) -> Avro {
+    let headers = exception
+        .headers
+        .iter()
+        .map(|(name, value)| fields([("name", text(name)), ("value", Avro::Bytes(value.clone()))]));
+    fields([
+        ("met_by", text(exception.met_by.as_str())),
+        ("member", nullable(exception.met_by.member().map(|member| text(member.as_str())))),
+        ("table", text(exception.table.as_str())),
+        ("topic", text(&exception.topic)),
+        ("partition", Avro::Int(exception.partition as i32)),
+        ("offset", Avro::Long(exception.offset as i64)),
+        ("kind", text(exception.kind.as_str())),
+        ("code", text(&exception.code)),
+        ("message", text(&exception.message)),
+        ("met_at", Avro::Long(exception.met_at)),
+        ("key", Avro::Bytes(exception.key.clone())),
+        ("value", nullable(exception.value.clone().map(Avro::Bytes))),
+        ("size", Avro::Long(exception.size as i64)),
+        ("headers", Avro::Array(headers.collect())),
     ])
 }
 

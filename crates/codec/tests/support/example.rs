@@ -3,10 +3,11 @@
 
 use super::{dot, table};
 use std::sync::{Arc, LazyLock};
-use tributary_codec::{ConflictCodec, TableCodec};
+use tributary_codec::{ConflictCodec, ExceptionCodec, TableCodec};
 use tributary_model::{
-    Change, ChangeKind, ConflictId, ConflictKind, ConflictRecord, ConflictState, LogicalType, Policy, Reason,
-    Resolved, Row, Settled, Side, TableSchema, Value, VersionVector,
+    Change, ChangeKind, ConflictId, ConflictKind, ConflictRecord, ConflictState, ExceptionKind,
+    ExceptionRecord, LogicalType, MemberId, MetBy, Policy, Reason, Resolved, Row, Settled, Side, TableName,
+    TableSchema, Value, VersionVector,
 };
 use uuid::Uuid;
 
@@ -154,6 +155,25 @@ pub(crate) fn deleted() -> (Resolved, Option<Row>) {
     (record, created.row)
 }
 
+pub(crate) fn exception() -> ExceptionRecord {
+    let exception = ExceptionRecord {
+        met_by: MetBy::Apply(MemberId::new("cloud").unwrap()),
+        table: TableName::new("Customer"),
+        topic: "tributary.retail.resolved.Customer".to_owned(),
+        partition: 3,
+        offset: 1_000_000,
+        kind: ExceptionKind::Foreign,
+        code: "COD-001".to_owned(),
+        message: "a record of 2 bytes is not framed".to_owned(),
+        met_at: AT,
+        key: Vec::new(),
+        value: None,
+        size: 0,
+        headers: Vec::new(),
+    };
+    exception.holding(b"7", Some(b"{}"), [("by", &b"hand"[..])].into_iter())
+}
+
 pub(crate) fn conflict() -> ConflictRecord {
     let table = customer();
     let key = table.key_of(&full_row()).unwrap();
@@ -212,5 +232,7 @@ pub(crate) fn records() -> Vec<(&'static str, Vec<u8>)> {
         ("resolved-delete", resolved(deleted())),
         ("conflict-key", ConflictCodec::encode_key(IDS[3], &conflict().id)),
         ("conflict", ledger),
+        ("exception-key", ExceptionCodec::encode_key(IDS[3], &exception().id())),
+        ("exception", ExceptionCodec::encode(IDS[3], &exception())),
     ]
 }

@@ -10,9 +10,9 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use tributary_model::time::TICKS_A_DAY;
 use tributary_model::{
-    Change, ChangeKind, Column, ConflictId, ConflictKind, ConflictRecord, ConflictState, Dot, Incarnation,
-    LogicalType, MemberId, Policy, Reason, Resolved, Row, Settled, Side, TableName, TableSchema, Value,
-    VersionVector,
+    Change, ChangeKind, Column, ConflictId, ConflictKind, ConflictRecord, ConflictState, Dot, ExceptionKind,
+    ExceptionRecord, Incarnation, LogicalType, MemberId, MetBy, Policy, Reason, Resolved, Row, Settled, Side,
+    TableName, TableSchema, Value, VersionVector,
 };
 use uuid::Uuid;
 
@@ -234,6 +234,40 @@ fn sides(table: &TableSchema) -> impl Strategy<Value = Side> + use<> {
         effective_at: change.effective_at,
         row: change.row,
     })
+}
+
+/// Any exception.
+pub(crate) fn exceptions() -> impl Strategy<Value = ExceptionRecord> {
+    let met_by = prop_oneof![
+        Just(MetBy::Resolver),
+        prop::sample::select(vec!["hq", "cloud-7"]).prop_map(|id| MetBy::Apply(MemberId::new(id).unwrap())),
+    ];
+    let kind = prop::sample::select(vec![ExceptionKind::Foreign, ExceptionKind::Unreadable]);
+    let bytes = || prop::collection::vec(any::<u8>(), 0..40);
+    let headers = prop::collection::vec((".{0,8}", bytes()), 0..4);
+    let place = (".{0,20}", 0..=i32::MAX as u32, 0..=i64::MAX as u64);
+    (met_by, kind, place, longs(), (".{0,8}", ".{0,40}"), (bytes(), prop::option::of(bytes()), headers))
+        .prop_map(
+            |(met_by, kind, (topic, partition, offset), met_at, (code, message), (key, value, headers))| {
+                let size = 1_000_000;
+                let table = TableName::new("Customer");
+                ExceptionRecord {
+                    met_by,
+                    table,
+                    topic,
+                    partition,
+                    offset,
+                    kind,
+                    code,
+                    message,
+                    met_at,
+                    key,
+                    value,
+                    size,
+                    headers,
+                }
+            },
+        )
 }
 
 /// Any conflict of a row of `table`.
