@@ -11,6 +11,11 @@ if ! command -v cc >/dev/null; then
   echo "Install one, on Debian: apt-get install -y build-essential" >&2
   exit 69
 fi
+if ! command -v make >/dev/null || ! perl -MFindBin -MIPC::Cmd -e 1 2>/dev/null; then
+  echo "scripts/test.sh: there is no make or no perl with its modules, which the bundled OpenSSL needs." >&2
+  echo "Install them, on Debian: apt-get install -y build-essential perl" >&2
+  exit 69
+fi
 if ! command -v cargo >/dev/null; then
   echo "scripts/test.sh: there is no cargo. Install Rust by https://rustup.rs" >&2
   exit 69
