@@ -23,6 +23,17 @@ pub enum CopyError {
         /// The group.
         group: String,
     },
+    /// Changes are missing that the resolver has not ordered to be captured again yet.
+    #[error(
+        "topic {topic}, partition {partition}: changes were deleted before they were resolved; run `tributary sync` \
+         with the old group file first, which has them captured again"
+    )]
+    Unread {
+        /// The topic.
+        topic: TopicName,
+        /// The partition.
+        partition: u32,
+    },
     /// The copy was begun from another state of the log.
     #[error(
         "the topics under {control} are what is left of another copy; delete all topics whose names begin as this \
@@ -96,6 +107,7 @@ impl CopyError {
             Self::Differs { .. } => "GRP-206",
             Self::NotUnderWay { .. } => "GRP-207",
             Self::Complete { .. } => "GRP-208",
+            Self::Unread { .. } => "GRP-209",
         }
     }
 }

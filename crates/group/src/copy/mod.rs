@@ -80,6 +80,11 @@ impl Copy<'_> {
     ) -> Result<CopyReport, CopyError> {
         let spec = read_spec(self.source, &self.source_topics.control()).await?;
         let spec = spec.ok_or_else(|| CopyError::NoGroup { group: self.file.group.to_string() })?;
+        if let Some(TopicPartition { topic, partition }) =
+            survey::unread(self.source, &self.source_topics).await?
+        {
+            return Err(CopyError::Unread { topic, partition });
+        }
         let (log, copier) = KafkaLog::copy_into(settings, self.source.id()).await?;
         let Some(copier) = copier else {
             self.check_complete(&log).await?;

@@ -3,7 +3,7 @@
 use super::reader::Reader;
 use std::collections::BTreeSet;
 use tributary_codec::split_frame;
-use tributary_stream::{Log, OffsetRange, Result, TopicName, TopicPartition, TopicSettings, Topics};
+use tributary_stream::{Cleanup, Log, OffsetRange, Result, TopicName, TopicPartition, TopicSettings, Topics};
 
 /// How many records are read between two words about it.
 const TOLD_EVERY: u64 = 10_000;
@@ -81,6 +81,31 @@ pub(super) async fn survey(
     Ok(found)
 }
 
+/// A partition of changes whose beginning was deleted before the resolver had read it, if there is one. The resolver
+/// notices this by its committed offset, which means nothing in the copy.
+pub(super) async fn unread(log: &dyn Log, from: &Topics) -> Result<Option<TopicPartition>> {
+    let topics = log.topics().await?;
+    let sources = topics.into_iter().filter_map(|settings| classified(settings, from, from));
+    let changes: Vec<_> = sources.filter(|topic| topic.is_changes()).map(|topic| topic.target).collect();
+    let committed = log.committed(&from.resolver_group(), &changes).await?;
+    for topic in changes {
+        for (partition, range) in (0..).zip(log.offsets(&topic).await?) {
+            let at = TopicPartition::new(topic.clone(), partition);
+            let next = committed.iter().find(|(of, _)| *of == at).map_or(0, |(_, next)| *next);
+            if next < range.start {
+                return Ok(Some(at));
+            }
+        }
+    }
+    Ok(None)
+}
+
+impl Source {
+    fn is_changes(&self) -> bool {
+        self.way == Way::InOrder && self.settings.cleanup == Cleanup::Keep
+    }
+}
+
 /// What a topic is by its name; `None` for one that is not the group's.
 fn classified(settings: TopicSettings, from: &Topics, to: &Topics) -> Option<Source> {
     let (control, other) = (from.control(), to.control());
@@ -118,7 +143,8 @@ fn classified(settings: TopicSettings, from: &Topics, to: &Topics) -> Option<Sou
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tributary_stream::Cleanup;
+    use tributary_stream::embedded::EmbeddedLog;
+    use tributary_stream::{ConsumerSettings, Headers, Isolation, Outgoing, Start};
 
     fn of(name: &str) -> Option<Source> {
         let settings = TopicSettings {
@@ -152,5 +178,38 @@ mod tests {
             assert_eq!((source.way, source.subjects), (way, None), "{name}");
         }
         assert!(of("tributary.other.control").is_none() && of("tributary.retailer.control").is_none());
+    }
+
+    #[tokio::test]
+    async fn changes_that_were_deleted_unread_are_noticed() {
+        let log = EmbeddedLog::memory();
+        let topics = Topics::new("tributary", "retail");
+        let name = TopicName::new("tributary.retail.changes.Customer");
+        let settings =
+            TopicSettings { name: name.clone(), partitions: 2, cleanup: Cleanup::Keep, max_record_bytes: 99 };
+        log.ensure_topics(&[settings]).await.unwrap();
+        assert_eq!(unread(&log, &topics).await.unwrap(), None);
+        let record = Outgoing {
+            topic: name.clone(),
+            partition: 1,
+            key: vec![1],
+            value: None,
+            headers: Headers::new(),
+        };
+        let mut producer = log.producer("p").await.unwrap();
+        producer.begin().await.unwrap();
+        producer.send(vec![record; 5]).await.unwrap();
+        producer.commit().await.unwrap();
+        let at = TopicPartition::new(name, 1);
+        log.delete_before(&at, 3).await.unwrap();
+        assert_eq!(unread(&log, &topics).await.unwrap(), Some(at.clone()), "nothing was ever read");
+        let group = Some(topics.resolver_group());
+        let settings = ConsumerSettings { group, isolation: Isolation::Committed, start: Start::Beginning };
+        let mut resolver = log.consumer(settings).await.unwrap();
+        resolver.assign(&[(at.clone(), Some(3))]).await.unwrap();
+        resolver.commit(&[(at.clone(), 2)]).await.unwrap();
+        assert_eq!(unread(&log, &topics).await.unwrap(), Some(at.clone()));
+        resolver.commit(&[(at, 3)]).await.unwrap();
+        assert_eq!(unread(&log, &topics).await.unwrap(), None);
     }
 }

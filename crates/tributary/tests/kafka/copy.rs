@@ -59,7 +59,10 @@ fn history(place: &Place, name: &str) {
     }
     // A wide row whose history leaves a gap that is not worth repeating it for.
     for version in 0..4 {
-        place.edit("hq", &format!("UPDATE Customer SET Name = '{version}' || hex(zeroblob(20000)) WHERE Id = 199"));
+        place.edit(
+            "hq",
+            &format!("UPDATE Customer SET Name = '{version}' || hex(zeroblob(20000)) WHERE Id = 199"),
+        );
         sync();
     }
     let log = EmbeddedLog::open(place.path(&format!("{name}.log.db")), Access::Exclusive).unwrap();
