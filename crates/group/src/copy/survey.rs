@@ -125,7 +125,7 @@ fn classified(settings: TopicSettings, from: &Topics, to: &Topics) -> Option<Sou
             (Way::Exact, subjects(format!("{new_base}changes.{table}"), Some(format!("{target}-key"))))
         }
         ("changes", Some(table)) => (Way::InOrder, subjects(format!("{new_base}changes.{table}"), None)),
-        ("conflicts", None) => (Way::InOrder, subjects(target.to_string(), None)),
+        ("conflicts" | "exceptions", None) => (Way::InOrder, subjects(target.to_string(), None)),
         _ => (Way::InOrder, None),
     };
     Some(Source {
@@ -167,13 +167,16 @@ mod tests {
         assert_eq!(subjects.value, "corp.sync.retail.resolved.Order_x0020_Lines-value");
         let changes = of("tributary.retail.changes.control").unwrap();
         assert_eq!((changes.way, changes.subjects.unwrap().key_too), (Way::InOrder, None));
-        let conflicts = of("tributary.retail.conflicts").unwrap();
-        assert_eq!(conflicts.subjects.unwrap().key, "corp.sync.retail.conflicts-key");
-        for (name, way) in [
-            ("tributary.retail.control", Way::Control),
-            ("tributary.retail.positions", Way::InOrder),
-            ("tributary.retail.exceptions", Way::InOrder),
+        for (name, key) in [
+            ("tributary.retail.conflicts", "corp.sync.retail.conflicts-key"),
+            ("tributary.retail.exceptions", "corp.sync.retail.exceptions-key"),
         ] {
+            let source = of(name).unwrap();
+            assert_eq!((source.way, source.subjects.unwrap().key.as_str()), (Way::InOrder, key));
+        }
+        for (name, way) in
+            [("tributary.retail.control", Way::Control), ("tributary.retail.positions", Way::InOrder)]
+        {
             let source = of(name).unwrap();
             assert_eq!((source.way, source.subjects), (way, None), "{name}");
         }

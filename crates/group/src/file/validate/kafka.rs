@@ -3,18 +3,19 @@
 //! Certificates are looked at here, so that a wrong path is told with its line and not by the client library.
 //! Whether anybody answers at the addresses is not.
 
+mod properties;
+mod sasl;
+
 use super::{Checker, TIMEOUTS};
-use crate::file::choice::Mechanism;
 use crate::file::problem::{Position, ProblemKind};
-use crate::file::raw::{At, OneOrMany, RawKafka, RawRegistryAuth, RawSasl, RawTls, Text, TlsChoice};
+use crate::file::raw::{At, OneOrMany, RawKafka, RawRegistryAuth, RawTls, Text, TlsChoice};
 use crate::file::settings::{DEFAULT_PREFIX, GroupName, Kafka};
 use crate::file::url;
 use secrecy::SecretString;
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
-use tributary_stream::kafka::{RegistrySettings, Sasl, ScramHash, TlsIdentity, TlsSettings};
+use tributary_stream::kafka::{RegistrySettings, TlsIdentity, TlsSettings};
 
 const LONGEST_PREFIX: usize = 60;
 const MOST_REPLICAS: u16 = 99;
@@ -182,84 +183,6 @@ impl Checker<'_> {
         Some(path)
     }
 
-    fn sasl(&mut self, sasl: &At<RawSasl>) -> Option<Sasl> {
-        let raw = &sasl.value;
-        let mechanism = self.required("mechanism", raw.mechanism.as_ref(), sasl.at)?;
-        let mechanism: Mechanism = self.choice("mechanism", Some(mechanism))?;
-        let user = raw.user.as_ref().and_then(|text| self.words("user", text));
-        let password = raw.password.as_ref().and_then(|password| self.secret(password));
-        let token_url = raw.token_url.as_ref().and_then(|url| self.http_url("token_url", &url.value, url.at));
-        let client_id = raw.client_id.as_ref().and_then(|text| self.words("client_id", text));
-        let client_secret = raw.client_secret.as_ref().and_then(|secret| self.secret(secret));
-        let scope = raw.scope.as_ref().and_then(|text| self.words("scope", text));
-        let ca = raw.ca.as_ref().and_then(|text| self.readable("ca", text));
-        // What each mechanism needs and what means nothing to it.
-        let by_password = [("user", raw.user.is_some()), ("password", raw.password.as_ref().is_some())];
-        let by_token = [
-            ("token_url", raw.token_url.is_some()),
-            ("client_id", raw.client_id.is_some()),
-            ("client_secret", raw.client_secret.is_some()),
-        ];
-        let beside_token = [("scope", raw.scope.is_some()), ("ca", raw.ca.is_some())];
-        let is_token = mechanism == Mechanism::OAuthBearer;
-        let (needed, foreign): (&[_], Vec<_>) = if is_token {
-            (&by_token, by_password.to_vec())
-        } else {
-            (&by_password, by_token.iter().chain(&beside_token).copied().collect())
-        };
-        for (key, given) in needed {
-            if !given {
-                let what = format!("the key `{key}` is missing");
-                self.problem(ProblemKind::Missing, sasl.at, what, format!("add `{key}:`"));
-            }
-        }
-        let word = raw.mechanism.as_ref().map_or("", |text| text.value.as_str());
-        for (key, _) in foreign.iter().filter(|(_, given)| *given) {
-            let what = format!("`mechanism: {word}` takes no `{key}`");
-            self.problem(ProblemKind::Contradiction, sasl.at, what, format!("remove `{key}:`"));
-        }
-        Some(match mechanism {
-            Mechanism::Plain => Sasl::Plain { user: user?, password: password? },
-            Mechanism::ScramSha256 => {
-                Sasl::Scram { hash: ScramHash::Sha256, user: user?, password: password? }
-            }
-            Mechanism::ScramSha512 => {
-                Sasl::Scram { hash: ScramHash::Sha512, user: user?, password: password? }
-            }
-            Mechanism::OAuthBearer => Sasl::OAuthBearer {
-                token_url: token_url?,
-                client_id: client_id?,
-                client_secret: client_secret?,
-                scope,
-                ca,
-            },
-        })
-    }
-
-    fn properties(&mut self, given: &[(Text, Text)]) -> BTreeMap<String, String> {
-        let mut out = BTreeMap::new();
-        for (name, value) in given {
-            let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_');
-            if name.value.is_empty() || !name.value.chars().all(allowed) {
-                let what = format!("`{}` is no property of the client library", name.value);
-                let remedy = "write it as librdkafka does, such as `socket.keepalive.enable`";
-                self.problem(ProblemKind::InvalidValue, name.at, what, remedy);
-            } else if let Some((_, key)) = OWN_KEYS.iter().find(|(property, _)| *property == name.value) {
-                let what = format!("`{}` has a key of its own", name.value);
-                self.problem(ProblemKind::Contradiction, name.at, what, format!("use `{key}` instead"));
-            } else if FIXED.contains(&name.value.as_str()) {
-                let what = format!(
-                    "`{}` is set by this program, since nothing would be right without it",
-                    name.value
-                );
-                self.problem(ProblemKind::Contradiction, name.at, what, "remove it");
-            } else if let Some(value) = self.text(value) {
-                out.insert(name.value.clone(), value);
-            }
-        }
-        out
-    }
-
     /// An address of a web server. One that holds a password is not shown.
     fn http_url(&mut self, key: &str, written: &str, at: Position) -> Option<String> {
         let url = self.expanded(written, at)?;
@@ -310,47 +233,6 @@ impl Checker<'_> {
         }
     }
 }
-
-/// Properties that the group file has a key for.
-const OWN_KEYS: &[(&str, &str)] = &[
-    ("bootstrap.servers", "brokers"),
-    ("metadata.broker.list", "brokers"),
-    ("client.id", "client_id"),
-    ("compression.type", "compression"),
-    ("compression.codec", "compression"),
-    ("security.protocol", "tls` and `sasl"),
-    ("sasl.mechanism", "sasl: { mechanism }"),
-    ("sasl.mechanisms", "sasl: { mechanism }"),
-    ("sasl.username", "sasl: { user }"),
-    ("sasl.password", "sasl: { password }"),
-    ("ssl.ca.location", "tls: { ca }"),
-    ("ssl.certificate.location", "tls: { certificate }"),
-    ("ssl.key.location", "tls: { key }"),
-    ("ssl.key.password", "tls: { key_password }"),
-];
-
-/// Properties on which the promises of the log rest.
-const FIXED: &[&str] = &[
-    "acks",
-    "allow.auto.create.topics",
-    "auto.commit.enable",
-    "auto.offset.reset",
-    "enable.auto.commit",
-    "enable.auto.offset.store",
-    "enable.gapless.guarantee",
-    "enable.idempotence",
-    "enable.partition.eof",
-    "group.id",
-    "group.instance.id",
-    "group.protocol",
-    "isolation.level",
-    "max.in.flight",
-    "max.in.flight.requests.per.connection",
-    "partition.assignment.strategy",
-    "partitioner",
-    "request.required.acks",
-    "transactional.id",
-];
 
 /// The texts of a list with their places.
 fn texts(list: &At<OneOrMany>) -> Vec<(&str, Position)> {
