@@ -4,10 +4,11 @@
 //! transactions; another one where they must not), one admin client makes changes. What a topic holds is remembered
 //! until it is asked for again.
 
-use super::client::{Watch, base_config, call_error, creation_error, finish, unanswered};
+use super::client::{base_config, finish};
 use super::description::{Described, configuration};
 use super::group::ConsumerWatch;
 use super::settings::KafkaSettings;
+use super::trouble::{Watch, call_error, creation_error, unanswered};
 use crate::topics::check_settings;
 use crate::{Cleanup, Error, Isolation, OffsetRange, Result, TopicName, TopicPartition, TopicSettings};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
@@ -95,7 +96,8 @@ impl Admin {
 
     /// Waits until a broker answers; gives the cluster's id.
     pub(super) fn reach(&self) -> Result<String> {
-        let until = Instant::now() + self.settings.timeout;
+        let mut until = Instant::now() + self.settings.timeout;
+        let mut refused = None;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let step = left.min(Duration::from_millis(500)).max(Duration::from_millis(1));
@@ -104,13 +106,15 @@ impl Admin {
             if answer.is_ok()
                 && let Some(id) = self.asker.client().fetch_cluster_id(step)
             {
-                self.watch.clear();
+                self.watch.reached();
                 return Ok(id);
             }
-            use super::client::Trouble;
-            let final_trouble =
-                matches!(self.watch.trouble(), Some(Trouble::Credentials(_) | Trouble::Tls(_)));
-            if final_trouble || Instant::now() >= until {
+            if self.watch.is_hopeless() {
+                // Other brokers may do, and are tried one after the other.
+                let others = self.settings.brokers.len().saturating_sub(1);
+                until = until.min(*refused.get_or_insert_with(Instant::now) + step * others as u32 * 4);
+            }
+            if Instant::now() >= until {
                 return Err(unanswered(&self.settings, &self.watch, "reach a broker", "no answer"));
             }
         }

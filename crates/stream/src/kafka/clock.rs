@@ -6,8 +6,9 @@
 //! clock is carried on.
 
 use super::Shared;
-use super::client::{Watch, base_config, call_error, creation_error, finish};
+use super::client::{base_config, finish};
 use super::producer::tick;
+use super::trouble::{Watch, call_error, creation_error};
 use crate::{Result, TopicName};
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};

@@ -5,10 +5,9 @@
 //! alone, as [`crate::Polled`] promises.
 
 use super::admin::{isolation_level, out_of_range};
-use super::client::{
-    STATISTICS_EVERY_MS, Watch, base_config, call_error, creation_error, finish, unanswered,
-};
+use super::client::{STATISTICS_EVERY_MS, base_config, finish};
 use super::group::{ConsumerWatch, News, committed, list_of};
+use super::trouble::{Watch, call_error, creation_error, unanswered};
 use super::{Membership, Shared};
 use crate::{
     Consumer, ConsumerSettings, Error, GroupMetadata, Headers, Incoming, Isolation, OffsetRange, Polled,

@@ -5,8 +5,8 @@
 
 use super::Shared;
 use super::admin::{add, signed};
-use super::client::{Watch, call_error};
 use super::consumer::STEP;
+use super::trouble::{Watch, call_error};
 use crate::{ConsumerSettings, Error, Result, Start, TopicName, TopicPartition};
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};

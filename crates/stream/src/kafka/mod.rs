@@ -22,6 +22,7 @@ mod producer;
 mod registry;
 mod settings;
 mod statistics;
+mod trouble;
 
 pub use copy::Copier;
 pub use settings::{Compression, KafkaSettings, RegistrySettings, Sasl, ScramHash, TlsIdentity, TlsSettings};
@@ -127,7 +128,7 @@ impl KafkaLog {
     fn reach(settings: KafkaSettings) -> Result<Self> {
         let settings = Arc::new(settings);
         let statistics = StatisticsHook::default();
-        let watch = client::Watch::new(statistics.clone());
+        let watch = trouble::Watch::first(statistics.clone());
         let admin = admin::Admin::new(&settings, &watch)?;
         let cluster = admin.reach()?;
         let registry = registry::Registry::new(&settings);
@@ -204,7 +205,7 @@ impl Log for KafkaLog {
         let found = group::committed(&asker, &partitions);
         let failed = |error| {
             let watch = asker.context().watch();
-            client::call_error(&self.shared.settings, watch, "read a group's offsets", error)
+            trouble::call_error(&self.shared.settings, watch, "read a group's offsets", error)
         };
         let found = found.map_err(failed)?;
         // Who asks once will ask again.

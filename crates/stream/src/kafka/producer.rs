@@ -5,9 +5,8 @@
 //! pending and waits, or this transaction is refused. A producer is used by one thread; calls block.
 
 use super::admin::{add, signed};
-use super::client::{
-    STATISTICS_EVERY_MS, Watch, base_config, call_error, compression_name, creation_error, finish,
-};
+use super::client::{STATISTICS_EVERY_MS, base_config, compression_name, finish};
+use super::trouble::{Watch, call_error, creation_error};
 use super::{Membership, Shared};
 use crate::{Error, GroupMetadata, Outgoing, Producer, Result, TopicName, TopicPartition};
 use async_trait::async_trait;
@@ -206,9 +205,7 @@ impl KafkaProducer {
                 KafkaError::Transaction(native) => native.is_retriable() && !native.is_fatal(),
                 other => other.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut),
             };
-            use super::client::Trouble;
-            let hopeless = matches!(self.watch().trouble(), Some(Trouble::Credentials(_) | Trouble::Tls(_)));
-            if !retry || hopeless || Instant::now() >= until {
+            if !retry || Instant::now() >= until {
                 return Err(self.failed(action, error));
             }
             tick(&self.native);

@@ -44,7 +44,7 @@ impl Registry {
     }
 
     fn address(&self) -> String {
-        self.of().urls.join(", ")
+        self.of().addresses()
     }
 
     fn client(&self) -> Result<SrSettings> {

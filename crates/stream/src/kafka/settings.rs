@@ -6,11 +6,12 @@
 use crate::TopicSettings;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// A cluster, its registry, and how this process shows itself to them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct KafkaSettings {
     /// Addresses of some brokers, as `host:port`; at least one.
     pub brokers: Vec<String>,
@@ -37,8 +38,27 @@ pub struct KafkaSettings {
     pub writes: bool,
 }
 
+impl fmt::Debug for KafkaSettings {
+    /// The further properties by their names alone: there may be passwords among them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSettings")
+            .field("brokers", &self.brokers)
+            .field("registry", &self.registry)
+            .field("tls", &self.tls)
+            .field("sasl", &self.sasl)
+            .field("compression", &self.compression)
+            .field("replication", &self.replication)
+            .field("client_id", &self.client_id)
+            .field("properties", &self.properties.keys())
+            .field("timeout", &self.timeout)
+            .field("control", &self.control)
+            .field("writes", &self.writes)
+            .finish()
+    }
+}
+
 /// A schema registry that speaks Confluent's protocol.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RegistrySettings {
     /// Its address, or several of the same registry, tried in this order: `http://host:port/path`.
     pub urls: Vec<String>,
@@ -46,6 +66,31 @@ pub struct RegistrySettings {
     pub basic: Option<(String, SecretString)>,
     /// TLS beyond what the system trusts.
     pub tls: TlsSettings,
+}
+
+impl fmt::Debug for RegistrySettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegistrySettings")
+            .field("urls", &self.addresses())
+            .field("basic", &self.basic)
+            .field("tls", &self.tls)
+            .finish()
+    }
+}
+
+impl RegistrySettings {
+    /// Where it is, to be shown: without a password that somebody has put into the address.
+    pub(super) fn addresses(&self) -> String {
+        let shown = |url: &String| match url.split_once("://") {
+            Some((scheme, rest)) => {
+                let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+                format!("{scheme}://{host}{path}")
+            }
+            None => url.clone(),
+        };
+        self.urls.iter().map(shown).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// Whom to trust and who to be, as PEM files.

@@ -12,6 +12,9 @@ macro_rules! tests {
 mod compacting;
 mod contract;
 mod ends;
+mod refused;
+mod secure;
+mod sizes;
 mod support;
 mod topics;
 
@@ -19,5 +22,15 @@ use std::process::ExitCode;
 use tributary_testkit::services;
 
 fn main() -> ExitCode {
-    services::main([contract::tests(), ends::tests(), topics::tests()].concat())
+    services::main(
+        [
+            contract::tests(),
+            ends::tests(),
+            refused::tests(),
+            secure::tests(),
+            sizes::tests(),
+            topics::tests(),
+        ]
+        .concat(),
+    )
 }
