@@ -65,7 +65,7 @@ pub(crate) fn a_row_over_a_lowered_limit_is_listed_and_arrives_later() {
     assert!(listed.contains("max.message.bytes") && listed.contains(&changes), "{listed}");
     assert_flows(&group, "hq", "till", 1_001, PATIENCE);
     assert_flows(&group, "till", "hq", 1_002, PATIENCE);
-    configure(shared_broker(), &changes, &["max.message.bytes=67108864"]);
+    configure(shared_broker(), &changes, &["max.message.bytes=80000000"]);
     // The old limit is believed in for a minute.
     let touch = "UPDATE Trail SET touched = touched + 1 WHERE id = 5000";
     eventually("the row in another member", Duration::from_secs(150), || {
