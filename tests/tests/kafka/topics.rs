@@ -48,7 +48,8 @@ pub(crate) fn a_deleted_topic_is_named_and_comes_back() {
 }
 
 /// Somebody lowers the limit of a changes topic under a running group: a row that is over it is listed, with the
-/// setting to be raised, and everything else goes on. With the limit raised, and the row changed again a while later, it arrives.
+/// setting to be raised, and everything else goes on. With the limit raised, and the row changed again a while later,
+/// it arrives.
 pub(crate) fn a_row_over_a_lowered_limit_is_listed_and_arrives_later() {
     let group = shared_group("large");
     let changes = topic(&group, "changes", "Trail");
