@@ -5,7 +5,7 @@ use crate::support::{
 };
 use std::time::Duration;
 use tributary_testkit::services::{Broker, BrokerSettings, Cluster, shared_registry};
-use tributary_testkit::{GroupFolder, Program};
+use tributary_testkit::{GroupFolder, Obligations, Program};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -64,6 +64,34 @@ pub(crate) fn without_a_broker_a_process_waits_and_says_so() {
     let obligations = load.stop();
     drop(running);
     check(&group, &obligations);
+}
+
+/// The broker forgets the transactional ids of those who have been idle for a while, as it does after a week by
+/// default: they go on all the same.
+pub(crate) fn transactional_ids_that_have_expired_are_taken_anew() {
+    let properties = [
+        ("transactional.id.expiration.ms", "3000"),
+        ("transaction.remove.expired.transaction.cleanup.interval.ms", "500"),
+    ];
+    let properties = properties.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let broker = Broker::start(BrokerSettings { properties, ..BrokerSettings::default() });
+    let group = group_on("idle", &broker.address());
+    let mut running = Program::run(&group);
+    let pairs = [("hq", "till"), ("till", "cloud"), ("cloud", "hq")];
+    for (key, (from, to)) in (1_000..).zip(pairs) {
+        assert_flows(&group, from, to, key, PATIENCE);
+    }
+    let known = || {
+        let told = broker.tool("org.apache.kafka.tools.TransactionsCommand", &["list"]);
+        told.lines().filter(|line| line.starts_with("tributary.idle.")).count()
+    };
+    eventually("a broker that has forgotten them", PATIENCE, || known() == 0);
+    for (key, (from, to)) in (2_000..).zip(pairs) {
+        assert_flows(&group, from, to, key, PATIENCE);
+    }
+    assert!(!running.has_ended());
+    drop(running);
+    check(&group, &Obligations::default());
 }
 
 /// Of three brokers, of which two must have every record, one is killed and comes back, and all partitions are moved

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
     services::main(vec![
         service_test!(brokers::a_broker_goes_away_in_every_way_and_comes_back),
         service_test!(brokers::without_a_broker_a_process_waits_and_says_so),
+        service_test!(brokers::transactional_ids_that_have_expired_are_taken_anew),
         service_test!(brokers::one_of_three_brokers_dies_and_partitions_move),
         service_test!(chinook::chinook_is_synchronised_and_edited_on_all_sides),
         service_test!(chinook::the_quickstart_plays_on_kafka),

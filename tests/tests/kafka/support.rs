@@ -118,10 +118,13 @@ pub(crate) fn assert_flows(group: &GroupFolder, from: &str, to: &str, key: i64, 
 
 /// Whether a member has a row within a while.
 pub(crate) fn assert_arrives(group: &GroupFolder, member: &str, table: &str, key: i64, within: Duration) {
-    let (found, sql) = (group.connect(member), format!("SELECT count(*) FROM {table} WHERE id = ?1"));
-    eventually(&format!("row {key} of {table} in {member}"), within, || {
-        found.query_row(&sql, [key], |row| row.get::<_, i64>(0)).unwrap() == 1
-    });
+    eventually(&format!("row {key} of {table} in {member}"), within, || has(group, member, table, key));
+}
+
+/// Whether a member has a row.
+pub(crate) fn has(group: &GroupFolder, member: &str, table: &str, key: i64) -> bool {
+    let sql = format!("SELECT count(*) FROM {table} WHERE id = ?1");
+    group.connect(member).query_row(&sql, [key], |row| row.get::<_, i64>(0)).unwrap() == 1
 }
 
 /// The questions of the end, I1 to I5: all members are equal by rows and by digest, every acknowledged write is in the
