@@ -98,6 +98,14 @@ impl Drop for Native {
     }
 }
 
+/// What the client library had for us.
+enum Came {
+    Record(Incoming),
+    /// The end of a partition, or an error that passes by itself.
+    Event,
+    Nothing,
+}
+
 /// A consumer of Kafka.
 pub(super) struct KafkaConsumer {
     pub(super) shared: Arc<Shared>,
@@ -232,10 +240,10 @@ impl KafkaConsumer {
         all
     }
 
-    /// Asks the client library once. `None` when nothing came.
-    fn next(&mut self, wait: Duration) -> Result<Option<Incoming>> {
+    /// Asks the client library once.
+    fn next(&mut self, wait: Duration) -> Result<Came> {
         let read = match self.native.poll(wait) {
-            None => return Ok(None),
+            None => return Ok(Came::Nothing),
             Some(Ok(message)) => Ok(incoming(&message, &mut self.names)),
             Some(Err(error)) => Err(error),
         };
@@ -243,9 +251,9 @@ impl KafkaConsumer {
             Ok(record) => {
                 self.quiet_since = None;
                 self.positions_asked.set(false);
-                Ok(Some(record))
+                Ok(Came::Record(record))
             }
-            Err(error) => self.trouble(error).map(|()| None),
+            Err(error) => self.trouble(error).map(|()| Came::Event),
         }
     }
 
@@ -459,7 +467,7 @@ impl Consumer for KafkaConsumer {
         }
         if !self.give_kept(&mut budget, &mut records) {
             // Only what was kept fits. The library must be asked all the same, or the group thinks that we hang.
-            if let Some(record) = self.next(Duration::ZERO)? {
+            if let Came::Record(record) = self.next(Duration::ZERO)? {
                 self.kept.push_back(record);
             }
             return Ok(Polled { records, ..Polled::default() });
@@ -482,7 +490,9 @@ impl Consumer for KafkaConsumer {
             };
             if has_news {
                 // Given out after the news, unless the news takes the partition away.
-                self.kept.extend(came);
+                if let Came::Record(record) = came {
+                    self.kept.push_back(record);
+                }
                 while let Some(record) = records.pop() {
                     let at = TopicPartition::new(record.topic.clone(), record.partition);
                     if let Some(assigned) = self.assigned.get_mut(&at) {
@@ -496,16 +506,19 @@ impl Consumer for KafkaConsumer {
                 continue;
             }
             match came {
-                Some(record) if self.is_paused(&record.topic, record.partition) => {
+                Came::Record(record) if self.is_paused(&record.topic, record.partition) => {
                     self.kept.push_back(record)
                 }
-                Some(record) => {
+                Came::Record(record) => {
                     if !self.give(record, &mut budget, &mut records) || budget.records == 0 {
                         return Ok(Polled { records, ..Polled::default() });
                     }
                 }
-                None if !records.is_empty() => return Ok(Polled { records, ..Polled::default() }),
-                None => {
+                // Every fetch that has reached the end of a partition is followed by word of that. Where fetches are small
+                // and the caller is slow, many wait in line: a batch that ended at each would never grow.
+                Came::Event if !records.is_empty() => {}
+                Came::Nothing if !records.is_empty() => return Ok(Polled { records, ..Polled::default() }),
+                Came::Event | Came::Nothing => {
                     self.pass_gaps()?;
                     if left.is_zero() {
                         return Ok(Polled::default());
