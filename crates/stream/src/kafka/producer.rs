@@ -359,6 +359,12 @@ impl Producer for KafkaProducer {
             let bytes = record.key.len()
                 + record.value.as_ref().map_or(0, Vec::len)
                 + record.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+            // What is remembered may be out of date: somebody may have raised it.
+            let limit = if bytes > limit {
+                self.shared.admin.ask_facts(&record.topic).await?.max_record_bytes
+            } else {
+                limit
+            };
             if bytes > limit {
                 return Err(Error::RecordTooLarge { topic: record.topic.clone(), bytes, limit });
             }
