@@ -57,6 +57,11 @@ impl CatchUp {
         Ok(Self { at, from, end: range.end, read: 0, consumer })
     }
 
+    /// Where the partition ended when this began.
+    pub(crate) const fn end(&self) -> u64 {
+        self.end
+    }
+
     /// Reads on a bit. `true` when the store reflects all that there was at the beginning.
     pub(crate) async fn step(
         &mut self,

@@ -216,6 +216,7 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let (next, is_stored) = (arrival.committed.unwrap_or(0), arrival.committed.is_some());
+        let was_resolved = state.end() > 0;
         if is_stored && !self.is_member(part, next).await? {
             // Either the group is sorting itself out, or the loss is about to be told.
             return Ok(());
@@ -223,7 +224,9 @@ impl<'a> Session<'a> {
         self.arriving.pop_front();
         let ranges = log.offsets(&self.changes_at(part).topic).await?;
         let start = ranges.get(part.1 as usize).map_or(0, |range| range.start);
-        if next < start {
+        // Where something was resolved, an offset was stored with it: without one the group's offsets are lost, or the
+        // topic was deleted with what was in it, and made anew.
+        if next < start || (!is_stored && was_resolved) {
             // Nothing is deleted but what was committed, so somebody else did it, or the stored offset is gone.
             self.lost.insert(part, LostRange { partition: part.1, from: next, to: start });
             return Ok(());
