@@ -68,18 +68,6 @@ pub(crate) fn settings_of(brokers: &str, control: &str) -> KafkaSettings {
     }
 }
 
-/// Waits until this gives something.
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what}: not in time");
-        std::thread::sleep(LOOK);
-    }
-}
-
 /// An administrator of a broker.
 pub(crate) struct Administrator(AdminClient<DefaultClientContext>);
 
