@@ -100,7 +100,7 @@ fn classified(settings: TopicSettings, from: &Topics, to: &Topics) -> Option<Sou
             (Way::Exact, subjects(format!("{new_base}changes.{table}"), Some(format!("{target}-key"))))
         }
         ("changes", Some(table)) => (Way::InOrder, subjects(format!("{new_base}changes.{table}"), None)),
-        ("conflicts", None) => (Way::InOrder, subjects(target.to_string(), None)),
+        ("conflicts" | "exceptions", None) => (Way::InOrder, subjects(target.to_string(), None)),
         _ => (Way::InOrder, None),
     };
     Some(Source {
@@ -143,11 +143,11 @@ mod tests {
         assert_eq!((changes.way, changes.subjects.unwrap().key_too), (Way::InOrder, None));
         let conflicts = of("tributary.retail.conflicts").unwrap();
         assert_eq!(conflicts.subjects.unwrap().key, "corp.sync.retail.conflicts-key");
-        for (name, way) in [
-            ("tributary.retail.control", Way::Control),
-            ("tributary.retail.positions", Way::InOrder),
-            ("tributary.retail.exceptions", Way::InOrder),
-        ] {
+        let exceptions = of("tributary.retail.exceptions").unwrap();
+        assert_eq!(exceptions.subjects.unwrap().key, "corp.sync.retail.exceptions-key");
+        for (name, way) in
+            [("tributary.retail.control", Way::Control), ("tributary.retail.positions", Way::InOrder)]
+        {
             let source = of(name).unwrap();
             assert_eq!((source.way, source.subjects), (way, None), "{name}");
         }

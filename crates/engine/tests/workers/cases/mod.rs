@@ -1,6 +1,7 @@
 //! The cases, and which there are, so that every kind of log can be put under them.
 
 pub(crate) mod capture;
+pub(crate) mod exceptions;
 pub(crate) mod recapture;
 pub(crate) mod resolver;
 
@@ -17,6 +18,12 @@ macro_rules! all {
                     a_row_over_the_logs_own_limit_is_listed_and_keeps_nothing_back,
                     the_first_change_of_every_page_begins_a_trace;
                 embedded: failing_calls_lose_and_double_nothing, times_are_the_logs_and_keep_their_order;
+            }
+            exceptions {
+                any: foreign_changes_are_listed_and_the_partition_goes_on,
+                    foreign_settlements_are_listed_and_change_no_row,
+                    nothing_is_passed_before_it_is_listed;
+                embedded: ;
             }
             recapture {
                 any: changes_deleted_while_the_resolver_was_down_arrive_all_the_same,
