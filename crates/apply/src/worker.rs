@@ -25,6 +25,8 @@ const WAIT: Duration = Duration::from_millis(200);
 const BATCH_BYTES: usize = 16 << 20;
 /// How often parked records that are due by themselves are looked for.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// How often the log is told how far the member is, while it moves.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 /// How long a reading of the reference clock is carried on.
 const REFERENCE_AGE: Duration = Duration::from_secs(10);
 /// Parked records tried in one transaction.
@@ -78,6 +80,9 @@ struct Session<'a> {
     retry_at: Duration,
     aside: Aside,
     reference: Option<Reference>,
+    /// Whether offsets have moved since they were told, and when they are told next.
+    moved: bool,
+    tell_at: Duration,
 }
 
 impl Apply {
@@ -154,6 +159,8 @@ impl Apply {
             retry_at: Duration::ZERO,
             aside: Aside::default(),
             reference: None,
+            moved: false,
+            tell_at: Duration::ZERO,
         })
     }
 
@@ -217,11 +224,34 @@ impl Session<'_> {
                 self.batch(part).await?;
             }
         }
+        self.tell_offsets().await;
         if self.apply.clock.monotonic() >= self.retry_at {
             self.retry_at = self.apply.clock.monotonic() + RETRY_EVERY;
             self.retry_parked().await?;
         }
         Ok(())
+    }
+
+    /// Tells the log how far the member is, for tools that watch consumer groups. Nobody goes by it: the member's own
+    /// offsets count.
+    async fn tell_offsets(&mut self) {
+        let now = self.apply.clock.monotonic();
+        if !self.moved || now < self.tell_at {
+            return;
+        }
+        self.moved = false;
+        self.tell_at = now + TELL_EVERY;
+        let tables = &self.apply.channels.tables;
+        let offsets: Vec<_> = self
+            .stored
+            .iter()
+            .map(|((table, partition), next)| {
+                (TopicPartition::new(tables[*table].resolved.clone(), *partition), *next)
+            })
+            .collect();
+        if let Err(error) = self.consumer.commit(&offsets).await {
+            tracing::debug!(%error, "the log was not told how far the member is");
+        }
     }
 
     /// Lets the next level of tables begin once the present one has come to its end.
@@ -279,6 +309,7 @@ impl Session<'_> {
         let offsets: Vec<OffsetMove> = offsets.collect();
         let retry_now = self.write(batch, offsets, &times).await?;
         self.stored.extend(next);
+        self.moved = true;
         let took = self.apply.clock.monotonic().saturating_sub(started);
         self.size.observe(rows, took);
         let metrics = &self.apply.metrics;

@@ -1,5 +1,6 @@
 //! The cases, and which there are, so that every kind of log can be put under them.
 
+pub(crate) mod apply;
 pub(crate) mod capture;
 pub(crate) mod exceptions;
 pub(crate) mod recapture;
@@ -10,6 +11,10 @@ pub(crate) mod resolver;
 macro_rules! all {
     ($take:ident) => {
         $take! {
+            apply {
+                any: the_log_is_told_how_far_a_member_is;
+                embedded: failing_calls_lose_and_double_nothing, delays_are_by_the_logs_clock;
+            }
             capture {
                 any: one_worker_leads_and_the_other_takes_over,
                     a_long_pause_does_not_cost_the_lead_and_ends_when_it_is_lost,
