@@ -2,7 +2,7 @@
 
 use tributary_member::{Disposition as MemberDisposition, Error as MemberError, ErrorKind};
 use tributary_runtime::Failure;
-use tributary_stream::{Disposition as LogDisposition, Error as LogError, TopicPartition};
+use tributary_stream::{Disposition as LogDisposition, Error as LogError};
 use uuid::Uuid;
 
 /// Failures of apply.
@@ -26,29 +26,6 @@ pub enum Error {
         /// The log's failure.
         #[source]
         source: Box<LogError>,
-    },
-    /// A resolved record cannot be read.
-    #[error("member {member}: record {offset} of {topic}, partition {partition} cannot be read; nothing is passed over", topic = at.topic, partition = at.partition)]
-    Codec {
-        /// The member.
-        member: String,
-        /// Where it stands.
-        at: TopicPartition,
-        /// Its offset.
-        offset: u64,
-        /// The codec's failure.
-        #[source]
-        source: Box<tributary_codec::Error>,
-    },
-    /// The header of a null record does not say what it expires.
-    #[error("member {member}: the null record {offset} of {topic}, partition {partition} lacks its version vector", topic = at.topic, partition = at.partition)]
-    NullRecord {
-        /// The member.
-        member: String,
-        /// Where it stands.
-        at: TopicPartition,
-        /// Its offset.
-        offset: u64,
     },
     /// The member's offsets belong to another log.
     #[error(
@@ -90,8 +67,6 @@ impl Error {
         match self {
             Self::Member { source, .. } => source.code(),
             Self::Log { source, .. } => source.code(),
-            Self::Codec { .. } => "APP-001",
-            Self::NullRecord { .. } => "APP-002",
             Self::OtherLog { .. } => "APP-003",
             Self::WentBack { .. } => "APP-004",
             Self::Position { .. } => "APP-005",
@@ -108,11 +83,7 @@ impl Error {
                     || matches!(source.kind(), ErrorKind::TableMissing | ErrorKind::TableChanged)
             }
             Self::Log { source, .. } => source.disposition() == LogDisposition::Retry,
-            Self::Codec { .. }
-            | Self::NullRecord { .. }
-            | Self::OtherLog { .. }
-            | Self::WentBack { .. }
-            | Self::Position { .. } => false,
+            Self::OtherLog { .. } | Self::WentBack { .. } | Self::Position { .. } => false,
         };
         if retry { Failure::retry(self) } else { Failure::halt(self) }
     }

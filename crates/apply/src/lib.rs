@@ -4,6 +4,7 @@
 //! are tried again; what becomes of a record is decided by `settle` inside the adapter's transaction, and offsets
 //! live in the member, in the transaction that writes the rows.
 
+mod aside;
 mod batch_size;
 mod error;
 mod levels;

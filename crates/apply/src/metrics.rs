@@ -23,6 +23,7 @@ pub struct ApplyMetrics {
     outcomes: [Child<Counter, 2>; 9],
     pub(crate) unparked: Child<Counter, 1>,
     pub(crate) altered: Child<Counter, 1>,
+    pub(crate) unusable: Child<Counter, 1>,
     pub(crate) batch_rows: Child<Histogram, 1>,
     pub(crate) batch_seconds: Child<Histogram, 1>,
     pub(crate) delay_seconds: Child<Histogram, 1>,
@@ -44,6 +45,13 @@ impl ApplyMetrics {
             outcomes: OUTCOMES.map(|outcome| outcomes.child([member, outcome])),
             unparked: metrics
                 .counters("apply_unparked_total", "Parked records that were settled.", by_member)?
+                .child([member]),
+            unusable: metrics
+                .counters(
+                    "apply_unusable_total",
+                    "Records of the resolved topics that could not be used and were listed.",
+                    by_member,
+                )?
                 .child([member]),
             altered: metrics
                 .counters("apply_altered_rows_total", "Rows that users' triggers altered.", by_member)?

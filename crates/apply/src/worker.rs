@@ -1,5 +1,6 @@
 //! The apply loop of one member.
 
+use crate::aside::Aside;
 use crate::batch_size::BatchSize;
 use crate::levels::levels;
 use crate::metrics::ApplyMetrics;
@@ -7,25 +8,27 @@ use crate::{Error, token};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tributary_codec::split_frame;
 use tributary_member::{
     ApplyBatch, ApplyRecord, Connector, Member, OffsetMove, Outcome, Parked, ParkedFilter, RefusalKind,
     Source, TableBinding, TableState,
 };
 use tributary_model::time::TICKS_A_SECOND;
-use tributary_model::{KeyBytes, Ticks, VersionVector};
+use tributary_model::{KeyBytes, MetBy, Ticks};
 use tributary_runtime::{Heartbeat, SharedClock, Stop};
 use tributary_stream::{
-    Channels, Consumer, ConsumerSettings, Incoming, Isolation, Log, Start, TopicPartition,
+    Channels, Consumer, ConsumerSettings, Incoming, Isolation, Log, Outgoing, Reference, Settlement, Start,
+    TopicPartition, Trace,
 };
 
-/// Header of a null record: the version vector that it expires.
-const VECTOR_HEADER: &str = "dss-vv";
 /// Longest wait for records; a stop request is noticed after it.
 const WAIT: Duration = Duration::from_millis(200);
 const BATCH_BYTES: usize = 16 << 20;
 /// How often parked records that are due by themselves are looked for.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// How often the log is told how far the member is, while it moves.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+/// How long a reading of the reference clock is carried on.
+const REFERENCE_AGE: Duration = Duration::from_secs(10);
 /// Parked records tried in one transaction.
 const RETRY_ROWS: usize = 500;
 
@@ -75,6 +78,11 @@ struct Session<'a> {
     ends: BTreeMap<TopicPartition, u64>,
     size: BatchSize,
     retry_at: Duration,
+    aside: Aside,
+    reference: Option<Reference>,
+    /// Whether offsets have moved since they were told, and when they are told next.
+    moved: bool,
+    tell_at: Duration,
 }
 
 impl Apply {
@@ -149,6 +157,10 @@ impl Apply {
             ends,
             size: BatchSize::new(self.settings.batch_time, self.settings.batch_rows),
             retry_at: Duration::ZERO,
+            aside: Aside::default(),
+            reference: None,
+            moved: false,
+            tell_at: Duration::ZERO,
         })
     }
 
@@ -212,11 +224,34 @@ impl Session<'_> {
                 self.batch(part).await?;
             }
         }
+        self.tell_offsets().await;
         if self.apply.clock.monotonic() >= self.retry_at {
             self.retry_at = self.apply.clock.monotonic() + RETRY_EVERY;
             self.retry_parked().await?;
         }
         Ok(())
+    }
+
+    /// Tells the log how far the member is, for tools that watch consumer groups. Nobody goes by it: the member's own
+    /// offsets count.
+    async fn tell_offsets(&mut self) {
+        let now = self.apply.clock.monotonic();
+        if !self.moved || now < self.tell_at {
+            return;
+        }
+        self.moved = false;
+        self.tell_at = now + TELL_EVERY;
+        let tables = &self.apply.channels.tables;
+        let offsets: Vec<_> = self
+            .stored
+            .iter()
+            .map(|((table, partition), next)| {
+                (TopicPartition::new(tables[*table].resolved.clone(), *partition), *next)
+            })
+            .collect();
+        if let Err(error) = self.consumer.commit(&offsets).await {
+            tracing::debug!(%error, "the log was not told how far the member is");
+        }
     }
 
     /// Lets the next level of tables begin once the present one has come to its end.
@@ -248,20 +283,33 @@ impl Session<'_> {
         let mut batch = Vec::with_capacity(rows);
         let mut times = Vec::with_capacity(rows);
         let own = self.apply.connector.id().clone();
+        let mut aside = Vec::new();
         for record in records {
             let Some(table) = self.apply.channels.table_of(&record.topic) else { continue };
             next.insert((table, record.partition), record.offset + 1);
-            let item = self.decode(table, record)?;
+            if let Some(trace) = Trace::of(&record.headers) {
+                tracing::debug!(member = own.as_str(), trace = trace.id(), "applying a record");
+            }
+            let item = match self.apply.channels.tables[table].read_resolved(&record) {
+                Ok((key, resolved)) => self.record(table, key, resolved, record),
+                Err(why) => {
+                    let (met_by, now) = (MetBy::Apply(own.clone()), self.apply.clock.now_ticks());
+                    aside.push(self.apply.channels.exception(met_by, table, &record, &why, now));
+                    continue;
+                }
+            };
             let foreign =
                 item.resolved.as_ref().ok().filter(|r| r.winner.incarnation.member() != own.as_str());
             times.push(foreign.and_then(|resolved| resolved.effective_at));
             batch.push(item);
         }
+        self.list(aside).await?;
         let offsets =
             next.iter().map(|((table, partition), next)| self.offset_move(*table, *partition, *next));
         let offsets: Vec<OffsetMove> = offsets.collect();
         let retry_now = self.write(batch, offsets, &times).await?;
         self.stored.extend(next);
+        self.moved = true;
         let took = self.apply.clock.monotonic().saturating_sub(started);
         self.size.observe(rows, took);
         let metrics = &self.apply.metrics;
@@ -284,36 +332,25 @@ impl Session<'_> {
         }
     }
 
-    fn decode(&self, table: usize, record: Incoming) -> Result<ApplyRecord, Error> {
-        let channel = &self.apply.channels.tables[table];
-        let at = || TopicPartition::new(record.topic.clone(), record.partition);
-        let codec_error = |source| Error::Codec {
-            member: self.apply.name(),
-            at: at(),
-            offset: record.offset,
-            source: Box::new(source),
-        };
-        let (_, key) = split_frame(&record.key).map_err(codec_error)?;
-        let resolved = match &record.value {
-            Some(value) => Ok(channel.codec.decode_resolved(value).map_err(codec_error)?),
-            None => {
-                let text = record.headers.get(VECTOR_HEADER).and_then(|text| std::str::from_utf8(text).ok());
-                let vector = text.and_then(|text| VersionVector::parse(text).ok());
-                Err(vector.ok_or_else(|| Error::NullRecord {
-                    member: self.apply.name(),
-                    at: at(),
-                    offset: record.offset,
-                })?)
-            }
-        };
+    fn record(&self, table: usize, key: KeyBytes, resolved: Settlement, record: Incoming) -> ApplyRecord {
         let source = Source {
-            generation: channel.schema.generation,
+            generation: self.apply.channels.tables[table].schema.generation,
             partition: record.partition,
             offset: record.offset,
         };
-        let key = KeyBytes::new(key);
         let payload = record.value.unwrap_or_default();
-        Ok(ApplyRecord { table, key, resolved, source, payload, retry: false })
+        ApplyRecord { table, key, resolved, source, payload, retry: false }
+    }
+
+    /// Lists records that cannot be used, so that the offsets may pass them.
+    async fn list(&mut self, records: Vec<Outgoing>) -> Result<(), Error> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.apply.metrics.unusable.inc_by(records.len() as u64);
+        let id = self.apply.channels.topics.apply_group(&self.apply.name());
+        let listed = self.aside.list(self.apply.log.as_ref(), &id, records).await;
+        listed.map_err(|e| self.apply.log_error(e))
     }
 
     /// Applies one batch and counts what came of it. Returns whether parked records may succeed now.
@@ -330,13 +367,7 @@ impl Session<'_> {
         metrics.count(&applied.outcomes);
         metrics.unparked.inc_by(applied.unparked);
         metrics.altered.inc_by(applied.altered_by_trigger.len() as u64);
-        let visible = self.apply.clock.now_ticks();
-        for (time, outcome) in times.iter().zip(&applied.outcomes) {
-            if let (Some(time), Outcome::Upserted | Outcome::Deleted) = (time, outcome) {
-                let delay = visible.saturating_sub(*time).max(0);
-                metrics.delay_seconds.observe(delay as f64 / TICKS_A_SECOND as f64);
-            }
-        }
+        self.observe_delays(times, &applied.outcomes).await;
         // A child that comes before its parent is everyday work, and tried again when the parent is there.
         let (mut waiting, mut refused) = (0_usize, 0_usize);
         for outcome in &applied.outcomes {
@@ -368,15 +399,40 @@ impl Session<'_> {
         Ok(applied.retry_now)
     }
 
+    /// How long changes of other members took until they were visible here, by the reference clock, which is the one
+    /// that their times are by.
+    async fn observe_delays(&mut self, times: &[Option<Ticks>], outcomes: &[Outcome]) {
+        let written = times.iter().zip(outcomes).filter_map(|(time, outcome)| match outcome {
+            Outcome::Upserted | Outcome::Deleted => *time,
+            _ => None,
+        });
+        let written: Vec<Ticks> = written.collect();
+        if written.is_empty() {
+            return;
+        }
+        let now = self.apply.clock.monotonic();
+        if self.reference.is_none_or(|reading| reading.age(now) >= REFERENCE_AGE) {
+            match self.apply.log.clock_ms().await {
+                Ok(ms) => self.reference = Some(Reference::new(ms, self.apply.clock.monotonic())),
+                // Only what is counted suffers.
+                Err(error) => tracing::debug!(%error, "the log does not tell its time"),
+            }
+        }
+        let Some(reading) = self.reference else { return };
+        let visible = reading.ticks_at(self.apply.clock.monotonic());
+        for time in written {
+            let delay = visible.saturating_sub(time).max(0);
+            self.apply.metrics.delay_seconds.observe(delay as f64 / TICKS_A_SECOND as f64);
+        }
+    }
+
     /// Tries parked records that are due, or that a write may have made possible, as long as some succeed.
     async fn retry_parked(&mut self) -> Result<(), Error> {
         loop {
             let filter = ParkedFilter::Retryable { now: self.apply.clock.now_ticks(), limit: RETRY_ROWS };
             let parked = self.member.parked(&filter).await.map_err(|e| self.apply.member_error(e))?;
-            let mut records = Vec::with_capacity(parked.len());
-            for record in parked {
-                records.extend(self.parked_record(record)?);
-            }
+            let mut records: Vec<_> =
+                parked.into_iter().filter_map(|record| self.parked_record(record)).collect();
             records.retain(|record| !self.stopped.contains(&record.table));
             if records.is_empty() {
                 return Ok(());
@@ -388,30 +444,24 @@ impl Session<'_> {
     }
 
     /// A parked record as it came from the log; `None` for a table that is no longer in the group.
-    fn parked_record(&self, parked: Parked) -> Result<Option<ApplyRecord>, Error> {
+    fn parked_record(&self, parked: Parked) -> Option<ApplyRecord> {
         let tables = &self.apply.channels.tables;
         let table = tables.iter().position(|channel| channel.schema.name == parked.table);
-        let (Some(table), Some(key), Some(source)) = (table, parked.key, parked.source) else {
-            return Ok(None);
-        };
+        let (table, key, source) = (table?, parked.key?, parked.source?);
         let channel = &tables[table];
         if source.generation != channel.schema.generation {
-            return Ok(None);
+            return None;
         }
-        let resolved = channel.codec.decode_resolved(&parked.payload).map_err(|error| Error::Codec {
-            member: self.apply.name(),
-            at: TopicPartition::new(channel.resolved.clone(), source.partition),
-            offset: source.offset,
-            source: Box::new(error),
-        })?;
-        Ok(Some(ApplyRecord {
-            table,
-            key,
-            resolved: Ok(resolved),
-            source,
-            payload: parked.payload,
-            retry: true,
-        }))
+        let resolved = match channel.codec.decode_resolved(&parked.payload) {
+            Ok(resolved) => resolved,
+            Err(error) => {
+                // It stays listed, and the next version that can read it tries it again.
+                let (member, table) = (self.apply.name(), parked.table.as_str());
+                tracing::debug!(%error, member, table, "a parked record cannot be read");
+                return None;
+            }
+        };
+        Some(ApplyRecord { table, key, resolved: Ok(resolved), source, payload: parked.payload, retry: true })
     }
 }
 

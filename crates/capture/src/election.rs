@@ -75,7 +75,16 @@ impl Election {
     }
 
     async fn poll(&mut self, wait: Duration) -> Result<bool> {
-        let Polled { assigned, revoked, .. } = self.consumer.poll(1, 1, wait).await?;
+        let polled = match self.consumer.poll(1, 1, wait).await {
+            // The topic was made anew. What that means for the member is seen from its position.
+            Err(Error::OffsetOutOfRange { end, .. }) => {
+                self.offset = end;
+                self.consumer.seek(&self.seat, end).await?;
+                Polled::default()
+            }
+            polled => polled?,
+        };
+        let Polled { assigned, revoked, .. } = polled;
         if revoked.contains(&self.seat) {
             self.leads = false;
         }

@@ -97,6 +97,13 @@ impl CaptureMetrics {
         })
     }
 
+    /// Leaves to the worker that leads what there is to tell of the member.
+    pub(crate) fn stand_by(&self) {
+        for gauge in [&self.leads, &self.lag_seconds, &self.clock_skew_seconds] {
+            gauge.set(0.0);
+        }
+    }
+
     pub(crate) fn observe(histogram: &Histogram, took: Duration) {
         histogram.observe(took.as_secs_f64());
     }

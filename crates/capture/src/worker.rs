@@ -70,14 +70,13 @@ impl Capture {
         let mut election = joined.map_err(|e| self.log_error(e))?;
         let mut in_vain = false;
         loop {
-            self.metrics.leads.set(0.0);
             if !election.wait(&stop, &heartbeat).await.map_err(|e| self.log_error(e))? {
                 return Ok(());
             }
             self.metrics.leads.set(1.0);
             let mut published = false;
             let ended = self.lead(&mut election, &stop, &heartbeat, &mut published).await;
-            self.metrics.leads.set(0.0);
+            self.metrics.stand_by();
             match ended {
                 Ok(()) => {}
                 // Another worker is on its way in or out. Who leads now is found out by asking; but two that take

@@ -1,5 +1,6 @@
 //! The group file, the group's spec, status, and the operators' actions.
 
+pub mod aside;
 pub mod check;
 pub mod conflicts;
 pub mod copy;

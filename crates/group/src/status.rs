@@ -3,6 +3,7 @@
 //! Read from the members and the log, so that it is the same whether the workers run in this process, in another
 //! one, or not at all. What workers do is only known to their process; [`WorkerView`] is what that one tells.
 
+use crate::aside::count_aside;
 use crate::conflicts::read_ledger;
 use crate::file::{Direction, MemberUrl};
 use crate::live::{LiveWorkers, live_workers};
@@ -131,6 +132,8 @@ pub struct Status {
     pub open_conflicts: u64,
     /// Rows that some member refused, or that cannot be published.
     pub out_of_sync: u64,
+    /// Records of the group's topics that a worker could not use.
+    pub unusable_records: u64,
     /// By member, in the order of the group file.
     pub members: Vec<MemberStatus>,
     /// What is in the way, in sentences.
@@ -164,6 +167,13 @@ pub async fn read_status(
         status.notes.push("no resolver runs: changes wait until one does (`tributary run`)".to_owned());
     }
     status.live = live;
+    status.unusable_records = count_aside(group).await?;
+    if status.unusable_records > 0 {
+        let count = status.unusable_records;
+        status.notes.push(format!(
+            "{count} records of the group's topics could not be used: `tributary exceptions list`"
+        ));
+    }
     Ok(status)
 }
 
@@ -212,6 +222,7 @@ fn assemble(
         conflicts,
         open_conflicts,
         out_of_sync: members.iter().map(MemberStatus::out_of_sync).sum(),
+        unusable_records: 0,
         members,
         notes,
         live: None,

@@ -7,10 +7,10 @@ use crate::Error;
 use crate::metrics::{Counts, ResolverMetrics};
 use crate::store::CellStore;
 use std::collections::{BTreeMap, HashMap};
-use tributary_codec::{ConflictCodec, split_frame};
+use tributary_codec::ConflictCodec;
 use tributary_model::{
-    Change, ConflictId, ConflictKind, ConflictRecord, ConflictState, KeyBytes, Reason, Resolved, Settled,
-    Side, Ticks,
+    Change, ConflictId, ConflictKind, ConflictRecord, ConflictState, KeyBytes, MetBy, Reason, Resolved,
+    Settled, Side, Ticks,
 };
 use tributary_settle::{Drop, Resolution, Rules, Step, TableRules, Violation};
 use tributary_stream::{Channel, Channels, Headers, Incoming, Outgoing, TopicPartition, Trace};
@@ -97,18 +97,30 @@ impl<R: Rules> Context<'_, R> {
         outcome: &mut Outcome,
     ) -> Result<(), Stopped> {
         let channel = &self.channels.tables[table];
-        let mut keys = Vec::with_capacity(records.len());
+        let (mut read, mut keys) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
         for record in records {
-            let payload = split_frame(&record.key).map_err(|source| codec_error(record, source))?;
-            keys.push(KeyBytes::new(payload.1));
+            match channel.read_change(record) {
+                Ok((key, change)) => {
+                    read.push((record, change));
+                    keys.push(key);
+                }
+                Err(why) => {
+                    outcome.counts[table].unusable += 1;
+                    outcome.records.push(self.channels.exception(
+                        MetBy::Resolver,
+                        table,
+                        record,
+                        &why,
+                        self.now,
+                    ));
+                }
+            }
         }
         let resolved_at = TopicPartition::new(channel.resolved.clone(), partition);
-        let mut cells = load(store, channel, &resolved_at, &keys)?;
-        for (record, key) in records.iter().zip(&keys) {
-            // Changes topics hold no tombstones; a null that someone put there says nothing.
-            let Some(value) = &record.value else { continue };
-            let decoded = channel.codec.decode_change(value);
-            let change = decoded.map_err(|source| codec_error(record, source))?;
+        // A state that cannot be read was written by another version; the topic has what can.
+        let mut cells =
+            load(store, channel, &resolved_at, &keys)?.ok_or(Stopped::Stale { table, partition })?;
+        for ((record, change), key) in read.into_iter().zip(&keys) {
             let cell = cells.get_mut(key).expect("every key of the batch was loaded");
             self.step(table, record, key, &change, cell, outcome)?;
         }
@@ -277,13 +289,13 @@ impl<R: Rules> Context<'_, R> {
     }
 }
 
-/// The states of all cells of the batch, read in key order.
+/// The states of all cells of the batch, read in key order; `None` if one cannot be read.
 fn load(
     store: &mut dyn CellStore,
     channel: &Channel,
     at: &TopicPartition,
     keys: &[KeyBytes],
-) -> Result<HashMap<KeyBytes, Cell>, Error> {
+) -> Result<Option<HashMap<KeyBytes, Cell>>, Error> {
     let mut sorted: Vec<&KeyBytes> = keys.iter().collect();
     sorted.sort_unstable();
     sorted.dedup();
@@ -291,11 +303,12 @@ fn load(
     let values = store.get(at, &slices)?;
     let mut cells = HashMap::with_capacity(sorted.len());
     for (key, value) in sorted.into_iter().zip(values) {
-        let state = value.map(|bytes| channel.codec.decode_resolved(&bytes)).transpose();
-        let state = state.map_err(|source| Error::Codec { at: at.clone(), offset: 0, source })?;
+        let Ok(state) = value.map(|bytes| channel.codec.decode_resolved(&bytes)).transpose() else {
+            return Ok(None);
+        };
         cells.insert(key.clone(), Cell { state, written: None });
     }
-    Ok(cells)
+    Ok(Some(cells))
 }
 
 fn codec_error(record: &Incoming, source: tributary_codec::Error) -> Error {

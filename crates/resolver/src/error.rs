@@ -23,8 +23,8 @@ pub enum Error {
         #[source]
         source: StoreError,
     },
-    /// A record cannot be read or written.
-    #[error("record {offset} of {topic}, partition {partition} is not one of this table's; nothing is passed over", topic = at.topic, partition = at.partition)]
+    /// What came of a record cannot be written.
+    #[error("what came of record {offset} of {topic}, partition {partition} cannot be written", topic = at.topic, partition = at.partition)]
     Codec {
         /// Where it stands.
         at: TopicPartition,

@@ -27,6 +27,7 @@ pub(crate) struct Counts {
     pub(crate) agreed: u64,
     pub(crate) completed: u64,
     pub(crate) conflict: u64,
+    pub(crate) unusable: u64,
 }
 
 /// One table's outcomes.
@@ -38,6 +39,7 @@ pub(crate) struct TableMetrics {
     pub(crate) agreed: Child<Counter, 2>,
     pub(crate) completed: Child<Counter, 2>,
     pub(crate) conflict: Child<Counter, 2>,
+    pub(crate) unusable: Child<Counter, 2>,
 }
 
 impl ResolverMetrics {
@@ -60,6 +62,7 @@ impl ResolverMetrics {
                 agreed: changes.child([table, "agreed"]),
                 completed: changes.child([table, "completed"]),
                 conflict: changes.child([table, "conflict"]),
+                unusable: changes.child([table, "unusable"]),
             })
             .collect();
         let violations = metrics.counters(
@@ -102,6 +105,7 @@ impl ResolverMetrics {
                 (&series.agreed, counts.agreed),
                 (&series.completed, counts.completed),
                 (&series.conflict, counts.conflict),
+                (&series.unusable, counts.unusable),
             ];
             for (series, count) in pairs.into_iter().filter(|(_, count)| *count > 0) {
                 series.inc_by(count);

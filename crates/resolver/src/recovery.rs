@@ -7,12 +7,12 @@
 //! worked on meanwhile and the group hears of us, however large the state is.
 
 use crate::Error;
-use crate::metrics::ResolverMetrics;
 use crate::store::CellStore;
+use crate::worker::Resolver;
 use std::time::Duration;
-use tributary_codec::split_frame;
+use tributary_model::MetBy;
 use tributary_runtime::Heartbeat;
-use tributary_stream::{Consumer, ConsumerSettings, Isolation, Log, Start, TopicPartition};
+use tributary_stream::{Consumer, ConsumerSettings, Isolation, Log, Outgoing, Start, TopicPartition};
 
 const ROWS: usize = 5_000;
 const BYTES: usize = 16 << 20;
@@ -23,6 +23,7 @@ const MANY: u64 = 100_000;
 
 /// A resolved partition that is being read into the store.
 pub(crate) struct CatchUp {
+    table: usize,
     at: TopicPartition,
     from: u64,
     end: u64,
@@ -36,6 +37,7 @@ impl CatchUp {
     pub(crate) async fn begin(
         log: &dyn Log,
         store: &mut dyn CellStore,
+        table: usize,
         at: TopicPartition,
     ) -> Result<Self, Error> {
         let ranges = log.offsets(&at.topic).await?;
@@ -54,7 +56,7 @@ impl CatchUp {
             let reader = consumer.insert(log.consumer(settings).await?);
             reader.assign(&[(at.clone(), Some(from))]).await?;
         }
-        Ok(Self { at, from, end: range.end, read: 0, consumer })
+        Ok(Self { table, at, from, end: range.end, read: 0, consumer })
     }
 
     /// Where the partition ended when this began.
@@ -62,27 +64,31 @@ impl CatchUp {
         self.end
     }
 
-    /// Reads on a bit. `true` when the store reflects all that there was at the beginning.
+    /// Reads on a bit. `true` when the store reflects all that there was at the beginning. Records that cannot be used
+    /// are added to `aside`, for the exceptions topic.
     pub(crate) async fn step(
         &mut self,
-        log: &dyn Log,
+        resolver: &Resolver,
         store: &mut dyn CellStore,
-        metrics: &ResolverMetrics,
+        aside: &mut Vec<Outgoing>,
         heartbeat: &Heartbeat,
     ) -> Result<bool, Error> {
+        let Resolver { log, channels, metrics, clock, .. } = resolver;
+        let now = clock.now_ticks();
         let id = log.id().0;
         if let Some(consumer) = &mut self.consumer {
             let polled = consumer.poll(ROWS, BYTES, WAIT).await?;
-            let mut cells = Vec::with_capacity(polled.records.len());
+            let mut read = Vec::with_capacity(polled.records.len());
             for record in &polled.records {
-                match split_frame(&record.key) {
-                    Ok((_, key)) => cells.push((key, record.value.as_deref())),
-                    // Not ours, so no cell is meant by it.
-                    Err(error) => {
-                        tracing::debug!(%error, offset = record.offset, "passed over a foreign record")
+                match channels.tables[self.table].read_resolved(record) {
+                    Ok((key, _)) => read.push((key, record.value.as_deref())),
+                    // What the cell was before stands.
+                    Err(why) => {
+                        aside.push(channels.exception(MetBy::Resolver, self.table, record, &why, now));
                     }
                 }
             }
+            let cells: Vec<_> = read.iter().map(|(key, value)| (key.as_slice(), *value)).collect();
             store.put(id, &self.at, &cells, None)?;
             self.read += polled.records.len() as u64;
             metrics.rebuilt_cells.inc_by(polled.records.len() as u64);

@@ -66,6 +66,8 @@ pub(crate) struct Session<'a> {
     reflected_at: Duration,
     /// By partition: changes before this offset violated I8 although the state had just been rebuilt.
     certain: HashMap<TopicPartition, u64>,
+    /// Records of the resolved topics that could not be used, to be listed with the next transaction.
+    aside: Vec<Outgoing>,
     retention: Retention,
     /// How many transactions in a row were refused.
     refused: u32,
@@ -99,6 +101,7 @@ impl<'a> Session<'a> {
             unreflected: BTreeSet::new(),
             reflected_at: resolver.clock.monotonic(),
             certain: HashMap::new(),
+            aside: Vec::new(),
             retention: Retention::new(resolver.settings.changes_grace),
             refused: 0,
             shown: "",
@@ -210,9 +213,9 @@ impl<'a> Session<'a> {
         let Some(arrival) = self.arriving.front_mut() else { return Ok(()) };
         let state = match &mut arrival.state {
             Some(state) => state,
-            none => none.insert(CatchUp::begin(log, self.store.as_mut(), at).await?),
+            none => none.insert(CatchUp::begin(log, self.store.as_mut(), part.0, at).await?),
         };
-        if !state.step(log, self.store.as_mut(), &self.resolver.metrics, heartbeat).await? {
+        if !state.step(self.resolver, self.store.as_mut(), &mut self.aside, heartbeat).await? {
             return Ok(());
         }
         let (next, is_stored) = (arrival.committed.unwrap_or(0), arrival.committed.is_some());
@@ -384,12 +387,14 @@ impl<'a> Session<'a> {
     /// nothing of it was written, and what it was about has to be taken over once more.
     async fn transact(
         &mut self,
-        records: Vec<Outgoing>,
+        mut records: Vec<Outgoing>,
         offsets: &[(TopicPartition, u64)],
     ) -> Result<bool, Error> {
+        records.extend(self.aside.iter().cloned());
         let sent = send(self.producer.as_mut(), records, self.proof.as_ref(), offsets).await;
         let Err(error) = sent else {
             self.refused = 0;
+            self.aside.clear();
             return Ok(true);
         };
         // An open transaction would hold back all readers. If this fails as well, it ends by its time-out.
@@ -418,10 +423,15 @@ impl<'a> Session<'a> {
     /// partition from us, and ours would be refused.
     pub(crate) async fn reflect(&mut self) -> Result<(), Error> {
         self.reflected_at = self.resolver.clock.monotonic();
-        if self.unreflected.is_empty() {
+        if self.unreflected.is_empty() && self.aside.is_empty() {
             return Ok(());
         }
-        let parts = std::mem::take(&mut self.unreflected);
+        let mut parts = std::mem::take(&mut self.unreflected);
+        if parts.is_empty() {
+            // Any partition of ours makes the transaction one of the group's.
+            let Some(part) = self.owned.keys().next() else { return Ok(()) };
+            parts.insert(*part);
+        }
         let mut ends: Vec<(TopicPartition, u64)> = Vec::with_capacity(parts.len());
         let mut ranges = (usize::MAX, Vec::new());
         for part in &parts {

@@ -9,7 +9,7 @@ use crate::topics::{TopicLimits, Topics};
 use crate::{ConsumerSettings, Isolation, Log, Outgoing, Result, SchemaId, Start, TopicName, TopicPartition};
 use std::sync::Arc;
 use std::time::Duration;
-use tributary_codec::{ConflictCodec, TableCodec};
+use tributary_codec::{ConflictCodec, ExceptionCodec, TableCodec};
 use tributary_model::TableSchema;
 
 /// One table's way through the log.
@@ -48,6 +48,10 @@ pub struct Channels {
     pub conflict_key_id: SchemaId,
     /// Id of the conflict record's schema.
     pub conflict_id: SchemaId,
+    /// Id of the exception key's schema.
+    pub exception_key_id: SchemaId,
+    /// Id of the exception record's schema.
+    pub exception_id: SchemaId,
 }
 
 /// Largest number of partitions of the topics that are not a table's.
@@ -85,9 +89,20 @@ impl Channels {
         let conflicts = topics.conflicts();
         let conflict_key_id = schemas.id(&conflicts, Part::Key, ConflictCodec::key_schema()).await?;
         let conflict_id = schemas.id(&conflicts, Part::Value, ConflictCodec::schema()).await?;
+        let exceptions = topics.exceptions();
+        let exception_key_id = schemas.id(&exceptions, Part::Key, ExceptionCodec::key_schema()).await?;
+        let exception_id = schemas.id(&exceptions, Part::Value, ExceptionCodec::schema()).await?;
         schemas.close().await?;
-        let group = group.to_owned();
-        Ok(Self { group, topics, limits, tables: channels, conflict_key_id, conflict_id })
+        Ok(Self {
+            group: group.to_owned(),
+            topics,
+            limits,
+            tables: channels,
+            conflict_key_id,
+            conflict_id,
+            exception_key_id,
+            exception_id,
+        })
     }
 
     /// The same for a reader, who creates and registers nothing: the schema ids are 0, which decoding never needs.
@@ -116,8 +131,16 @@ impl Channels {
                 })
             })
             .collect::<Result<_>>()?;
-        let group = group.to_owned();
-        Ok(Self { group, topics, limits, tables, conflict_key_id: none, conflict_id: none })
+        Ok(Self {
+            group: group.to_owned(),
+            topics,
+            limits,
+            tables,
+            conflict_key_id: none,
+            conflict_id: none,
+            exception_key_id: none,
+            exception_id: none,
+        })
     }
 
     /// The position of the table whose changes or resolved topic this is.

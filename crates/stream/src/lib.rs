@@ -8,6 +8,7 @@ mod channel;
 pub mod contract;
 pub mod embedded;
 mod error;
+mod exception;
 pub mod kafka;
 mod log;
 mod partition;
@@ -20,6 +21,7 @@ mod trace;
 
 pub use channel::{Channel, Channels, read_latest, single};
 pub use error::{Disposition, Error};
+pub use exception::{Settlement, Unusable};
 pub use log::{
     Cleanup, Consumer, ConsumerSettings, GroupMetadata, Isolation, Log, LogId, OffsetRange, Polled, Producer,
     SchemaId, Start, TopicSettings,

@@ -5,7 +5,7 @@
 
 use super::survey::{Source, Subjects};
 use std::collections::{BTreeMap, BTreeSet};
-use tributary_codec::{frame, split_frame};
+use tributary_codec::{ConflictCodec, ExceptionCodec, frame, split_frame};
 use tributary_stream::{Channels, Incoming, Log, Outgoing, Result, SchemaId};
 
 /// The new ids, by subject and old id.
@@ -52,13 +52,15 @@ impl Schemas {
 
     /// Where `channels` remember an id for a key's schema, that is the one, whatever a registry has said since.
     pub(super) fn pinned(&self, mut reframe: Reframe, channels: &Channels) -> Reframe {
-        let conflicts = format!("{}-key", channels.topics.conflicts());
-        let conflict_key =
-            (conflicts, tributary_codec::ConflictCodec::key_schema(), channels.conflict_key_id);
+        let key = |topic| format!("{topic}-key");
+        let others = [
+            (key(channels.topics.conflicts()), ConflictCodec::key_schema(), channels.conflict_key_id),
+            (key(channels.topics.exceptions()), ExceptionCodec::key_schema(), channels.exception_key_id),
+        ];
         let keys = channels.tables.iter();
         let keys =
             keys.map(|table| (format!("{}-key", table.changes), table.codec.key_schema(), table.key_id));
-        for (subject, schema, pinned) in keys.chain([conflict_key]) {
+        for (subject, schema, pinned) in keys.chain(others) {
             for (of, id, text) in &self.0 {
                 if *of == subject && text == schema {
                     reframe.ids.insert((subject.clone(), *id), pinned);

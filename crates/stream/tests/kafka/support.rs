@@ -5,7 +5,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ConfigSource, Resou
 use rdkafka::client::DefaultClientContext;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tributary_stream::contract::{PATIENCE, unique};
 use tributary_stream::kafka::{Compression, KafkaLog, KafkaSettings, RegistrySettings, TlsSettings};
 use tributary_stream::{Cleanup, TopicName, TopicSettings};

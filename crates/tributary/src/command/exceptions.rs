@@ -1,14 +1,18 @@
-//! `exceptions`: what members refused.
+//! `exceptions`: what members refused, and records that nobody could use.
 
 use super::Context;
 use crate::failure::Exit;
 use crate::group::{block_on, open_to_read, opened};
 use crate::output::{self, Format, bad, faint, good, heading, note};
 use clap::{Args, Subcommand};
-use tributary_engine::Engine;
+use serde::Serialize;
+use tributary_engine::{Engine, OpenLog};
+use tributary_group::aside::{AsideFilter, AsideView, discard, find_aside, list_aside};
 use tributary_group::exceptions::{
     ExceptionFilter, ExceptionView, Exceptions, list_exceptions, retry_exceptions,
 };
+use tributary_runtime::SystemClock;
+use tributary_stream::embedded::Access;
 
 /// What `exceptions` takes.
 #[derive(Debug, Args)]
@@ -19,7 +23,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Lists what members refused, and rows that cannot be published.
+    /// Lists what members refused, rows that cannot be published, and records of the topics that could not be used.
     List(Filter),
     /// Shows one with all that is known of it.
     Show {
@@ -28,6 +32,11 @@ enum Action {
     },
     /// Lets the running workers try again at once.
     Retry(Filter),
+    /// Strikes a record that could not be used off the list; it stays where it is in its topic.
+    Discard {
+        /// Its id, or the beginning of it.
+        id: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -46,12 +55,25 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Ex
         match &arguments.action {
             Action::List(filter) => list(context, &engine, filter).await,
             Action::Show { id } => {
+                let aside = list_aside(&opened(&engine), &AsideFilter::default()).await?;
+                if let Ok(found) = find_aside(&aside, id) {
+                    show_aside(context, found)?;
+                    return Ok(Exit::Well);
+                }
                 let all = list_exceptions(&opened(&engine), &ExceptionFilter::default()).await;
                 warn(&all);
                 show(context, all.find(id)?)?;
                 Ok(Exit::Well)
             }
             Action::Retry(filter) => retry(context, &engine, filter).await,
+            Action::Discard { id } => {
+                let aside = list_aside(&opened(&engine), &AsideFilter::default()).await?;
+                let found = find_aside(&aside, id)?;
+                let log = OpenLog::open(&engine.file, Access::Exclusive, &SystemClock::shared()).await?;
+                discard(log.shared().as_ref(), &engine.channels.topics, found).await?;
+                note(&good(&format!("{} is struck off the list", found.id)));
+                Ok(Exit::Well)
+            }
         }
     })
 }
@@ -73,12 +95,19 @@ fn warn(all: &Exceptions) {
 }
 
 async fn list(context: &Context, engine: &Engine, wanted: &Filter) -> anyhow::Result<Exit> {
-    let all = list_exceptions(&opened(engine), &filter(engine, wanted)?).await;
+    let filter = filter(engine, wanted)?;
+    let all = list_exceptions(&opened(engine), &filter).await;
+    let of = AsideFilter { member: filter.member, table: filter.table };
+    let records = list_aside(&opened(engine), &of).await?;
     warn(&all);
     match context.output {
-        Format::Json => output::json(&all)?,
-        Format::Text if all.exceptions.is_empty() => note(&faint("no exceptions")),
+        Format::Json => output::json(&Listed { members: &all, records: &records })?,
+        Format::Text if all.exceptions.is_empty() && records.is_empty() => note(&faint("no exceptions")),
         Format::Text => {
+            list_aside_records(&records)?;
+            if all.exceptions.is_empty() {
+                return Ok(Exit::found(!all.unasked.is_empty()));
+            }
             let rows = all.exceptions.iter().map(|found| {
                 output::plain([
                     &found.id,
@@ -97,6 +126,70 @@ async fn list(context: &Context, engine: &Engine, wanted: &Filter) -> anyhow::Re
         }
     }
     Ok(Exit::found(!all.unasked.is_empty()))
+}
+
+/// All exceptions, as JSON.
+#[derive(Serialize)]
+struct Listed<'a> {
+    #[serde(flatten)]
+    members: &'a Exceptions,
+    /// Records of the topics that could not be used.
+    records: &'a [AsideView],
+}
+
+fn list_aside_records(records: &[AsideView]) -> anyhow::Result<()> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let rows = records.iter().map(|found| {
+        output::plain([
+            found.id.as_str(),
+            found.met_by,
+            found.member.as_ref().map_or("", |member| member.as_str()),
+            &found.topic,
+            &found.partition.to_string(),
+            &found.offset.to_string(),
+            found.kind,
+            &output::moment(&found.met_at),
+            &output::cell(&found.message, 60),
+        ])
+    });
+    let header = ["id", "met by", "member", "topic", "partition", "offset", "kind", "when", "message"];
+    output::table(&header, rows.collect())
+}
+
+fn show_aside(context: &Context, found: &AsideView) -> anyhow::Result<()> {
+    if context.output == Format::Json {
+        return output::json(found);
+    }
+    let who = found.member.as_ref().map_or_else(String::new, |member| format!(" of {member}"));
+    output::line(&format!(
+        "{} {}: a record that {}{who} could not use",
+        heading("exception"),
+        found.id,
+        found.met_by
+    ))?;
+    let what = match found.kind {
+        "foreign" => "another program wrote it",
+        _ => "it bears this program's marks: a newer version wrote it, or it is damaged",
+    };
+    let headers: Vec<_> = found.headers.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    let lines = [
+        ("where", Some(format!("{}, partition {}, offset {}", found.topic, found.partition, found.offset))),
+        ("what", Some(what.to_owned())),
+        ("why", Some(format!("{} ({})", found.message, found.code))),
+        ("when", Some(found.met_at.clone())),
+        ("size", Some(format!("{} bytes", found.size))),
+        ("key", Some(found.key.clone())),
+        ("value", Some(found.value.clone().unwrap_or_else(|| "null".to_owned()))),
+        ("headers", Some(headers.join(", ")).filter(|text| !text.is_empty())),
+    ];
+    for (name, text) in lines {
+        if let Some(text) = text {
+            output::line(&format!("  {name}: {}", output::cell(&text, 2_000)))?;
+        }
+    }
+    Ok(())
 }
 
 fn show(context: &Context, found: &ExceptionView) -> anyhow::Result<()> {

@@ -2,6 +2,8 @@
 
 use crate::place::Place;
 use serde_json::{Value, json};
+use tributary_stream::embedded::{Access, EmbeddedLog};
+use tributary_stream::{Headers, Log as _, Outgoing, TopicName};
 
 #[test]
 fn from_provisioning_to_equal_members() {
@@ -154,6 +156,66 @@ fn what_a_member_refuses_is_listed_shown_and_tried_again() {
     place.ok(&["sync"]);
     assert_eq!(place.json(&["exceptions", "list"])["exceptions"], json!([]));
     place.ok(&["verify"]);
+}
+
+/// Puts a record into a topic as another program might.
+fn write_foreign(place: &Place, topic: &str) {
+    let record = Outgoing {
+        topic: TopicName::new(topic),
+        partition: 0,
+        key: b"7".to_vec(),
+        value: Some(b"by another program".to_vec()),
+        headers: Headers::new().with("by", b"hand"),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let log = EmbeddedLog::open(place.path("log.db"), Access::Exclusive).unwrap();
+        let mut producer = log.producer("foreign").await.unwrap();
+        producer.begin().await.unwrap();
+        producer.send(vec![record]).await.unwrap();
+        producer.commit().await.unwrap();
+    });
+}
+
+#[test]
+fn records_of_other_programs_are_listed_shown_and_struck_off() {
+    let place = Place::provisioned();
+    place.edit("hq", "INSERT INTO Customer VALUES (1, 'Ada', 'London')");
+    place.ok(&["sync"]);
+    write_foreign(&place, "tributary.retail.changes.Customer");
+    write_foreign(&place, "tributary.retail.resolved.Customer");
+    place.edit("hq", "INSERT INTO Customer VALUES (2, 'Bob', 'Paris')");
+    place.ok(&["sync"]);
+    assert_eq!(place.rows("shop", "SELECT Id FROM Customer"), ["Integer(1)", "Integer(2)"]);
+
+    let listed = place.json(&["exceptions", "list"]);
+    let records = listed["records"].as_array().unwrap();
+    // The resolver reads its own topic again when it starts, and finds the second one there, too.
+    assert_eq!((records.len(), listed["exceptions"].as_array().unwrap().len()), (4, 0));
+    let of = |met_by: &str, member: Value, topic: &str| {
+        let is = |record: &&Value| {
+            (&record["met_by"], &record["member"], &record["topic"])
+                == (&json!(met_by), &member, &json!(topic))
+        };
+        records.iter().find(is).unwrap_or_else(|| panic!("{met_by} {member} {topic}: {listed}"))
+    };
+    let change = of("resolver", Value::Null, "tributary.retail.changes.Customer");
+    for (met_by, member) in [("resolver", Value::Null), ("apply", json!("hq")), ("apply", json!("shop"))] {
+        let settled = of(met_by, member, "tributary.retail.resolved.Customer");
+        assert_eq!((&settled["code"], &settled["value"]), (&json!("COD-001"), &json!("by another program")));
+    }
+    let status = place.json(&["status"]);
+    assert_eq!((&status["unusable_records"], &status["in_step"]), (&json!(4), &json!(true)));
+    assert!(place.ok(&["status"]).contains("4 records of the group's topics could not be used"));
+    let only = place.json(&["exceptions", "list", "--member", "shop"]);
+    assert_eq!(only["records"].as_array().unwrap().len(), 1);
+
+    let id = change["id"].as_str().unwrap();
+    let shown = place.ok(&["exceptions", "show", &id[..8]]);
+    assert!(shown.contains("another program wrote it") && shown.contains("by = hand"), "{shown}");
+    place.ok(&["exceptions", "discard", id]);
+    place.run(&["exceptions", "discard", id]).failed(1, &["GRP-103"]);
+    assert_eq!(place.json(&["exceptions", "list"])["records"].as_array().unwrap().len(), 3);
 }
 
 #[test]

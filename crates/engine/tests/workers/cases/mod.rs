@@ -1,6 +1,8 @@
 //! The cases, and which there are, so that every kind of log can be put under them.
 
+pub(crate) mod apply;
 pub(crate) mod capture;
+pub(crate) mod exceptions;
 pub(crate) mod recapture;
 pub(crate) mod resolver;
 
@@ -9,6 +11,10 @@ pub(crate) mod resolver;
 macro_rules! all {
     ($take:ident) => {
         $take! {
+            apply {
+                any: the_log_is_told_how_far_a_member_is;
+                embedded: failing_calls_lose_and_double_nothing, delays_are_by_the_logs_clock;
+            }
             capture {
                 any: one_worker_leads_and_the_other_takes_over,
                     a_long_pause_does_not_cost_the_lead_and_ends_when_it_is_lost,
@@ -17,6 +23,12 @@ macro_rules! all {
                     a_row_over_the_logs_own_limit_is_listed_and_keeps_nothing_back,
                     the_first_change_of_every_page_begins_a_trace;
                 embedded: failing_calls_lose_and_double_nothing, times_are_the_logs_and_keep_their_order;
+            }
+            exceptions {
+                any: foreign_changes_are_listed_and_the_partition_goes_on,
+                    foreign_settlements_are_listed_and_change_no_row,
+                    nothing_is_passed_before_it_is_listed;
+                embedded: ;
             }
             recapture {
                 any: changes_deleted_while_the_resolver_was_down_arrive_all_the_same,
