@@ -8,6 +8,7 @@
 mod batch;
 mod error;
 mod metrics;
+mod partitions;
 mod recovery;
 mod retention;
 mod session;

@@ -1,16 +1,11 @@
-//! The resolver's loop: partitions that come and go, batches, transactions, state.
-//!
-//! A partition that comes is paused at first. The group's stored offset is looked up, which waits for a predecessor's
-//! transaction; then the state is brought up to the end of the resolved topic; only then changes are read, from the
-//! stored offset on. Whatever goes wrong with a transaction, its partitions go this way once more: so everything that
-//! was consumed is consumed again, and nothing that was computed is kept.
+//! The resolver's loop: batches, transactions, state. How partitions come and go is [`crate::partitions`]'s matter.
 //!
 //! Every transaction sends offsets with the proof of membership that was valid when its records were read. One that is
 //! accepted thereby tells that nobody else has published for our partitions before it.
 
 use crate::Error;
 use crate::batch::{Context, Outcome, Stopped};
-use crate::recovery::CatchUp;
+use crate::partitions::Arrival;
 use crate::retention::Retention;
 use crate::slot::Slot;
 use crate::store::CellStore;
@@ -22,7 +17,7 @@ use tributary_runtime::Heartbeat;
 use tributary_settle::Standard;
 use tributary_stream::{
     Consumer, ConsumerSettings, Error as LogError, GroupMetadata, Incoming, Isolation, LostRange, Outgoing,
-    Polled, Producer, RecaptureOrder, Start, TopicPartition,
+    Polled, Producer, Start, TopicPartition,
 };
 
 /// How often the store is told how far it reflects the log while changes come in: what a restart reads again.
@@ -30,48 +25,44 @@ const REFLECT_EVERY: Duration = Duration::from_secs(5);
 /// Longest wait for records; a stop request is noticed after it.
 const WAIT: Duration = Duration::from_millis(200);
 const BATCH_BYTES: usize = 16 << 20;
+/// A process that does nothing for so long may be taken for dead by its group: a bit less than a session lasts.
+const LONG_SLEEP: Duration = Duration::from_secs(4);
 /// After so many refusals in a row the transactional id is doubted: somebody else may have the same.
 const DOUBTFUL: u32 = 2;
 /// After so many the worker pauses.
 const HOPELESS: u32 = 6;
 
 /// A partition of a table's topics: the table by position, and the number.
-type Part = (usize, u32);
-
-/// A partition that was assigned and is not worked on yet.
-struct Arrival {
-    part: Part,
-    /// What the group has stored for it, as of before the state was brought up.
-    committed: Option<u64>,
-    state: Option<CatchUp>,
-}
+pub(crate) type Part = (usize, u32);
 
 /// A resolver that is a member of its group.
 pub(crate) struct Session<'a> {
-    resolver: &'a Resolver,
-    slot: Slot,
-    store: Box<dyn CellStore>,
-    producer: Box<dyn Producer>,
-    consumer: Box<dyn Consumer>,
+    pub(crate) resolver: &'a Resolver,
+    pub(crate) slot: Slot,
+    pub(crate) store: Box<dyn CellStore>,
+    pub(crate) producer: Box<dyn Producer>,
+    pub(crate) consumer: Box<dyn Consumer>,
     /// Of the membership at the last poll.
-    proof: Option<GroupMetadata>,
+    pub(crate) proof: Option<GroupMetadata>,
     /// Partitions that are worked on, with the next change to be read.
-    owned: BTreeMap<Part, u64>,
+    pub(crate) owned: BTreeMap<Part, u64>,
     /// Partitions that are ours and not worked on yet: paused.
-    arriving: VecDeque<Arrival>,
+    pub(crate) arriving: VecDeque<Arrival>,
     /// The same, for those of which changes are gone.
-    lost: BTreeMap<Part, LostRange>,
+    pub(crate) lost: BTreeMap<Part, LostRange>,
     /// Of the owned ones, those written since the store was last told how far it reflects them.
-    unreflected: BTreeSet<Part>,
-    reflected_at: Duration,
+    pub(crate) unreflected: BTreeSet<Part>,
+    pub(crate) reflected_at: Duration,
     /// By partition: changes before this offset violated I8 although the state had just been rebuilt.
-    certain: HashMap<TopicPartition, u64>,
+    pub(crate) certain: HashMap<TopicPartition, u64>,
     /// Records of the resolved topics that could not be used, to be listed with the next transaction.
-    aside: Vec<Outgoing>,
-    retention: Retention,
+    pub(crate) aside: Vec<Outgoing>,
+    pub(crate) retention: Retention,
+    /// When the last poll ended.
+    pub(crate) polled_at: Option<Duration>,
     /// How many transactions in a row were refused.
-    refused: u32,
-    shown: &'static str,
+    pub(crate) refused: u32,
+    pub(crate) shown: &'static str,
 }
 
 impl<'a> Session<'a> {
@@ -103,6 +94,7 @@ impl<'a> Session<'a> {
             certain: HashMap::new(),
             aside: Vec::new(),
             retention: Retention::new(resolver.settings.changes_grace),
+            polled_at: None,
             refused: 0,
             shown: "",
         })
@@ -120,6 +112,10 @@ impl<'a> Session<'a> {
             polled => polled?,
         };
         self.proof = self.consumer.group_metadata();
+        let slept = self.polled_at.replace(self.resolver.clock.monotonic());
+        let slept = slept.map_or(Duration::ZERO, |last| {
+            self.resolver.clock.monotonic().saturating_sub(last).saturating_sub(wait)
+        });
         for gone in &polled.revoked {
             self.forget(gone)?;
         }
@@ -130,6 +126,9 @@ impl<'a> Session<'a> {
         if !waiting {
             // A log may have had them on their way when their partition was paused; they come once more.
             polled.records.retain(|record| self.is_owned(record));
+        }
+        if slept >= LONG_SLEEP && !self.still_belongs().await? {
+            polled.records.clear();
         }
         if !polled.records.is_empty() {
             self.batch(&polled.records).await?;
@@ -146,169 +145,23 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn part_of(&self, at: &TopicPartition) -> Result<Part, Error> {
+    pub(crate) fn part_of(&self, at: &TopicPartition) -> Result<Part, Error> {
         let table = self.resolver.channels.table_of(&at.topic);
         let table = table.ok_or_else(|| Error::UnknownTopic { topic: at.topic.to_string() })?;
         Ok((table, at.partition))
     }
 
-    fn changes_at(&self, (table, partition): Part) -> TopicPartition {
+    pub(crate) fn changes_at(&self, (table, partition): Part) -> TopicPartition {
         TopicPartition::new(self.resolver.channels.tables[table].changes.clone(), partition)
     }
 
-    fn resolved_at(&self, (table, partition): Part) -> TopicPartition {
+    pub(crate) fn resolved_at(&self, (table, partition): Part) -> TopicPartition {
         TopicPartition::new(self.resolver.channels.tables[table].resolved.clone(), partition)
     }
 
     fn is_owned(&self, record: &Incoming) -> bool {
         let table = self.resolver.channels.table_of(&record.topic);
         table.is_some_and(|table| self.owned.contains_key(&(table, record.partition)))
-    }
-
-    /// A partition is no longer ours: nothing is published for it any more.
-    fn forget(&mut self, at: &TopicPartition) -> Result<(), Error> {
-        let part = self.part_of(at)?;
-        self.owned.remove(&part);
-        self.unreflected.remove(&part);
-        self.lost.remove(&part);
-        self.arriving.retain(|arrival| arrival.part != part);
-        self.certain.remove(at);
-        self.retention.forget(at);
-        self.resolver.metrics.partitions.set(self.owned.len() as f64);
-        Ok(())
-    }
-
-    /// Takes partitions, or takes them once more. The stored offsets are looked up before the ends of the resolved
-    /// topics: a predecessor's transaction that was pending is in the log by then.
-    async fn receive(&mut self, parts: Vec<Part>) -> Result<(), Error> {
-        let places: Vec<_> = parts.iter().map(|part| self.changes_at(*part)).collect();
-        self.consumer.pause(&places);
-        for at in &places {
-            self.forget(at)?;
-        }
-        let topics: BTreeSet<_> = places.iter().map(|at| at.topic.clone()).collect();
-        let topics: Vec<_> = topics.into_iter().collect();
-        let group = self.resolver.channels.resolver_group();
-        let stored = self.resolver.log.committed(&group, &topics).await?;
-        for (part, at) in parts.into_iter().zip(places) {
-            let committed = stored.iter().find(|(known, _)| *known == at).map(|(_, next)| *next);
-            self.arriving.push_back(Arrival { part, committed, state: None });
-        }
-        Ok(())
-    }
-
-    /// Brings the state of the first partition that waits up a bit; a partition whose state is there is worked on.
-    async fn bring_up(&mut self, heartbeat: &Heartbeat) -> Result<(), Error> {
-        let Some(part) = self.arriving.front().map(|arrival| arrival.part) else {
-            let doing = if self.owned.is_empty() { "standing by" } else { "resolving" };
-            if self.shown != doing {
-                self.shown = doing;
-                heartbeat.note(doing);
-            }
-            return Ok(());
-        };
-        self.shown = "";
-        let at = self.resolved_at(part);
-        let log = self.resolver.log.as_ref();
-        let Some(arrival) = self.arriving.front_mut() else { return Ok(()) };
-        let state = match &mut arrival.state {
-            Some(state) => state,
-            none => none.insert(CatchUp::begin(log, self.store.as_mut(), part.0, at).await?),
-        };
-        if !state.step(self.resolver, self.store.as_mut(), &mut self.aside, heartbeat).await? {
-            return Ok(());
-        }
-        let (next, is_stored) = (arrival.committed.unwrap_or(0), arrival.committed.is_some());
-        let was_resolved = state.end() > 0;
-        if is_stored && !self.is_member(part, next).await? {
-            // Either the group is sorting itself out, or the loss is about to be told.
-            return Ok(());
-        }
-        self.arriving.pop_front();
-        let ranges = log.offsets(&self.changes_at(part).topic).await?;
-        let start = ranges.get(part.1 as usize).map_or(0, |range| range.start);
-        // Where something was resolved, an offset was stored with it: without one the group's offsets are lost, or the
-        // topic was deleted with what was in it, and made anew.
-        if next < start || (!is_stored && was_resolved) {
-            // Nothing is deleted but what was committed, so somebody else did it, or the stored offset is gone.
-            self.lost.insert(part, LostRange { partition: part.1, from: next, to: start });
-            return Ok(());
-        }
-        self.work_from(part, next).await
-    }
-
-    /// Asks the group itself whether we belong to it, by storing once more what is stored. Who slept between an
-    /// assignment and hearing of it may have been put out of the group in between.
-    async fn is_member(&mut self, part: Part, stored: u64) -> Result<bool, Error> {
-        let at = self.changes_at(part);
-        match self.consumer.commit(&[(at, stored)]).await {
-            Ok(()) => Ok(true),
-            Err(LogError::NotAssigned { .. } | LogError::Fenced { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn work_from(&mut self, part: Part, next: u64) -> Result<(), Error> {
-        let at = self.changes_at(part);
-        match self.consumer.seek(&at, next).await {
-            Ok(()) => {}
-            // It will be told.
-            Err(LogError::NotAssigned { .. }) => return Ok(()),
-            Err(LogError::OffsetOutOfRange { start, .. }) if next < start => {
-                self.lost.insert(part, LostRange { partition: part.1, from: next, to: start });
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        }
-        self.consumer.resume(&[at]);
-        self.owned.insert(part, next);
-        self.resolver.metrics.partitions.set(self.owned.len() as f64);
-        Ok(())
-    }
-
-    /// Changes before `start` are gone and were to be read from `offset` on.
-    fn note_loss(&mut self, at: &TopicPartition, offset: u64, start: u64) -> Result<(), Error> {
-        let part = self.part_of(at)?;
-        // What arrives is found to be lost in its turn.
-        if self.owned.remove(&part).is_some() {
-            self.unreflected.remove(&part);
-            self.consumer.pause(std::slice::from_ref(at));
-            self.lost.insert(part, LostRange { partition: part.1, from: offset, to: start });
-        }
-        Ok(())
-    }
-
-    /// Orders every member to publish its changes of the tables again whose changes are gone, in the transaction that
-    /// passes over the gap.
-    async fn order_recapture(&mut self) -> Result<(), Error> {
-        let lost = std::mem::take(&mut self.lost);
-        let channels = &self.resolver.channels;
-        let mut records = Vec::new();
-        let tables: BTreeSet<usize> = lost.keys().map(|(table, _)| *table).collect();
-        for table in &tables {
-            let ranges: Vec<_> =
-                lost.iter().filter(|((of, _), _)| of == table).map(|(_, range)| *range).collect();
-            let order = RecaptureOrder::new(channels.tables[*table].schema.name.clone());
-            let (table, order_id) = (order.table.as_str(), order.id.as_str());
-            tracing::warn!(
-                table,
-                order_id,
-                ?ranges,
-                "changes were deleted unread: members publish theirs again"
-            );
-            records.push(order.record(channels.topics.control(), &ranges));
-        }
-        let offsets: Vec<_> = lost.iter().map(|(part, range)| (self.changes_at(*part), range.to)).collect();
-        if !self.transact(records, &offsets).await? {
-            return self.receive(lost.into_keys().collect()).await;
-        }
-        for table in tables {
-            self.resolver.metrics.recaptures[table].inc();
-        }
-        for (part, range) in lost {
-            self.work_from(part, range.to).await?;
-        }
-        Ok(())
     }
 
     async fn batch(&mut self, records: &[Incoming]) -> Result<(), Error> {
@@ -385,7 +238,7 @@ impl<'a> Session<'a> {
 
     /// Publishes in one transaction. `false` when it was refused because partitions may have gone to another process:
     /// nothing of it was written, and what it was about has to be taken over once more.
-    async fn transact(
+    pub(crate) async fn transact(
         &mut self,
         mut records: Vec<Outgoing>,
         offsets: &[(TopicPartition, u64)],

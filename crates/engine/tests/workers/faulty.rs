@@ -21,6 +21,8 @@ pub(crate) enum Call<'a> {
     Commit,
     Offsets(&'a TopicName),
     Poll,
+    /// A consumer stores offsets.
+    Store,
 }
 
 /// How it goes wrong.
@@ -280,6 +282,9 @@ impl Consumer for FaultyConsumer {
     }
 
     async fn commit(&mut self, offsets: &[(TopicPartition, u64)]) -> Result<()> {
+        if let Some(Fault::Before(error)) = (self.log.plan)(&Call::Store) {
+            return Err(error);
+        }
         let Some(mut inner) = self.take() else { return Err(self.lost()) };
         let done = inner.commit(offsets).await;
         self.put(inner);

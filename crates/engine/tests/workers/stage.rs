@@ -13,7 +13,7 @@ use tributary_member::{Connector, TableBinding};
 use tributary_model::{Column, LogicalType, MemberId, Policy, TableName, TableSchema};
 use tributary_resolver::{Resolver, ResolverMetrics};
 use tributary_runtime::supervisor::Settings as SupervisorSettings;
-use tributary_runtime::{Backoff, Metrics, State, Supervisor, SystemClock, WorkerStatus};
+use tributary_runtime::{Backoff, Metrics, SharedClock, State, Supervisor, SystemClock, WorkerStatus};
 use tributary_settle::{DeleteVsUpdate, TableRules};
 use tributary_stream::embedded::EmbeddedLog;
 use tributary_stream::{
@@ -165,12 +165,21 @@ impl Stage {
     /// A process that sees the log as `log`; its files are in the folder `name`.
     pub(crate) fn process(&self, name: &str, log: Arc<dyn Log>) -> Process<'_> {
         let settings = SupervisorSettings {
+            // A broker on a busy machine takes its time.
+            grace: DEADLINE,
             backoff: Backoff::new(Duration::from_millis(5), 1.5, Duration::from_millis(100), 0.0).unwrap(),
             ..SupervisorSettings::default()
         };
         let data = self.folder.path().join(name);
         std::fs::create_dir_all(&data).unwrap();
-        Process { stage: self, log, data, supervisor: Supervisor::new(settings), metrics: Metrics::new("t") }
+        Process {
+            stage: self,
+            log,
+            data,
+            supervisor: Supervisor::new(settings),
+            metrics: Metrics::new("t"),
+            clock: SystemClock::shared(),
+        }
     }
 
     /// A process without faults.
@@ -186,9 +195,15 @@ pub(crate) struct Process<'a> {
     pub(crate) data: PathBuf,
     pub(crate) supervisor: Supervisor,
     pub(crate) metrics: Metrics,
+    clock: SharedClock,
 }
 
 impl Process<'_> {
+    /// Lets its workers go by another clock.
+    pub(crate) fn by_clock(self, clock: SharedClock) -> Self {
+        Self { clock, ..self }
+    }
+
     /// Starts capture of a member, as `capture <member>`.
     pub(crate) fn capture(self, member: &str) -> Self {
         self.capture_with(member, tributary_capture::Settings::default())
@@ -200,7 +215,7 @@ impl Process<'_> {
             bindings: self.stage.bindings.clone(),
             log: Arc::clone(&self.log),
             channels: Arc::clone(&self.stage.channels),
-            clock: SystemClock::shared(),
+            clock: Arc::clone(&self.clock),
             settings,
             metrics: Arc::new(CaptureMetrics::new(&self.metrics, member, &["Item"]).unwrap()),
         });
@@ -225,7 +240,7 @@ impl Process<'_> {
             log: Arc::clone(&self.log),
             channels: Arc::clone(&self.stage.channels),
             tables: Arc::new(tables),
-            clock: SystemClock::shared(),
+            clock: Arc::clone(&self.clock),
             settings: tributary_resolver::Settings {
                 state: self.data.join("resolver.db"),
                 batch_rows: 100,
@@ -248,7 +263,7 @@ impl Process<'_> {
             bindings: self.stage.bindings.clone(),
             log: Arc::clone(&self.log),
             channels: Arc::clone(&self.stage.channels),
-            clock: SystemClock::shared(),
+            clock: Arc::clone(&self.clock),
             settings: tributary_apply::Settings::default(),
             metrics: Arc::new(ApplyMetrics::new(&self.metrics, member).unwrap()),
         });

@@ -43,7 +43,8 @@ macro_rules! all {
                     a_zombie_publishes_nothing_and_comes_back,
                     the_state_claims_nothing_that_it_never_saw,
                     a_record_over_the_logs_own_limit_stops_the_resolver_and_loses_nothing;
-                embedded: failing_calls_lose_and_double_nothing;
+                embedded: failing_calls_lose_and_double_nothing,
+                    a_long_sleep_is_slept_off_before_anything_is_published;
             }
         }
     };

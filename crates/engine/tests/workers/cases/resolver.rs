@@ -105,6 +105,41 @@ pub(crate) fn a_zombie_publishes_nothing_and_comes_back() {
     }
 }
 
+/// One that slept as long as a session lasts asks its group before it goes on, whatever it was told before.
+pub(crate) fn a_long_sleep_is_slept_off_before_anything_is_published() {
+    let stage = Stage::new(&["hq"]);
+    let members = stage.sound("members").capture("hq");
+    let (asked, denied) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let (count, denies) = (Arc::clone(&asked), Arc::clone(&denied));
+    let topic = stage.changes();
+    let log = FaultyLog::new(Arc::clone(&stage.log), move |call| {
+        let is_denied = matches!(call, Call::Store) && denies.load(Ordering::SeqCst);
+        is_denied.then(|| {
+            count.fetch_add(1, Ordering::SeqCst);
+            Fault::Before(Error::NotAssigned { topic: topic.clone(), partition: 0 })
+        })
+    });
+    let clock = tributary_runtime::ManualClock::at(0);
+    let process = stage.process("sleeper", Arc::new(log)).by_clock(clock.shared()).resolver();
+    insert(&stage, "hq", 1, 10);
+    wait_for_settled(&stage, 10);
+    denied.store(true, Ordering::SeqCst);
+    clock.advance(std::time::Duration::from_secs(60));
+    until("the group to be asked", || asked.load(Ordering::SeqCst) > 2);
+    stage.execute("hq", "UPDATE Item SET Name = 'b'");
+    assert_eq!(process.metric("t_resolver_partitions "), 0.0);
+    assert_eq!(
+        stage.records(&stage.resolved()).len(),
+        10,
+        "nothing is published by one that the group does not know"
+    );
+    denied.store(false, Ordering::SeqCst);
+    wait_for_settled(&stage, 20);
+    assert_eq!(process.worker("resolver").restarts, 0);
+    process.stop();
+    members.stop();
+}
+
 /// The store must not claim records that another process has published while this one thought the partition its own.
 pub(crate) fn the_state_claims_nothing_that_it_never_saw() {
     let stage = Stage::with(&["hq", "cloud"], 1);
