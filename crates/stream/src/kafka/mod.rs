@@ -16,6 +16,7 @@ mod difference;
 mod ends;
 mod group;
 mod identity;
+mod native;
 mod positions;
 mod probe;
 mod producer;
@@ -200,7 +201,7 @@ impl Log for KafkaLog {
         let known = self.shared.askers.lock().unwrap_or_else(PoisonError::into_inner).remove(group);
         let asker = match known {
             Some(asker) => asker,
-            None => consumer::asker(&self.shared, group)?,
+            None => native::asker(&self.shared, group)?,
         };
         let found = group::committed(&asker, &partitions);
         let failed = |error| {

@@ -3,8 +3,9 @@
 //! Ends are reached by records, by the markers of transactions, and at times by neither: this is for those who wait
 //! until an end is reached.
 
-use super::consumer::{Assigned, KafkaConsumer, Native, STEP, native};
+use super::consumer::{Assigned, KafkaConsumer, STEP};
 use super::group::{list_of, partitions_of};
+use super::native::{Native, native};
 use crate::{Result, TopicPartition};
 use rdkafka::Offset;
 use rdkafka::consumer::Consumer as _;
