@@ -4,6 +4,7 @@ use crate::group::{over_kafka, place};
 use crate::place::{PROGRAM, Place};
 use serde_json::Value;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 use tributary_testkit::service_test;
 use tributary_testkit::services::Test;
 
@@ -19,6 +20,18 @@ fn insert(place: &Place, member: &str, id: u32) {
     place.edit(member, &format!("INSERT INTO Customer VALUES ({id}, 'customer {id}', NULL)"));
 }
 
+/// Waits until a resolver has joined the group's work.
+fn wait_for_resolver(place: &Place) {
+    let until = Instant::now() + Duration::from_secs(60);
+    let works = |status: &Value| {
+        let live = status["live"].as_array().cloned().unwrap_or_default();
+        live.iter().any(|kind| kind["role"] == "resolver" && kind["workers"].as_u64().unwrap_or(0) > 0)
+    };
+    while !works(&place.json(&["status"])) {
+        assert!(Instant::now() < until, "no resolver works in time");
+    }
+}
+
 fn roles_are_split_over_processes_and_sync_leaves_the_work_to_them() {
     let place = place("split");
     place.ok(&["provision"]);
@@ -31,6 +44,8 @@ fn roles_are_split_over_processes_and_sync_leaves_the_work_to_them() {
     ];
     let running: Vec<_> = roles.iter().map(|role| place.start(role)).collect();
     insert(&place, "shop", 2);
+    // A process that has only just begun is nobody's worker yet, and `sync` would do the work.
+    wait_for_resolver(&place);
     let synced = place.json(&["sync"]);
     assert_eq!((&synced["in_step"], &synced["ran_workers"]), (&Value::Bool(true), &Value::Bool(false)));
     for member in ["hq", "shop"] {
