@@ -90,7 +90,10 @@ impl Program {
     pub fn assert_no_exceptions(group: &GroupFolder) {
         let listed = Self::ok(group, &["exceptions", "list", "--output", "json"]);
         let listed: String = listed.split_whitespace().collect();
-        assert_eq!(listed, r#"{"exceptions":[],"unasked":[],"records":[]}"#, "something was refused or not asked");
+        assert_eq!(
+            listed, r#"{"exceptions":[],"unasked":[],"records":[]}"#,
+            "something was refused or not asked"
+        );
     }
 
     /// Runs one command to its end, which must be a success, and gives what it printed.

@@ -17,6 +17,7 @@ use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext};
 use rdkafka::{Offset, Statistics, TopicPartitionList};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long the thread that looks after a producer may keep it alive when it is thrown away.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The client library has hung up if a call with a time-out of five seconds takes this long.
+const HANGS_AFTER: Duration = Duration::from_secs(15);
 const TICK: Duration = Duration::from_micros(200);
 /// Bytes of a batch of records, where topics take so much.
 const BATCH_BYTES: usize = 1_000_000;
@@ -86,6 +89,8 @@ pub(super) struct KafkaProducer {
     native: Arc<BaseProducer<ProducerWatch>>,
     transactional_id: String,
     open: bool,
+    /// A call of the client library has not come back: it takes no other, and cannot be closed.
+    hangs: AtomicBool,
     /// The offsets to be sent with this transaction, by group.
     offsets: Vec<(Arc<Membership>, BTreeMap<TopicPartition, u64>)>,
     /// The largest record of this transaction, by topic.
@@ -141,6 +146,7 @@ impl KafkaProducer {
             native: looked_after(native(shared, Some(transactional_id))?),
             transactional_id: transactional_id.to_owned(),
             open: false,
+            hangs: AtomicBool::new(false),
             offsets: Vec::new(),
             largest: BTreeMap::new(),
         };
@@ -192,7 +198,7 @@ impl KafkaProducer {
         &self,
         action: &'static str,
         patience: Duration,
-        call: impl Fn(&BaseProducer<ProducerWatch>) -> std::result::Result<(), KafkaError>,
+        call: impl Fn(&Arc<BaseProducer<ProducerWatch>>) -> std::result::Result<(), KafkaError>,
     ) -> Result<()> {
         let until = Instant::now() + patience;
         loop {
@@ -267,18 +273,39 @@ impl KafkaProducer {
         self.native.context().take();
     }
 
-    fn send_all_offsets(&self) -> Result<()> {
-        for (membership, offsets) in &self.offsets {
-            let mut list = TopicPartitionList::new();
-            for (at, next) in offsets {
-                add(&mut list, at, Offset::Offset(signed(*next)));
-            }
+    fn send_all_offsets(&mut self) -> Result<()> {
+        for (membership, offsets) in std::mem::take(&mut self.offsets) {
             self.retried("send a group's offsets", PATIENCE, |native| {
-                native.send_offsets_to_transaction(&list, &membership.native, STEP * 50)
+                send_offsets(native, &membership, &offsets).unwrap_or_else(|| {
+                    self.hangs.store(true, Ordering::Relaxed);
+                    Err(KafkaError::Flush(RDKafkaErrorCode::RequestTimedOut))
+                })
             })?;
         }
         Ok(())
     }
+}
+
+/// Sends a group's offsets with the open transaction; `None` when the client library does not come back. It was seen to
+/// wait for ever, whatever its time-out, when a broker died during this very call; so the call is made on a thread of its
+/// own, which is given up then, and the producer with it.
+fn send_offsets(
+    native: &Arc<BaseProducer<ProducerWatch>>,
+    membership: &Arc<Membership>,
+    offsets: &BTreeMap<TopicPartition, u64>,
+) -> Option<std::result::Result<(), KafkaError>> {
+    let (native, membership, offsets) = (Arc::clone(native), Arc::clone(membership), offsets.clone());
+    let (done, outcome) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        let mut list = TopicPartitionList::new();
+        for (at, next) in &offsets {
+            add(&mut list, at, Offset::Offset(signed(*next)));
+        }
+        let sent = native.send_offsets_to_transaction(&list, &membership.native, STEP * 50);
+        // Nobody listens any more once the caller has given up.
+        let _ = done.send(sent);
+    });
+    outcome.recv_timeout(HANGS_AFTER).ok()
 }
 
 /// Waits until a producer without transactions has nothing left to write.
@@ -410,6 +437,10 @@ impl Producer for KafkaProducer {
         if !self.open {
             return Ok(());
         }
+        if self.hangs.load(Ordering::Relaxed) {
+            self.close();
+            return Ok(());
+        }
         // Closed whatever comes: what cannot be aborted ends by its time-out or with the next holder of the name.
         let aborted = self.retried("abort a transaction", PATIENCE, |native| native.abort_transaction(STEP));
         self.close();
@@ -419,7 +450,7 @@ impl Producer for KafkaProducer {
 
 impl Drop for KafkaProducer {
     fn drop(&mut self) {
-        if self.open {
+        if self.open && !self.hangs.load(Ordering::Relaxed) {
             let aborted =
                 self.retried("abort a transaction", LAST_WORDS, |native| native.abort_transaction(STEP));
             if let Err(error) = aborted {
