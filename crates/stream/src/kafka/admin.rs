@@ -358,6 +358,8 @@ impl Admin {
 fn asker(settings: &KafkaSettings, watch: &Watch, isolation: Isolation) -> Result<Asker> {
     let mut config = base_config(settings);
     config.set("isolation.level", isolation_level(isolation));
+    // Of a broker that wants to know who comes, and is not told, that is all there is to hear.
+    config.set("log.connection.close", "true");
     let asker = finish(config, settings).create_with_context(ConsumerWatch::new(watch.clone()));
     asker.map_err(|error| creation_error(&error))
 }

@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 const RECENT: Duration = Duration::from_secs(60);
 /// How the library says that it got no token.
 const NO_TOKEN: &str = "Failed to acquire SASL OAUTHBEARER token";
+/// What it may mean to be hung up on at once, which happens without a word.
+const HUNG_UP: &str = "a broker that wants TLS, or a user, or neither, hangs up like this";
 
 /// Why connections fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +95,9 @@ impl ClientContext for Watch {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // Not all of these come as events too.
         if facility == "FAIL" {
-            self.note(of_connection(message));
+            let of_thread = message.starts_with("[thrd:");
+            let said = message.split_once("]: ").filter(|_| of_thread).map_or(message, |(_, said)| said);
+            self.note(of_connection(said));
         }
         match level {
             RDKafkaLogLevel::Emerg
@@ -216,6 +220,7 @@ pub(super) fn unanswered(settings: &KafkaSettings, watch: &Watch, action: &str, 
             Some(Sasl::OAuthBearer { token_url, .. }) if reason.contains(NO_TOKEN) => {
                 format!("{reason}, from {token_url}")
             }
+            _ if first && reason.contains("Disconnected") => format!("{reason}; {HUNG_UP}"),
             _ => reason,
         },
         None => words.to_owned(),
