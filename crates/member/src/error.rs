@@ -3,8 +3,49 @@
 //! Decides kind and disposition of each failure; it does not decide how often or how long something is retried,
 //! and refused records are no errors: they come back as [`crate::Outcome::Parked`].
 
-use std::path::PathBuf;
+use std::error::Error as StdError;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tributary_model::MemberId;
+
+/// What a database, its client library or the network said.
+pub type Cause = Box<dyn StdError + Send + Sync>;
+
+/// Where a member's database is: a file, or server and database. Never holds credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place(Arc<str>);
+
+impl Place {
+    /// The place that is described so, such as `shop at db.example.com:5432`.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<&Path> for Place {
+    fn from(path: &Path) -> Self {
+        Self(path.display().to_string().into())
+    }
+}
+
+impl From<&PathBuf> for Place {
+    fn from(path: &PathBuf) -> Self {
+        Self::from(path.as_path())
+    }
+}
+
+impl From<PathBuf> for Place {
+    fn from(path: PathBuf) -> Self {
+        Self::from(path.as_path())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// What a worker does about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +101,26 @@ pub enum ErrorKind {
     Damaged,
     /// The caller named a table that is not bound, or the like.
     Misuse,
+    /// The database is on a server that cannot be reached, or the connection to it was lost.
+    Unreachable,
+    /// The server does not accept user or password.
+    Credentials,
+    /// The server has no such database.
+    NoDatabase,
+    /// A right is missing.
+    Permission,
+    /// A statement took longer than the server lets it.
+    TimedOut,
+    /// Others wrote the same rows at the same time.
+    Contention,
+    /// A server that only follows another.
+    Standby,
+    /// The connection cannot be encrypted as asked for, or the server does not prove who it is.
+    Tls,
+    /// The server's version is not one that is supported.
+    ServerVersion,
+    /// The member's url or settings cannot be used.
+    Settings,
 }
 
 /// Failures of a member.
@@ -68,119 +129,115 @@ pub enum ErrorKind {
 pub enum Error {
     /// The file is not there.
     #[error(
-        "there is no database at {} for the member {member}; correct the member's url, or let `provision --create` \
-         make an empty one",
-        path.display()
+        "there is no database at {place} for the member {member}; correct the member's url, or let `provision --create` \
+         make an empty one"
     )]
     Missing {
         /// The member.
         member: MemberId,
         /// Where it was looked for.
-        path: PathBuf,
+        place: Place,
     },
 
     /// The file is something else.
-    #[error("{} is not an SQLite database; correct the url of the member {member}", path.display())]
+    #[error("{place} is not an SQLite database; correct the url of the member {member}")]
     NotADatabase {
         /// The member.
         member: MemberId,
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        place: Place,
     },
 
     /// The file contradicts itself.
     #[error(
-        "the database {} is damaged; look at it with `PRAGMA integrity_check`; restore it from a backup, run \
-         `deprovision` on it and let it join under another id",
-        path.display()
+        "the database {place} is damaged; look at it with `PRAGMA integrity_check` or `pg_amcheck`; restore it from a backup, run \
+         `deprovision` on it and let it join under another id"
     )]
     Corrupt {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite said.
+        /// The database.
+        place: Place,
+        /// What the database said.
         #[source]
-        source: rusqlite::Error,
+        source: Cause,
     },
 
     /// Nothing can be written to the file.
     #[error(
-        "the database {} cannot be written to; give this program's user the right to write to the file and to its \
-         directory",
-        path.display()
+        "the database {place} cannot be written to; give this program's user the right to write to the file and to its \
+         directory"
     )]
     ReadOnly {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        place: Place,
     },
 
     /// Another program holds the write lock for longer than was waited.
     #[error(
-        "the database {} is locked by another program, could not {action}; this is tried again by itself, see which \
-         program keeps a transaction open if it stays so",
-        path.display()
+        "the database {place} is locked by another program, could not {action}; this is tried again by itself, see which \
+         program keeps a transaction open if it stays so"
     )]
     Busy {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        place: Place,
         /// What was being done.
         action: &'static str,
     },
 
     /// The file is not in WAL mode.
     #[error(
-        "the database {} has journal mode {mode} where WAL is needed, since a reader would make the users' writers \
-         fail; run `provision --enable-wal`, or `PRAGMA journal_mode = WAL` while nobody else has it open",
-        path.display()
+        "the database {place} has journal mode {mode} where WAL is needed, since a reader would make the users' writers \
+         fail; run `provision --enable-wal`, or `PRAGMA journal_mode = WAL` while nobody else has it open"
     )]
     NotWal {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        place: Place,
         /// Its mode.
         mode: String,
     },
 
     /// There is no room left.
-    #[error("no room left for the database {}, could not {action}; free some space, nothing is lost meanwhile", path.display())]
+    #[error(
+        "no room left for the database {place}, could not {action}; free some space, nothing is lost meanwhile"
+    )]
     Full {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        place: Place,
         /// What was being done.
         action: &'static str,
     },
 
     /// The file system failed.
-    #[error("the database {} could not {action}", path.display())]
+    #[error("the database {place} could not {action}")]
     Io {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        place: Place,
         /// What was being done.
         action: &'static str,
-        /// SQLite's reason.
+        /// The database's reason.
         #[source]
-        source: rusqlite::Error,
+        source: Cause,
     },
 
     /// There are no sync objects, or only some.
-    #[error("the member {member} ({}) is not provisioned: {what} is missing; run `provision`", path.display())]
+    #[error("the member {member} ({place}) is not provisioned: {what} is missing; run `provision`")]
     NotProvisioned {
         /// The member.
         member: MemberId,
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        place: Place,
         /// What is missing.
         what: String,
     },
 
     /// The file carries another member's or another group's id.
     #[error(
-        "the database {} belongs to the member `{found_member}` of the group `{found_group}`, not to `{member}` of \
-         `{group}`: it may be a copy of that member's file; correct the url, or run `deprovision` on the copy and \
-         then `provision`",
-        path.display()
+        "the database {place} belongs to the member `{found_member}` of the group `{found_group}`, not to `{member}` of \
+         `{group}`: it may be a copy of that member's; correct the url, or run `deprovision` on the copy and \
+         then `provision`"
     )]
     ForeignIdentity {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        place: Place,
         /// The member that was expected.
         member: MemberId,
         /// The group that was expected.
@@ -193,16 +250,15 @@ pub enum Error {
 
     /// The capture token is not the expected one.
     #[error(
-        "the member {member} ({}) has {found} where the token {expected} was expected: its file was replaced or \
+        "the member {member} ({place}) has {found} where the token {expected} was expected: it was replaced or \
          restored, or another worker captures from it; stop the other worker, put the later \
-         file back, or run `deprovision` on it and let it join under another id",
-        path.display()
+         state back, or run `deprovision` on it and let it join under another id"
     )]
     WrongToken {
         /// The member.
         member: MemberId,
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        place: Place,
         /// The predecessor that the new token names.
         expected: String,
         /// What is stored.
@@ -212,7 +268,7 @@ pub enum Error {
     /// An apply offset is not the expected one.
     #[error(
         "the member {member} has offset {found} stored for {topic} generation {generation} partition {partition}, \
-         where {expected} was expected: another worker has applied meanwhile, or its file was replaced; read the \
+         where {expected} was expected: another worker has applied meanwhile, or the database was replaced; read the \
          stored offsets and go on from there"
     )]
     OffsetMoved {
@@ -254,12 +310,11 @@ pub enum Error {
 
     /// A newer program wrote the sync objects.
     #[error(
-        "the sync objects in {} have format {found} and this program knows up to {supported}; use a newer program",
-        path.display()
+        "the sync objects in {place} have format {found} and this program knows up to {supported}; use a newer program"
     )]
     NewerFormat {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        place: Place,
         /// The objects' format.
         found: String,
         /// The newest format that this program knows.
@@ -291,27 +346,26 @@ pub enum Error {
         name: String,
     },
 
-    /// SQLite refused a statement that it should have taken.
-    #[error("the database {} refused to {action}", path.display())]
+    /// The database refused a statement that it should have taken.
+    #[error("the database {place} refused to {action}")]
     Statement {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        place: Place,
         /// What was being done.
         action: &'static str,
-        /// SQLite's reason.
+        /// The database's reason.
         #[source]
-        source: rusqlite::Error,
+        source: Cause,
     },
 
     /// A row of ours cannot be read.
     #[error(
-        "{object} in {} holds something that this program did not write: {reason}; if it was edited by hand, put it \
-         back, else run `deprovision` and let it join under another id",
-        path.display()
+        "{object} in {place} holds something that this program did not write: {reason}; if it was edited by hand, put it \
+         back, else run `deprovision` and let it join under another id"
     )]
     Damaged {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        place: Place,
         /// The table of ours.
         object: String,
         /// What is wrong with it.
@@ -324,6 +378,151 @@ pub enum Error {
         /// The call.
         call: &'static str,
         /// What is wrong with its arguments.
+        reason: String,
+    },
+
+    /// The server cannot be reached, or has closed the connection.
+    #[error(
+        "the member {member} ({place}) cannot be reached, could not {action}; this is tried again by itself, see \
+         whether the server runs and the network lets connections through if it stays so"
+    )]
+    Unreachable {
+        /// The member.
+        member: MemberId,
+        /// The database.
+        place: Place,
+        /// What was being done.
+        action: &'static str,
+        /// The reason.
+        #[source]
+        source: Cause,
+    },
+
+    /// The server does not accept user or password.
+    #[error(
+        "the member {member} ({place}) does not accept the user {user:?} or its password; correct them where the \
+         group file takes them from, then start again"
+    )]
+    Credentials {
+        /// The member.
+        member: MemberId,
+        /// The database.
+        place: Place,
+        /// The user.
+        user: String,
+        /// What the server said.
+        #[source]
+        source: Cause,
+    },
+
+    /// The server has no such database.
+    #[error(
+        "the server of the member {member} has no database {place}; correct the member's url, or create the database"
+    )]
+    NoDatabase {
+        /// The member.
+        member: MemberId,
+        /// The database.
+        place: Place,
+        /// What the server said.
+        #[source]
+        source: Cause,
+    },
+
+    /// A right is missing.
+    #[error("the user of the member {member} ({place}) may not {action}; {grant}")]
+    Permission {
+        /// The member.
+        member: MemberId,
+        /// The database.
+        place: Place,
+        /// What was being done.
+        action: &'static str,
+        /// The statement or script that grants it.
+        grant: String,
+        /// What the server said.
+        #[source]
+        source: Cause,
+    },
+
+    /// A statement took longer than the server lets it.
+    #[error(
+        "the database {place} ended a statement that took too long, could not {action}; this is tried again by \
+         itself; if it stays so, raise the user's statement time-out"
+    )]
+    TimedOut {
+        /// The database.
+        place: Place,
+        /// What was being done.
+        action: &'static str,
+        /// What the server said.
+        #[source]
+        source: Cause,
+    },
+
+    /// Others wrote the same rows at the same time.
+    #[error(
+        "others wrote the same rows of the database {place} at the same time, could not {action}; this is tried again \
+         by itself"
+    )]
+    Contention {
+        /// The database.
+        place: Place,
+        /// What was being done.
+        action: &'static str,
+        /// What the server said.
+        #[source]
+        source: Cause,
+    },
+
+    /// A server that only follows another.
+    #[error(
+        "the database {place} takes no writes now, could not {action}: it follows another server, or is set to \
+         read-only; this is tried again by itself, correct the url if it does not name the primary"
+    )]
+    Standby {
+        /// The database.
+        place: Place,
+        /// What was being done.
+        action: &'static str,
+        /// What the server said.
+        #[source]
+        source: Cause,
+    },
+
+    /// The connection cannot be encrypted as asked for.
+    #[error("no connection to the member {member} ({place}) that is encrypted as asked for: {reason}")]
+    Tls {
+        /// The member.
+        member: MemberId,
+        /// The database.
+        place: Place,
+        /// What is wrong, and what to do.
+        reason: String,
+        /// The reason, where there is more to it.
+        #[source]
+        source: Option<Cause>,
+    },
+
+    /// The server's version is not supported.
+    #[error("the server of the member {member} ({place}) is {found}; {supported} is needed")]
+    ServerVersion {
+        /// The member.
+        member: MemberId,
+        /// The database.
+        place: Place,
+        /// What it is.
+        found: String,
+        /// What is needed.
+        supported: &'static str,
+    },
+
+    /// The member's url or settings cannot be used.
+    #[error("the url or the settings of the member {member} cannot be used: {reason}")]
+    Settings {
+        /// The member.
+        member: MemberId,
+        /// What is wrong, and what to do; without the url.
         reason: String,
     },
 }
@@ -352,6 +551,16 @@ impl Error {
             Self::Statement { .. } => ErrorKind::Statement,
             Self::Damaged { .. } => ErrorKind::Damaged,
             Self::Misuse { .. } => ErrorKind::Misuse,
+            Self::Unreachable { .. } => ErrorKind::Unreachable,
+            Self::Credentials { .. } => ErrorKind::Credentials,
+            Self::NoDatabase { .. } => ErrorKind::NoDatabase,
+            Self::Permission { .. } => ErrorKind::Permission,
+            Self::TimedOut { .. } => ErrorKind::TimedOut,
+            Self::Contention { .. } => ErrorKind::Contention,
+            Self::Standby { .. } => ErrorKind::Standby,
+            Self::Tls { .. } => ErrorKind::Tls,
+            Self::ServerVersion { .. } => ErrorKind::ServerVersion,
+            Self::Settings { .. } => ErrorKind::Settings,
         }
     }
 
@@ -378,6 +587,16 @@ impl Error {
             Self::Statement { .. } => "DBS-018",
             Self::Damaged { .. } => "DBS-019",
             Self::Misuse { .. } => "DBS-020",
+            Self::Unreachable { .. } => "DBS-021",
+            Self::Credentials { .. } => "DBS-022",
+            Self::NoDatabase { .. } => "DBS-023",
+            Self::Permission { .. } => "DBS-024",
+            Self::TimedOut { .. } => "DBS-025",
+            Self::Contention { .. } => "DBS-026",
+            Self::Standby { .. } => "DBS-027",
+            Self::Tls { .. } => "DBS-028",
+            Self::ServerVersion { .. } => "DBS-029",
+            Self::Settings { .. } => "DBS-030",
         }
     }
 
@@ -386,6 +605,11 @@ impl Error {
         match self {
             // The file may be on a volume that comes back; the others end without anybody doing anything here.
             Self::Busy { .. } | Self::Full { .. } | Self::Io { .. } => Disposition::Retry,
+            // A server comes back, another takes its place, a lock is let go.
+            Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::Contention { .. }
+            | Self::Standby { .. } => Disposition::Retry,
             // A fresh look at the stored offsets decides whether this worker may go on.
             Self::OffsetMoved { .. } => Disposition::Retry,
             // The table's state says so too, and stops that table alone: this one was met on the way.
@@ -403,7 +627,13 @@ impl Error {
             | Self::NameTaken { .. }
             | Self::Statement { .. }
             | Self::Damaged { .. }
-            | Self::Misuse { .. } => Disposition::Stop,
+            | Self::Misuse { .. }
+            | Self::Credentials { .. }
+            | Self::NoDatabase { .. }
+            | Self::Permission { .. }
+            | Self::Tls { .. }
+            | Self::ServerVersion { .. }
+            | Self::Settings { .. } => Disposition::Stop,
         }
     }
 }

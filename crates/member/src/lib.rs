@@ -10,7 +10,9 @@ mod error;
 mod inspection;
 mod plan;
 mod position;
+pub mod postgres;
 pub mod sqlite;
+mod template;
 
 pub use api::{
     Applied, ApplyBatch, ApplyRecord, BlockedDelete, CaptureCommit, Captured, Connector, Member, OffsetMove,
@@ -18,7 +20,7 @@ pub use api::{
     StoredOffset, TableBinding, TablePosition, TableState, Token, Unpublishable,
 };
 pub use digest::{BucketDigest, MAX_BUCKET_BITS, bucket_of, row_hash};
-pub use error::{Disposition, Error, ErrorKind};
+pub use error::{Cause, Disposition, Error, ErrorKind, Place};
 pub use inspection::{
     ColumnInspection, Finding, ForeignKeyInspection, Inspection, Severity, TableInspection, TriggerInspection,
 };

@@ -174,8 +174,17 @@ fn exit_of_member(kind: ErrorKind) -> u8 {
         | ErrorKind::NotWal
         | ErrorKind::Full
         | ErrorKind::Io
-        | ErrorKind::NewerFormat => UNAVAILABLE,
-        ErrorKind::ForeignIdentity => CONFIGURATION,
+        | ErrorKind::NewerFormat
+        | ErrorKind::Unreachable
+        | ErrorKind::Credentials
+        | ErrorKind::NoDatabase
+        | ErrorKind::Permission
+        | ErrorKind::TimedOut
+        | ErrorKind::Contention
+        | ErrorKind::Standby
+        | ErrorKind::Tls
+        | ErrorKind::ServerVersion => UNAVAILABLE,
+        ErrorKind::ForeignIdentity | ErrorKind::Settings => CONFIGURATION,
         ErrorKind::NotProvisioned
         | ErrorKind::WrongToken
         | ErrorKind::OffsetMoved
@@ -254,7 +263,7 @@ mod tests {
         assert_eq!(exit_code(&error), UNAVAILABLE);
         assert_eq!(error.chain().find_map(code), Some("LOG-013"));
         let member = MemberId::new("hq").unwrap();
-        let source = Box::new(tributary_member::Error::ReadOnly { path: PathBuf::from("x") });
+        let source = Box::new(tributary_member::Error::ReadOnly { place: tributary_member::Place::new("x") });
         let error = anyhow::Error::from(ActionError::Member { member, source });
         assert_eq!((exit_code(&error), error.chain().find_map(code)), (UNAVAILABLE, Some("DBS-004")));
         let error = anyhow::Error::from(EngineError::Findings { findings: Vec::new() });

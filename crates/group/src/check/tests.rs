@@ -2,7 +2,7 @@
 
 use super::*;
 use std::path::{Path, PathBuf};
-use tributary_member::{ColumnInspection, TriggerInspection};
+use tributary_member::{ColumnInspection, Place, TriggerInspection};
 use tributary_model::LogicalType;
 
 const FILE: &str = "
@@ -86,7 +86,7 @@ fn equal_members_have_no_findings() {
 
 #[test]
 fn errors_come_first_and_a_member_that_is_away_is_one() {
-    let missing = Error::Missing { member: id("shop"), path: PathBuf::from("/group/shop.db") };
+    let missing = Error::Missing { member: id("shop"), place: Place::new("/group/shop.db") };
     let notes = vec![
         finding(Severity::Note, None, "a note of the file"),
         finding(Severity::Error, None, "not in WAL mode"),

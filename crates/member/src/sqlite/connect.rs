@@ -113,7 +113,7 @@ impl SqliteConnector {
             if member.settings.create && is_empty(&member.connection, path)? {
                 enable_wal(&member.connection, path)?;
             } else if provisioned && !member.settings.enable_wal && !member.settings.any_identity {
-                return Err(Error::NotWal { path: path.clone(), mode });
+                return Err(Error::NotWal { place: path.into(), mode });
             }
         }
         states::refresh(&mut member)?;
@@ -136,12 +136,12 @@ fn open_file(member: &MemberId, path: &Path, settings: &SqliteSettings) -> Resul
     let action = "be opened";
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => {
-            return Err(Error::NotADatabase { member: member.clone(), path: path.to_owned() });
+            return Err(Error::NotADatabase { member: member.clone(), place: path.into() });
         }
-        Ok(found) if found.permissions().readonly() => return Err(Error::ReadOnly { path: path.to_owned() }),
+        Ok(found) if found.permissions().readonly() => return Err(Error::ReadOnly { place: path.into() }),
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !settings.create => {
-            return Err(Error::Missing { member: member.clone(), path: path.to_owned() });
+            return Err(Error::Missing { member: member.clone(), place: path.into() });
         }
         // SQLite will say what is wrong.
         Err(_) => {}
@@ -156,13 +156,13 @@ fn open_file(member: &MemberId, path: &Path, settings: &SqliteSettings) -> Resul
     if let Err(source) = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
         return Err(match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => {
-                Error::NotADatabase { member: member.clone(), path: path.to_owned() }
+                Error::NotADatabase { member: member.clone(), place: path.into() }
             }
             _ => classify(path, "be opened", source),
         });
     }
     if connection.is_readonly("main").map_err(failed(path, action))? {
-        return Err(Error::ReadOnly { path: path.to_owned() });
+        return Err(Error::ReadOnly { place: path.into() });
     }
     // A user's trigger must not fire another time for our writes than it does for the users' own, so
     // recursive_triggers stays as SQLite has it. What a power cut could take back must not have been published,
@@ -188,7 +188,7 @@ pub(super) fn enable_wal(connection: &Connection, path: &Path) -> Result<()> {
     let mode: String = connection
         .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
         .map_err(failed(path, "be switched to WAL mode"))?;
-    if mode.eq_ignore_ascii_case("wal") { Ok(()) } else { Err(Error::NotWal { path: path.to_owned(), mode }) }
+    if mode.eq_ignore_ascii_case("wal") { Ok(()) } else { Err(Error::NotWal { place: path.into(), mode }) }
 }
 
 fn is_empty(connection: &Connection, path: &Path) -> Result<bool> {
@@ -210,7 +210,11 @@ fn check_identity(member: &SqliteMember) -> Result<()> {
     let format = value("format")?.unwrap_or_default();
     let known = format.parse::<u32>().is_ok_and(|number| number <= FORMAT);
     if !known && !format.is_empty() {
-        return Err(Error::NewerFormat { path: member.path.to_path_buf(), found: format, supported: FORMAT });
+        return Err(Error::NewerFormat {
+            place: member.path.as_path().into(),
+            found: format,
+            supported: FORMAT,
+        });
     }
     let (group, id) = (value("group")?, value("member")?);
     // A half-provisioned file carries none yet.
@@ -220,7 +224,7 @@ fn check_identity(member: &SqliteMember) -> Result<()> {
         return Ok(());
     }
     Err(Error::ForeignIdentity {
-        path: member.path.to_path_buf(),
+        place: member.path.as_path().into(),
         member: member.id.clone(),
         group: member.group.clone(),
         found_member,

@@ -233,7 +233,7 @@ impl Run<'_> {
         let text =
             tracking::claim(self.connection, table).map_err(self.failed("read the first scan's claim"))?;
         let damaged = || Error::Damaged {
-            path: self.member.path.to_path_buf(),
+            place: self.member.path.as_path().into(),
             object: "DataSync_dss_tables".to_owned(),
             reason: format!(
                 "the scan_claim of {} is neither `pending`, `done` nor a key",
@@ -249,7 +249,7 @@ impl Run<'_> {
             }
             None => Err(Stop::Failed(Error::NotProvisioned {
                 member: self.member.id.clone(),
-                path: self.member.path.to_path_buf(),
+                place: self.member.path.as_path().into(),
                 what: format!("the entry of {} in DataSync_dss_tables", table.binding.schema.name),
             })),
         }
@@ -276,7 +276,7 @@ impl Run<'_> {
 
     fn damaged(&self, table: &BoundTable, reason: &str) -> Error {
         let object = table.tracking.clone();
-        Error::Damaged { path: self.member.path.to_path_buf(), object, reason: reason.to_owned() }
+        Error::Damaged { place: self.member.path.as_path().into(), object, reason: reason.to_owned() }
     }
 }
 

@@ -286,7 +286,7 @@ pub(super) fn parked(member: &mut SqliteMember, filter: &ParkedFilter) -> Result
         .into_iter()
         .map(|parked| {
             parked.map_err(|reason| Error::Damaged {
-                path: member.path.to_path_buf(),
+                place: member.path.as_path().into(),
                 object: "DataSync_dss_exceptions".to_owned(),
                 reason,
             })

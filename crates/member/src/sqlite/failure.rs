@@ -11,18 +11,20 @@ pub(crate) fn failed(path: &Path, action: &'static str) -> impl FnOnce(rusqlite:
 
 /// Sorts an error of SQLite's by what can be done about it.
 pub(crate) fn classify(path: &Path, action: &'static str, source: rusqlite::Error) -> Error {
-    let path = path.to_owned();
+    let place = path.into();
     match source.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
-            Error::Busy { path, action }
+            Error::Busy { place, action }
         }
-        Some(ErrorCode::DiskFull) => Error::Full { path, action },
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Error::ReadOnly { path },
+        Some(ErrorCode::DiskFull) => Error::Full { place, action },
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Error::ReadOnly { place },
         // A file that was a database when it was opened is damaged when it is none later on.
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Corrupt { path, source },
-        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::NoLargeFileSupport) => {
-            Error::Io { path, action, source }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            Error::Corrupt { place, source: source.into() }
         }
-        _ => Error::Statement { path, action, source },
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::NoLargeFileSupport) => {
+            Error::Io { place, action, source: source.into() }
+        }
+        _ => Error::Statement { place, action, source: source.into() },
     }
 }

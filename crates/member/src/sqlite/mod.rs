@@ -34,7 +34,6 @@ mod shape;
 mod states;
 mod swap;
 mod table;
-mod template;
 mod token;
 mod tracking;
 mod values;
@@ -115,7 +114,7 @@ impl SqliteMember {
         }
         Err(Error::NotProvisioned {
             member: self.id.clone(),
-            path: self.path.to_path_buf(),
+            place: self.path.as_path().into(),
             what: "\"DataSync_dss_tables\"".to_owned(),
         })
     }

@@ -7,7 +7,7 @@ use super::declared::Affinity;
 use super::lexer;
 use super::quote::{identifier, text};
 use super::table::{BoundTable, Names, TRACKING_COLUMNS, tracking_key_names};
-use super::template::fill;
+use crate::template::fill;
 use tributary_model::Incarnation;
 
 /// What every object of ours mentions: its own name or another of ours.

@@ -76,7 +76,7 @@ pub(super) fn advance(member: &SqliteMember, batch: &ApplyBatch) -> Result<()> {
 
 fn damaged(member: &SqliteMember, topic: &str) -> Error {
     Error::Damaged {
-        path: member.path.to_path_buf(),
+        place: member.path.as_path().into(),
         object: "DataSync_dss_offsets".to_owned(),
         reason: format!("the log_id of {topic} is no id"),
     }

@@ -188,7 +188,7 @@ impl Reader<'_> {
 
     fn damaged(&self, reason: &str) -> Error {
         Error::Damaged {
-            path: self.path.to_owned(),
+            place: self.path.into(),
             object: self.table.tracking.clone(),
             reason: reason.to_owned(),
         }
@@ -230,7 +230,7 @@ pub(super) fn highest_version(connection: &rusqlite::Connection, path: &Path) ->
         .and_then(|mut statement| statement.query_row([], |row| row.get(0)).optional())
         .map_err(failed(path, "read its counter of versions"))?;
     found.ok_or_else(|| Error::Damaged {
-        path: path.to_owned(),
+        place: path.into(),
         object: "\"DataSync_dss_counter\"".to_owned(),
         reason: "its row is gone".to_owned(),
     })

@@ -11,8 +11,8 @@ use super::objects::{self, Object, is_our_trigger, is_tracking};
 use super::quote::{identifier, text};
 use super::states;
 use super::table::BoundTable;
-use super::template::fill;
 use super::{SqliteMember, inspect};
+use crate::template::fill;
 use crate::{Error, Result, Statement, TableBinding};
 use rusqlite::{OptionalExtension as _, TransactionBehavior};
 use serde::{Deserialize, Serialize};
@@ -140,7 +140,7 @@ fn wal_statement(member: &SqliteMember) -> Result<Vec<Statement>> {
         return Ok(Vec::new());
     }
     if !member.settings.enable_wal {
-        return Err(Error::NotWal { path: member.path.to_path_buf(), mode });
+        return Err(Error::NotWal { place: member.path.as_path().into(), mode });
     }
     Ok(vec![Statement {
         purpose: "switch the file to WAL mode, so that readers and writers do not stop each other".to_owned(),

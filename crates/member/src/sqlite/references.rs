@@ -9,8 +9,8 @@ use super::catalog::{self, CatalogForeignKey, CatalogTable};
 use super::failure::failed;
 use super::quote::identifier;
 use super::table::BoundTable;
-use super::template::fill;
 use crate::Result;
+use crate::template::fill;
 use std::collections::BTreeSet;
 use tributary_model::OnDelete;
 

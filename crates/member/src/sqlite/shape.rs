@@ -7,9 +7,9 @@ use super::objects;
 use super::quote::identifier;
 use super::references::References;
 use super::table::BoundTable;
-use super::template::fill;
 use crate::Result;
 use crate::plan::TableOrder;
+use crate::template::fill;
 use std::sync::Arc;
 use tributary_model::TableName;
 

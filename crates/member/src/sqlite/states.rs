@@ -194,7 +194,7 @@ pub(super) fn provisioned_table(
     name: &str,
 ) -> Result<Option<ProvisionedTable>> {
     let damaged = |reason: &str| Error::Damaged {
-        path: path.to_owned(),
+        place: path.into(),
         object: "\"DataSync_dss_tables\"".to_owned(),
         reason: format!("{reason} of {name:?}"),
     };

@@ -48,7 +48,7 @@ fn wrong_token(member: &SqliteMember, expected: Option<Uuid>, found: Option<Uuid
     let name = |id: Option<Uuid>| id.map_or_else(|| "no token".to_owned(), |id| format!("token {id}"));
     Error::WrongToken {
         member: member.id.clone(),
-        path: member.path.to_path_buf(),
+        place: member.path.as_path().into(),
         expected: name(expected),
         found: name(found),
     }
@@ -85,7 +85,7 @@ fn read_token(connection: &Connection, path: &Path) -> Result<Option<Token>> {
     let Some((counter, id, previous, position, highest_version)) = found else { return Ok(None) };
     let parse = |text: &str| {
         Uuid::parse_str(text).map_err(|_| Error::Damaged {
-            path: path.to_owned(),
+            place: path.into(),
             object: "\"DataSync_dss_token\"".to_owned(),
             reason: "a token that is none".to_owned(),
         })

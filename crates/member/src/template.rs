@@ -2,7 +2,7 @@
 //! taken as it is.
 
 /// The statement of a template, without its heading comment.
-pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
+pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut body = template;
     while body.starts_with("--") {
         body = body.split_once('\n').map_or("", |(_, rest)| rest);

@@ -1,0 +1,1 @@
+CREATE TRIGGER {trigger} {when} ON {base} {referencing}FOR EACH STATEMENT EXECUTE FUNCTION {routine}()

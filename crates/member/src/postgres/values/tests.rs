@@ -1,0 +1,1 @@
+//! Values at their edges, in both directions.
