@@ -59,8 +59,8 @@ pub(crate) async fn unless_overtaken<T>(
     let backoff = Backoff::new(Duration::from_millis(50), 1.5, Duration::from_secs(2), 1.0);
     for pause in backoff.unwrap_or_default().pauses().take(MOST_ATTEMPTS) {
         match attempt().await {
-            Err(error) if is_fenced(&error) => {
-                tracing::debug!(%error, "another process opens the group, too; looking again");
+            Err(error) if may_be_overtaken(&error) => {
+                tracing::debug!(%error, "another process may be opening the group, too; looking again");
                 tokio::time::sleep(pause).await;
             }
             done => return done,
@@ -97,12 +97,14 @@ fn schemas(spec: &GroupSpec) -> Vec<(Arc<TableSchema>, u32)> {
     spec.tables.iter().map(|table| (Arc::clone(&table.schema), table.partitions)).collect()
 }
 
-fn is_fenced(error: &EngineError) -> bool {
-    matches!(
-        error,
-        EngineError::Log(LogError::Fenced { .. })
-            | EngineError::Spec(SpecStoreError::Log(LogError::Fenced { .. }))
-    )
+/// Whether another process may have come in between. A broker that ends a transaction at the very moment in which the
+/// next holder of its name ends it was seen to answer with an error that says nothing; what is tried is looked at anew
+/// each time, so that trying again does nothing twice.
+fn may_be_overtaken(error: &EngineError) -> bool {
+    let (EngineError::Log(error) | EngineError::Spec(SpecStoreError::Log(error))) = error else {
+        return false;
+    };
+    matches!(error, LogError::Fenced { .. } | LogError::Kafka { .. })
 }
 
 /// The spec, with tables added that the group file has and the log does not know.

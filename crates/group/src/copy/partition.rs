@@ -5,11 +5,14 @@ use super::plan::{Ahead, Step, step};
 use super::reader::Reader;
 use super::reframe::Reframe;
 use super::survey::{Source, Way};
+use std::time::{Duration, Instant};
 use tributary_stream::{Error as LogError, Headers, Log, Outgoing, TopicPartition};
 
 /// Records, and about how many bytes of them, that go out together.
 const ROWS: usize = 10_000;
 const BYTES: usize = 8 << 20;
+/// How often the end is asked for while it is not where it should be.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What is needed of the log that is copied to.
 pub(super) trait Destination {
@@ -19,8 +22,14 @@ pub(super) trait Destination {
     /// Appends records in this order, with nothing between them.
     async fn append(&mut self, records: &[Outgoing]) -> Result<(), LogError>;
 
-    /// Takes `count` offsets (at least 2) of the partition of `filler`, without a record that can be read.
+    /// Takes `count` offsets (at least 2) of the partition of `filler`, without a record that can be read. The last of
+    /// them may be taken only after a while.
     async fn fill(&mut self, filler: &Outgoing, count: u64) -> Result<(), LogError>;
+
+    /// How long what was written may take to show in the end.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(60)
+    }
 }
 
 /// What was written for one partition.
@@ -152,9 +161,20 @@ impl<D: Destination> Writer<'_, D> {
         self.check(self.end + offsets).await
     }
 
+    /// An abort is promised when the call comes back; its marker, which takes an offset, is written a little later, and
+    /// what is appended before that would take its place.
     async fn check(&mut self, expected: u64) -> Result<(), CopyError> {
-        self.end = self.to.end(&self.at).await?;
-        if self.end == expected { Ok(()) } else { Err(self.displaced(expected)) }
+        let until = Instant::now() + self.to.patience();
+        loop {
+            self.end = self.to.end(&self.at).await?;
+            if self.end == expected {
+                return Ok(());
+            }
+            if self.end > expected || Instant::now() >= until {
+                return Err(self.displaced(expected));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     fn displaced(&self, expected: u64) -> CopyError {
