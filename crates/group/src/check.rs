@@ -7,7 +7,7 @@
 mod log;
 
 use crate::file::GroupFile;
-use crate::spec::{Bound, GroupFinding, GroupSpec, bind, derive};
+use crate::spec::{Bound, GroupFinding, GroupSpec, Seen, bind, derive, differences};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use tributary_member::{Error, Finding, Inspection, Severity, TableInspection};
@@ -121,11 +121,18 @@ pub fn check(
     let (spec, derived) = derive(file, &reached, known);
     findings.extend(derived);
     let mut members = Vec::new();
-    for (member, inspection) in &reached {
-        let bound = bind(file, &spec, member, inspection);
-        members.push(checked(member, inspection, &bound));
-        findings.extend(of_member(member, inspection, &bound));
-        findings.extend(bound.findings);
+    let bounds: Vec<_> =
+        reached.iter().map(|(member, inspection)| bind(file, &spec, member, inspection)).collect();
+    let seen: Vec<_> = reached
+        .iter()
+        .zip(&bounds)
+        .map(|((member, inspection), bound)| Seen { member, inspection, bound })
+        .collect();
+    findings.extend(differences(file, &seen));
+    for Seen { member, inspection, bound } in seen {
+        members.push(checked(member, inspection, bound));
+        findings.extend(of_member(member, inspection, bound));
+        findings.extend(bound.findings.iter().cloned());
     }
     for member in &file.members {
         if !members.iter().any(|checked| checked.member == member.id.as_str()) {
@@ -150,7 +157,9 @@ fn checked(member: &MemberId, inspection: &Inspection, bound: &Bound) -> Checked
         table: binding.schema.name.to_string(),
         local: binding.local_table.clone(),
         exists: *exists,
-        provisioned: inspection.table(&binding.local_table).is_some_and(|table| table.provisioned),
+        provisioned: inspection
+            .table(binding.local_schema.as_deref(), &binding.local_table)
+            .is_some_and(|table| table.provisioned),
         columns: binding.local_columns.iter().flatten().count(),
     });
     CheckedMember {
@@ -168,7 +177,7 @@ fn of_member(member: &MemberId, inspection: &Inspection, bound: &Bound) -> Vec<G
         .iter()
         .zip(&bound.exists)
         .filter(|(_, exists)| **exists)
-        .filter_map(|(binding, _)| inspection.table(&binding.local_table))
+        .filter_map(|(binding, _)| inspection.table(binding.local_schema.as_deref(), &binding.local_table))
         .collect();
     let takes_part = |finding: &&Finding| {
         let Some(table) = &finding.table else { return true };
@@ -188,30 +197,22 @@ fn of_member(member: &MemberId, inspection: &Inspection, bound: &Bound) -> Vec<G
                 found.finding.table.as_deref() == Some(table.name.as_str())
                     && found.finding.message.contains(trigger.name.as_str())
             };
-            if !is_guarded(&trigger.sql) && !findings.iter().any(named) {
-                findings.push(unguarded(member, &table.name, &trigger.name));
+            if !trigger.guarded && !findings.iter().any(named) {
+                findings.push(unguarded(member, inspection.trigger_guard, &table.name, &trigger.name));
             }
         }
     }
     findings
 }
 
-/// What a user's trigger has to ask, in order to be silent while changes of others are written.
-pub const TRIGGER_GUARD: &str = r#"NOT EXISTS (SELECT 1 FROM "DataSync_dss_apply")"#;
-
-/// Whether a trigger asks whether apply is at work.
-fn is_guarded(sql: &str) -> bool {
-    sql.to_ascii_lowercase().contains("datasync_dss_apply")
-}
-
-fn unguarded(member: &MemberId, table: &str, trigger: &str) -> GroupFinding {
+fn unguarded(member: &MemberId, guard: &str, table: &str, trigger: &str) -> GroupFinding {
     let finding = Finding {
         severity: Severity::Warning,
         table: Some(table.to_owned()),
         column: None,
         message: format!("the trigger {trigger} also fires when changes of other members are written"),
         remedy: format!(
-            "if what it does has been done where the change was made, add this to its WHEN clause: {TRIGGER_GUARD}"
+            "if what it does has been done where the change was made, let it do so only under this condition: {guard}"
         ),
     };
     GroupFinding { member: Some(member.clone()), finding }

@@ -1,5 +1,6 @@
 //! What an adapter finds in a database before anything is provisioned, and what `check` says about it.
 
+use std::borrow::Cow;
 use tributary_model::{LogicalType, OnDelete};
 
 /// How grave a finding is.
@@ -28,6 +29,25 @@ pub struct Finding {
     pub remedy: String,
 }
 
+/// What a column can hold, where that is less than its logical type can say. Empty: all that the type can say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// The smallest and the largest integer.
+    pub integers: Option<(i64, i64)>,
+    /// How many significant digits a decimal keeps.
+    pub digits: Option<u32>,
+    /// The smallest step of a time or timestamp, in ticks of 100 ns, where it is more than one tick.
+    pub step: Option<i64>,
+    /// The earliest and the latest timestamp, in ticks since 1970-01-01T00:00.
+    pub span: Option<(i64, i64)>,
+    /// Whether a timestamp loses the offset that it was written in, and is UTC afterwards.
+    pub drops_offset: bool,
+    /// The code page of a text that is not Unicode.
+    pub code_page: Option<String>,
+    /// Values that the database has and the logical type has not, such as `infinity`.
+    pub beyond: Option<&'static str>,
+}
+
 /// A column as found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnInspection {
@@ -41,6 +61,8 @@ pub struct ColumnInspection {
     pub nullable: bool,
     /// Longest text or byte string, where declared.
     pub max_length: Option<u32>,
+    /// What it can hold beside that.
+    pub limits: Limits,
     /// Whether it has a default.
     pub has_default: bool,
     /// Whether the database computes it.
@@ -54,7 +76,7 @@ pub struct ColumnInspection {
 pub struct ForeignKeyInspection {
     /// The referring columns.
     pub columns: Vec<String>,
-    /// The table referred to, by the member's own name.
+    /// The table referred to, as [`TableInspection::qualified`] names it.
     pub references: String,
     /// The columns referred to; the other table's primary key when it was declared without.
     pub referenced_columns: Vec<String>,
@@ -71,12 +93,14 @@ pub struct TriggerInspection {
     pub name: String,
     /// Its SQL.
     pub sql: String,
+    /// Whether it asks whether changes of other members are being written (see [`Inspection::trigger_guard`]).
+    pub guarded: bool,
 }
 
 /// A table as found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableInspection {
-    /// The schema, for databases that have them.
+    /// The schema, where it is not the connection's default one.
     pub schema: Option<String>,
     /// Its name.
     pub name: String,
@@ -95,6 +119,16 @@ pub struct TableInspection {
     pub provisioned: bool,
 }
 
+impl TableInspection {
+    /// The name, with the schema in front where it is not the default one.
+    pub fn qualified(&self) -> Cow<'_, str> {
+        match &self.schema {
+            Some(schema) => Cow::Owned(format!("{schema}.{}", self.name)),
+            None => Cow::Borrowed(&self.name),
+        }
+    }
+}
+
 /// All that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Inspection {
@@ -104,11 +138,17 @@ pub struct Inspection {
     pub tables: Vec<TableInspection>,
     /// What `check` reports.
     pub findings: Vec<Finding>,
+    /// The condition, in the database's SQL, under which a user's trigger is silent while changes of other members are
+    /// written.
+    pub trigger_guard: &'static str,
 }
 
 impl Inspection {
-    /// The table of this name, compared without case.
-    pub fn table(&self, name: &str) -> Option<&TableInspection> {
-        self.tables.iter().find(|table| table.name.eq_ignore_ascii_case(name))
+    /// The table of this name in this schema (`None` is the default one), compared without case; the same spelling
+    /// first.
+    pub fn table(&self, schema: Option<&str>, name: &str) -> Option<&TableInspection> {
+        let in_schema = || self.tables.iter().filter(|table| table.schema.as_deref() == schema);
+        let same = in_schema().find(|table| table.name == name);
+        same.or_else(|| in_schema().find(|table| table.name.eq_ignore_ascii_case(name)))
     }
 }

@@ -22,7 +22,8 @@ pub use api::{
 pub use digest::{BucketDigest, MAX_BUCKET_BITS, bucket_of, row_hash};
 pub use error::{Cause, Disposition, Error, ErrorKind, Place};
 pub use inspection::{
-    ColumnInspection, Finding, ForeignKeyInspection, Inspection, Severity, TableInspection, TriggerInspection,
+    ColumnInspection, Finding, ForeignKeyInspection, Inspection, Limits, Severity, TableInspection,
+    TriggerInspection,
 };
 pub use plan::{BatchPlan, BatchStep, TableOrder, TableRecords, plan};
 pub use position::{PositionRecord, StoredPosition, token_follows};

@@ -2,7 +2,7 @@
 
 use super::*;
 use std::path::{Path, PathBuf};
-use tributary_member::{ColumnInspection, Place, TriggerInspection};
+use tributary_member::{ColumnInspection, Limits, Place, TriggerInspection};
 use tributary_model::LogicalType;
 
 const FILE: &str = "
@@ -19,6 +19,8 @@ fn file() -> GroupFile {
     GroupFile::parse(FILE, Path::new("/group/tributary.yaml"), &|_| None).unwrap()
 }
 
+const GUARD: &str = "NOT EXISTS (SELECT 1 FROM at_work)";
+
 fn column(name: &str, logical: Option<LogicalType>) -> ColumnInspection {
     ColumnInspection {
         name: name.to_owned(),
@@ -26,6 +28,7 @@ fn column(name: &str, logical: Option<LogicalType>) -> ColumnInspection {
         logical,
         nullable: true,
         max_length: None,
+        limits: Limits::default(),
         has_default: false,
         generated: false,
         collation: None,
@@ -51,7 +54,7 @@ fn customer() -> TableInspection {
 }
 
 fn with(tables: Vec<TableInspection>, findings: Vec<Finding>) -> Result<Inspection, Error> {
-    Ok(Inspection { server: "SQLite 3.50".to_owned(), tables, findings })
+    Ok(Inspection { server: "SQLite 3.50".to_owned(), tables, findings, trigger_guard: GUARD })
 }
 
 fn id(text: &str) -> MemberId {
@@ -130,22 +133,16 @@ fn a_table_without_a_key_and_one_that_nobody_has_are_errors() {
 #[test]
 fn unguarded_triggers_are_warned_of_once() {
     let mut triggered = customer();
-    let trigger = |name: &str, sql: &str| TriggerInspection { name: name.to_owned(), sql: sql.to_owned() };
-    triggered.triggers = vec![
-        trigger("audit", "CREATE TRIGGER audit AFTER INSERT ON Customer BEGIN SELECT 1; END"),
-        trigger(
-            "quiet",
-            &format!(
-                "CREATE TRIGGER quiet AFTER INSERT ON Customer WHEN {TRIGGER_GUARD} BEGIN SELECT 1; END"
-            ),
-        ),
-        trigger("said", "CREATE TRIGGER said AFTER INSERT ON Customer BEGIN SELECT 1; END"),
-    ];
+    let trigger = |name: &str, guarded| {
+        let sql = format!("CREATE TRIGGER {name} AFTER INSERT ON Customer BEGIN SELECT 1; END");
+        TriggerInspection { name: name.to_owned(), sql, guarded }
+    };
+    triggered.triggers = vec![trigger("audit", false), trigger("quiet", true), trigger("said", false)];
     let said = finding(Severity::Warning, Some("Customer"), "the adapter speaks of said itself");
     let report = check(&file(), vec![(id("hq"), with(vec![triggered], vec![said]))], None, Vec::new());
     let about = |name: &str| report.findings.iter().filter(|found| found.message.contains(name)).count();
     assert_eq!((about("audit"), about("quiet"), about("said")), (1, 0, 1));
-    assert!(report.findings.iter().any(|found| found.remedy.contains(TRIGGER_GUARD)));
+    assert!(report.findings.iter().any(|found| found.remedy.contains(GUARD)));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::derive::{is_chosen, local_table};
 use super::names::find;
+use super::types::common;
 use super::{GroupFinding, GroupSpec};
 use crate::file::{self, GroupFile};
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub fn bind(file: &GroupFile, spec: &GroupSpec, member: &MemberId, inspection: &
                 bound.findings.push(finding);
                 None
             }
-            None => inspection.table(table.schema.name.as_str()),
+            None => inspection.table(None, table.schema.name.as_str()),
         };
         let wanted = settings.and_then(|settings| settings.name_in(member));
         bound.exists.push(found.is_some());
@@ -82,7 +83,7 @@ fn local_columns(
         };
         let usable = own.filter(|own| !own.generated && own.logical.is_some());
         match usable {
-            Some(own) if own.logical != Some(column.logical) => {
+            Some(own) if own.logical.and_then(|own| common(own, column.logical)).is_none() => {
                 let message = format!(
                     "column {} is declared {} here and is a {} in the group",
                     own.name, own.declared, column.logical

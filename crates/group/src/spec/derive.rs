@@ -1,10 +1,11 @@
 //! Making the group's tables from the group file and what the members hold.
 //!
-//! The first member of the file that has a table names its columns and gives their types; columns that only later
-//! members have are added behind. What cannot be brought together is a finding of severity `Error`, and the table
+//! The first member of the file that has a table names its columns; columns that only later members have are added
+//! behind. A column's type is the narrowest that has room for the types of all members. What cannot be brought together is a finding of severity `Error`, and the table
 //! is left out of the spec.
 
-use super::names::{find, folded};
+use super::names::{find_table, folded};
+use super::types::common;
 use super::{GroupFinding, GroupSpec, TableSpec};
 use crate::file::{ColumnChoice, GroupFile, Table};
 use std::sync::Arc;
@@ -41,13 +42,13 @@ pub(super) fn local_table<'a>(
     inspection: &'a Inspection,
 ) -> Result<Option<&'a TableInspection>, GroupFinding> {
     let wanted = table.name_in(member).unwrap_or(table.name.as_str());
-    let found = find(wanted, inspection.tables.iter().map(|t| t.name.as_str())).map_err(|alike| {
+    let found = find_table(wanted, &inspection.tables).map_err(|alike| {
         let message = format!("`{wanted}` may mean any of the tables {}", alike.join(", "));
         GroupFinding::error(
             Some(member),
             wanted,
             message,
-            "name the member's table with `as:` in the group file",
+            "name the member's table with `as:` in the group file, as `schema.table` where it is not in the default schema",
         )
     })?;
     Ok(found.map(|at| &inspection.tables[at]))
@@ -158,12 +159,15 @@ fn add_columns(
                 nullable: column.nullable,
                 max_length: column.max_length,
             }),
-            Some(known) if known.logical == logical => {
-                known.nullable |= column.nullable;
-                // The longest of all members: a shorter one refuses what it cannot hold.
-                known.max_length = known.max_length.zip(column.max_length).map(|(a, b)| a.max(b));
-            }
-            Some(known) => findings.push(unlike_types(member, found, column, logical, known)),
+            Some(known) => match common(known.logical, logical) {
+                Some(common) => {
+                    known.logical = common;
+                    known.nullable |= column.nullable;
+                    // The longest of all members: a shorter one refuses what it cannot hold.
+                    known.max_length = known.max_length.zip(column.max_length).map(|(a, b)| a.max(b));
+                }
+                None => findings.push(unlike_types(member, found, column, logical, known)),
+            },
         }
     }
 }
@@ -224,7 +228,7 @@ fn foreign_keys(
             local_table(table, member, inspection)
                 .ok()
                 .flatten()
-                .is_some_and(|t| t.name.eq_ignore_ascii_case(local))
+                .is_some_and(|t| t.qualified().eq_ignore_ascii_case(local))
         })
     };
     let convert = |key: &tributary_member::ForeignKeyInspection| {

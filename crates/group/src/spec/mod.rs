@@ -8,7 +8,9 @@
 mod bind;
 mod derive;
 mod names;
+mod pairs;
 mod store;
+mod types;
 
 use crate::file::GroupFile;
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,7 @@ use tributary_settle::TableRules;
 
 pub use bind::{Bound, bind};
 pub use derive::derive;
+pub use pairs::{Seen, differences};
 pub use store::{SpecStoreError, read_spec, write_spec};
 
 /// A table of the group, with what its topics need to know.

@@ -1,4 +1,7 @@
-//! When two names mean the same table or column: compared without case and underscores.
+//! When two names mean the same table or column: compared without case and underscores. A table outside the default
+//! schema is named with its schema, or without where no other table is called so.
+
+use tributary_member::TableInspection;
 
 /// The form in which names are compared.
 pub(crate) fn folded(name: &str) -> String {
@@ -24,9 +27,59 @@ pub(crate) fn find<'a>(
     }
 }
 
+/// The position of the one table that `wanted` means.
+pub(crate) fn find_table(wanted: &str, tables: &[TableInspection]) -> Result<Option<usize>, Vec<String>> {
+    let owned = |alike: Vec<&str>| alike.into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let qualified: Vec<_> = tables.iter().map(TableInspection::qualified).collect();
+    match find(wanted, qualified.iter().map(AsRef::as_ref)).map_err(owned)? {
+        Some(at) => Ok(Some(at)),
+        // A table of another schema that is named without it.
+        None => match find(wanted, tables.iter().map(|table| table.name.as_str())) {
+            Ok(None) => Ok(None),
+            Ok(Some(at)) if tables.iter().filter(|table| table.name == tables[at].name).count() == 1 => {
+                Ok(Some(at))
+            }
+            _ => {
+                let alike = (0..tables.len()).filter(|at| folded(&tables[*at].name) == folded(wanted));
+                Err(alike.map(|at| qualified[at].clone().into_owned()).collect())
+            }
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn table(schema: Option<&str>, name: &str) -> TableInspection {
+        TableInspection {
+            schema: schema.map(str::to_owned),
+            name: name.to_owned(),
+            columns: Vec::new(),
+            key: Vec::new(),
+            foreign_keys: Vec::new(),
+            unique: Vec::new(),
+            triggers: Vec::new(),
+            provisioned: false,
+        }
+    }
+
+    #[test]
+    fn tables_of_other_schemas_are_named_with_their_schema_or_alone() {
+        let tables = [
+            table(None, "orders"),
+            table(Some("sales"), "Orders"),
+            table(Some("sales"), "till"),
+            table(Some("a"), "x"),
+            table(Some("b"), "x"),
+        ];
+        assert_eq!(find_table("Orders", &tables), Ok(Some(0)), "the default schema's goes before");
+        assert_eq!(find_table("sales.orders", &tables), Ok(Some(1)));
+        assert_eq!(find_table("Till", &tables), Ok(Some(2)));
+        assert_eq!(find_table("x", &tables), Err(vec!["a.x".to_owned(), "b.x".to_owned()]));
+        assert_eq!(find_table("b.x", &tables), Ok(Some(4)));
+        assert_eq!(find_table("nowhere", &tables), Ok(None));
+    }
 
     #[test]
     fn spelling_goes_before_likeness_and_likeness_must_be_unique() {

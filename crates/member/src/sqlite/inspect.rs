@@ -11,7 +11,7 @@ use super::objects::is_our_trigger;
 use super::provision::{is_fixed, our_tables};
 use super::table::Names;
 use crate::{
-    ColumnInspection, Finding, ForeignKeyInspection, Inspection, Result, Severity, TableInspection,
+    ColumnInspection, Finding, ForeignKeyInspection, Inspection, Limits, Result, Severity, TableInspection,
     TriggerInspection,
 };
 use tributary_model::{LogicalType, OnDelete};
@@ -19,13 +19,20 @@ use tributary_model::{LogicalType, OnDelete};
 /// Digits that a NUMERIC column keeps of any decimal.
 const NUMERIC_DIGITS: u32 = 15;
 
+/// What a user's trigger has to ask, in order to be silent while changes of others are written.
+const TRIGGER_GUARD: &str = r#"NOT EXISTS (SELECT 1 FROM "DataSync_dss_apply")"#;
+
 /// Tables, columns, types, keys, foreign keys and triggers as found.
 pub(super) fn inspect(member: &mut SqliteMember) -> Result<Inspection> {
     let path = std::sync::Arc::clone(&member.path);
     // One snapshot for all of it.
     let transaction =
         member.connection.unchecked_transaction().map_err(failed(&path, "look at its tables"))?;
-    let mut found = Inspection { server: format!("SQLite {}", rusqlite::version()), ..Inspection::default() };
+    let mut found = Inspection {
+        server: format!("SQLite {}", rusqlite::version()),
+        trigger_guard: TRIGGER_GUARD,
+        ..Inspection::default()
+    };
     let mode = journal_mode(&transaction, &path)?;
     if mode != "wal" {
         found.findings.push(Finding {
@@ -53,7 +60,10 @@ pub(super) fn inspect(member: &mut SqliteMember) -> Result<Inspection> {
         let triggers = catalog::triggers(&transaction, &path, &table.name)?
             .into_iter()
             .filter(|(name, sql)| !is_our_trigger(name, sql))
-            .map(|(name, sql)| TriggerInspection { name, sql })
+            .map(|(name, sql)| {
+                let guarded = sql.to_ascii_lowercase().contains("datasync_dss_apply");
+                TriggerInspection { name, sql, guarded }
+            })
             .collect();
         let own = Names::of(&table.name).tracking;
         let provisioned = tracking.iter().any(|name| name.eq_ignore_ascii_case(&own));
@@ -205,7 +215,9 @@ impl Look<'_> {
             nullable: !column.not_null
                 && self.table.rowid_alias() != Some(at)
                 && !(self.table.without_rowid && in_key),
+            // SQLite does not hold anybody to a declared length.
             max_length: declared.max_length,
+            limits: limits(logical, declared.affinity),
             has_default,
             generated: column.generated,
             collation: Some(column.collation.clone()).filter(|name| !name.eq_ignore_ascii_case("BINARY")),
@@ -331,6 +343,15 @@ impl Look<'_> {
             }
         }
         found
+    }
+}
+
+/// What SQLite itself keeps of the values of a column.
+fn limits(logical: Option<LogicalType>, affinity: Affinity) -> Limits {
+    let is_decimal = matches!(logical, Some(LogicalType::Decimal { .. } | LogicalType::Numeric));
+    Limits {
+        digits: (is_decimal && affinity != Affinity::Text).then_some(NUMERIC_DIGITS),
+        ..Limits::default()
     }
 }
 

@@ -141,7 +141,7 @@ pub async fn missing_tables_are_created(factory: &dyn Factory) {
     order_binding.local_columns[1] = Some("buyer".to_owned());
     let mut member = provisioned(fixture.as_ref(), &[Arc::new(order_binding), bind(customer())]).await;
     let found = member.inspect().await.unwrap();
-    let made = found.table("orders of mine").unwrap();
+    let made = found.table(None, "orders of mine").unwrap();
     let columns: Vec<_> = made.columns.iter().map(|c| (c.name.as_str(), c.logical, c.nullable)).collect();
     assert_eq!(
         columns,
@@ -159,7 +159,7 @@ pub async fn missing_tables_are_created(factory: &dyn Factory) {
         (key.columns.as_slice(), key.references.as_str(), key.referenced_columns.as_slice(), key.on_delete),
         (&["buyer".to_owned()][..], "customer", &["id".to_owned()][..], OnDelete::Refuse)
     );
-    assert_eq!(found.table("customer").unwrap().unique, [["email"]]);
+    assert_eq!(found.table(None, "customer").unwrap().unique, [["email"]]);
 }
 
 /// A table that is dropped or altered stops, alone, and goes on when it is mended.
