@@ -36,7 +36,7 @@ pub(super) fn measure(
 ) -> Result<Backlog> {
     let mut source = Source::new(options, workload, folder)?;
     say(format!("writing {} changes", source.changes))?;
-    let group = source.next()?;
+    let group = source.next(None)?;
     let changes = source.changes;
     let goal = Counts { captured: changes, resolved: changes, applied: changes * options.members as u64 };
     say("carrying them, all roles at once".to_owned())?;
@@ -53,7 +53,7 @@ pub(super) fn measure(
     let mut stages = BTreeMap::new();
     if options.stages {
         say(format!("writing {changes} changes, to be carried one role after another"))?;
-        let group = source.next()?;
+        let group = source.next(Some(group))?;
         let none = Roles { capture: false, resolver: false, apply: false, ..Roles::all() };
         for (name, roles, goal) in [
             (
@@ -108,12 +108,11 @@ impl<'a> Source<'a> {
         matches!(self.workload, Workload::Update | Workload::Mixed)
     }
 
-    /// A group with a backlog in it: a new one for each, unless it takes long to fill.
-    fn next(&mut self) -> Result<Group<'a>> {
+    /// A group with a backlog in it: a new one for each, unless it takes long to fill and there is one.
+    fn next(&mut self, earlier: Option<Group<'a>>) -> Result<Group<'a>> {
         self.made += 1;
         let members = self.options.members;
-        if self.made > 1 && self.has_base() {
-            let group = Group { options: self.options, folder: self.folder.join("1"), members };
+        if let Some(group) = earlier.filter(|_| self.has_base()) {
             self.edit(&group)?;
             return Ok(group);
         }
@@ -142,7 +141,7 @@ impl<'a> Source<'a> {
         // Half updates, a quarter deletes and a quarter inserts of new keys, in all members in turn. The second
         // backlog leaves the deleted quarter of the first one out, wherever it draws it again.
         let new_from = rows + self.made * self.changes;
-        let existing = self.existing(group, &keys)?;
+        let existing = group.load(0)?.existing(&keys)?;
         let quarter = existing.len() / 4;
         let (deletes, rest) = existing.split_at(quarter);
         let inserts = self.changes - deletes.len() as u64 - (rest.len() - quarter) as u64;
@@ -159,18 +158,5 @@ impl<'a> Source<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Those of the keys that are there.
-    fn existing(&self, group: &Group<'_>, keys: &[u64]) -> Result<Vec<u64>> {
-        let load = group.load(0)?;
-        let mut statement = load.connection().prepare("SELECT 1 FROM Item WHERE Id = ?1")?;
-        let mut existing = Vec::with_capacity(keys.len());
-        for key in keys {
-            if statement.exists([key])? {
-                existing.push(*key);
-            }
-        }
-        Ok(existing)
     }
 }

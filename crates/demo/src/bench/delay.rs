@@ -1,12 +1,12 @@
 //! How long a single change takes from one member to another, at a steady rate.
 
+use super::load::{self, Watch};
 use super::measured::Counts;
-use super::{DEADLINE, Group, Options, system};
+use super::{DEADLINE, Group, MEMBERS, Options, system};
 use anyhow::{Context as _, Result, ensure};
-use rusqlite::Connection;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tributary_engine::Roles;
 use tributary_group::progress::Progress;
@@ -68,11 +68,9 @@ pub(super) fn measure(options: &Options, folder: &Path) -> Result<Delay> {
     let count = (u64::from(options.rate) * options.duration.as_secs().max(1)) + WARM_UP;
     let cpu = system::cpu_of_workers();
     let mut load = group.load(0)?;
-    if options.writer_waits_for_disk {
-        load.connection().execute_batch("PRAGMA synchronous = FULL")?;
-    }
-    let seen_by = group.folder.join("b.db");
-    let watcher = std::thread::spawn(move || watch(&seen_by, count));
+    load.wait_for_disk(options.writer_waits_for_disk)?;
+    let seen_by = load::watch(&group.databases.place(MEMBERS[1]))?;
+    let watcher = std::thread::spawn(move || watch(seen_by, count));
     let mut written = Vec::with_capacity(count as usize);
     let pause = Duration::from_secs(1) / options.rate;
     let began = Instant::now();
@@ -108,30 +106,26 @@ pub(super) fn measure(options: &Options, folder: &Path) -> Result<Delay> {
     })
 }
 
-/// When each of the rows `1..=count` was first seen in the file.
-fn watch(path: &PathBuf, count: u64) -> Result<Vec<Instant>> {
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
-    let mut version = connection.prepare("PRAGMA data_version")?;
+/// When each of the rows `1..=count` was first seen.
+fn watch(mut member: Box<dyn Watch>, count: u64) -> Result<Vec<Instant>> {
     // Rows of several partitions do not arrive in key order: all above the first gap are looked at.
-    let mut rows = connection.prepare("SELECT Id FROM Item WHERE Id > ?1")?;
     let mut seen: Vec<Option<Instant>> = vec![None; count as usize];
-    let (mut complete, mut known, mut last) = (0_usize, -1_i64, Instant::now());
+    let (mut complete, mut last) = (0_usize, Instant::now());
     while complete < seen.len() {
-        let now: i64 = version.query_row([], |row| row.get(0))?;
-        if now == known {
+        let found = if member.has_changed()? { member.keys_above(complete as u64)? } else { Vec::new() };
+        let now = Instant::now();
+        let mut is_new = false;
+        for key in found {
+            is_new |= seen[key as usize - 1].is_none();
+            seen[key as usize - 1].get_or_insert(now);
+        }
+        if is_new {
+            last = now;
+            complete += seen[complete..].iter().take_while(|seen| seen.is_some()).count();
+        } else {
             ensure!(last.elapsed() < PATIENCE, "row {} has not arrived in the other member", complete + 1);
             std::thread::sleep(LOOK_EVERY);
-            continue;
         }
-        known = now;
-        let found: Vec<u64> =
-            rows.query_map([complete as u64], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-        last = Instant::now();
-        for id in found {
-            seen[id as usize - 1].get_or_insert(last);
-        }
-        complete += seen[complete..].iter().take_while(|seen| seen.is_some()).count();
     }
     seen.into_iter().map(|seen| seen.context("every row was seen")).collect()
 }

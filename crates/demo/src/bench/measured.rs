@@ -59,6 +59,9 @@ pub(super) struct Run {
     pub(super) cpu_us_per_row: f64,
     /// The same by role, all members' workers of a role together.
     pub(super) cpu_us_per_row_by_role: BTreeMap<String, f64>,
+    /// CPU time that the whole machine used for one change, in microseconds: databases, brokers and whatever else ran
+    /// there included.
+    pub(super) machine_cpu_us_per_row: Option<f64>,
     /// Cores that the workers kept busy, on average.
     pub(super) cores: f64,
     /// Peak resident memory of the process.
@@ -77,6 +80,7 @@ pub(super) fn run(
 ) -> Result<Run> {
     system::forget_peak_memory();
     let written = system::bytes_written();
+    let machine = system::cpu_of_machine();
     let began = Instant::now();
     process.start(roles)?;
     loop {
@@ -91,6 +95,7 @@ pub(super) fn run(
         std::thread::sleep(LOOK_EVERY);
     }
     let seconds = began.elapsed().as_secs_f64();
+    let machine = machine.and_then(|before| Some(system::cpu_of_machine()?.saturating_sub(before)));
     // Before the workers stop: a thread that has ended takes its CPU time along.
     let cpu = system::cpu_of_workers();
     let rows = rows as f64;
@@ -101,6 +106,7 @@ pub(super) fn run(
         seconds,
         rows_per_second: rows / seconds,
         cpu_us_per_row,
+        machine_cpu_us_per_row: machine.map(|spent| spent.as_secs_f64() * 1e6 / rows),
         cores: cpu_us_per_row * rows / 1e6 / seconds,
         cpu_us_per_row_by_role: by_role,
         peak_memory_bytes: system::peak_memory(),

@@ -1,11 +1,13 @@
 //! `tributary bench`: generates load and measures this machine, end to end and stage by stage.
 //!
-//! The engine runs in this process on SQLite members in a folder of their own, and an embedded log beside them or
-//! Kafka, whose brokers may share the machine; the load is
+//! The engine runs in this process on SQLite members in a folder of their own or on databases made for it on a
+//! PostgreSQL server, with an embedded log or Kafka; server and brokers may share the machine. The load is
 //! written through a user's connection. What is counted comes from the engine's own counters and from the kernel
-//! (CPU time by thread, peak memory, bytes written); where a figure has a resolution, the report names it.
+//! (CPU time by thread and of the whole machine, peak memory, bytes written); where a figure has a resolution, the
+//! report names it.
 
 mod backlog;
+mod databases;
 mod delay;
 mod idle;
 mod load;
@@ -17,6 +19,7 @@ mod writer;
 use crate::LogChoice;
 use crate::process::Process;
 use anyhow::{Context as _, ensure};
+use databases::{Databases, PLAIN};
 use load::Load;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -25,6 +28,7 @@ use tributary_engine::Roles;
 use tributary_group::progress::Progress;
 use tributary_runtime::{SharedClock, SystemClock};
 
+pub use databases::{MemberChoice, PostgresServer};
 pub use report::Report;
 
 /// What is measured.
@@ -83,10 +87,12 @@ pub struct Options {
     pub changes: Option<u64>,
     /// Members of the group; `idle` has three at least.
     pub members: usize,
+    /// Which databases they are.
+    pub databases: MemberChoice,
     /// Changes a second of `delay`.
     pub rate: u32,
-    /// Whether the user of `delay` waits for the disk at every commit (`synchronous = FULL`). With a slow disk that
-    /// user alone holds the member's only write lock most of the time.
+    /// Whether the user of `delay` waits for the disk at every commit. With SQLite and a slow disk that user alone holds
+    /// the member's only write lock most of the time.
     pub writer_waits_for_disk: bool,
     /// How long `delay` and `idle` are watched.
     pub duration: Duration,
@@ -111,6 +117,7 @@ impl Default for Options {
             rows: 200_000,
             changes: None,
             members: 2,
+            databases: MemberChoice::default(),
             rate: 500,
             writer_waits_for_disk: false,
             duration: Duration::from_secs(10),
@@ -176,21 +183,23 @@ const DEADLINE: Duration = Duration::from_secs(3_600);
 struct Group<'a> {
     options: &'a Options,
     folder: PathBuf,
+    databases: Databases,
     members: usize,
 }
 
 impl<'a> Group<'a> {
-    /// Makes the folder, the group file and the first member's table, still without rows.
+    /// Makes folder, databases and group file, and the first member's table, still without rows.
     fn create(options: &'a Options, folder: &Path, members: usize) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let listed: String =
-            MEMBERS[..members].iter().map(|id| format!("  {id}: {{ url: \"sqlite:{id}.db\" }}\n")).collect();
+        let databases = Databases::create(&options.databases, folder, members, options.dir.is_some())?;
         let text = format!(
-            "{}members:\n{listed}tables: [{{ name: Item }}]\n",
-            options.log.header("bench", "log.db")
+            "{}members:\n{}tables: [{{ name: {} }}]\n",
+            options.log.header("bench", "log.db"),
+            databases.listed(),
+            options.databases.table()
         );
         std::fs::write(folder.join("group.yaml"), text)?;
-        let group = Self { options, folder: folder.to_owned(), members };
+        let group = Self { options, folder: folder.to_owned(), databases, members };
         group.load(0)?.create_table()?;
         Ok(group)
     }
@@ -211,8 +220,13 @@ impl<'a> Group<'a> {
     }
 
     /// A user's connection to the member at this position.
-    fn load(&self, member: usize) -> anyhow::Result<Load> {
-        Load::open(&self.folder.join(format!("{}.db", MEMBERS[member])), self.options)
+    fn load(&self, member: usize) -> anyhow::Result<Box<dyn Load>> {
+        load::open(&self.databases.place(MEMBERS[member]), self.options)
+    }
+
+    /// A user's connection to a database that is no member.
+    fn plain(&self) -> anyhow::Result<Box<dyn Load>> {
+        load::open(&self.databases.place(PLAIN), self.options)
     }
 
     /// That all members hold the same rows.

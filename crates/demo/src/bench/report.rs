@@ -4,7 +4,7 @@ use super::backlog::Backlog;
 use super::delay::Delay;
 use super::idle::Idle;
 use super::measured::Run;
-use super::writer::{Cost, Writer};
+use super::writer::{Cost, Rates, Writer};
 use super::{Options, system};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -18,6 +18,7 @@ pub struct Report {
     memory_bytes: Option<u64>,
     /// Whether the program was built without optimisation, so that the figures say little.
     debug_build: bool,
+    databases: &'static str,
     log: &'static str,
     members: usize,
     value_bytes: usize,
@@ -39,6 +40,7 @@ impl Report {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_bytes: system::memory(),
             debug_build: cfg!(debug_assertions),
+            databases: options.databases.name(),
             log: options.log.name(),
             members: options.members,
             value_bytes: options.value_bytes,
@@ -64,11 +66,9 @@ impl Report {
         let memory = self.memory_bytes.map_or_else(String::new, |bytes| {
             format!(", {:.0} GB of memory", bytes as f64 / MEBIBYTE / 1024.0)
         });
-        add(&mut text, &format!("{} cores{memory}; SQLite members, {}", self.cores, self.log));
-        add(
-            &mut text,
-            &format!("{} members; rows of 5 columns with {} bytes of text", self.members, self.value_bytes),
-        );
+        let (databases, log) = (self.databases, self.log);
+        add(&mut text, &format!("{} cores{memory}; {databases} members, {log}", self.cores));
+        add(&mut text, &format!("{} members; rows with a text of {} bytes", self.members, self.value_bytes));
         if self.debug_build {
             add(&mut text, "BUILT WITHOUT OPTIMISATION: these figures say nothing about a release build");
         }
@@ -89,7 +89,10 @@ impl Report {
 
     fn backlog_table(&self, text: &mut String) {
         add(text, "");
-        add(text, "Backlogs (CPU in microseconds for one change, all members' workers together)");
+        add(
+            text,
+            "Backlogs (CPU in microseconds for one change: all workers together, by role, and all of the machine)",
+        );
         let columns = [
             "changes",
             "seconds",
@@ -98,6 +101,7 @@ impl Report {
             "capture",
             "resolver",
             "apply",
+            "machine",
             "cores",
             "peak MB",
             "disk B/row",
@@ -143,6 +147,7 @@ fn row(name: &str, changes: u64, run: &Run) -> String {
         role("capture"),
         role("resolver"),
         role("apply"),
+        run.machine_cpu_us_per_row.map_or_else(|| "-".to_owned(), |spent| format!("{spent:.2}")),
         format!("{:.2}", run.cores),
         peak,
         disk,
@@ -195,8 +200,8 @@ fn writer_table(text: &mut String, writer: &Writer) {
         &format!("What the triggers cost the user who writes ({} rows), microseconds a row", writer.rows),
     );
     for (name, Cost { without_us, with_us }) in [
-        ("inserts, 10,000 a transaction", writer.bulk_insert),
-        ("random updates, 10,000 a transaction", writer.bulk_update),
+        ("inserts, many in a transaction", writer.bulk_insert),
+        ("random updates, many in a transaction", writer.bulk_update),
         ("single updates, each committed", writer.single_update),
     ] {
         let times = with_us / without_us;
@@ -204,5 +209,18 @@ fn writer_table(text: &mut String, writer: &Writer) {
             text,
             &format!("  {name:<38} without {without_us:>8.2}   with {with_us:>8.2}   ({times:.2} times)"),
         );
+    }
+    let Some(clients) = &writer.clients else { return };
+    add(
+        text,
+        &format!(
+            "  {} users at the same time, each change committed to disk, changes a second",
+            clients.clients
+        ),
+    );
+    for (name, Rates { without, with }) in [("inserts", clients.inserts), ("random updates", clients.updates)]
+    {
+        let share = with / without;
+        add(text, &format!("  {name:<38} without {without:>8.0}   with {with:>8.0}   ({share:.2} of it)"));
     }
 }

@@ -39,6 +39,17 @@ pub(super) fn cpu_since(before: &BTreeMap<String, Duration>) -> BTreeMap<String,
     times
 }
 
+/// CPU time that all processes of this machine have used since it was started: of the databases and brokers that share
+/// it, too, and of whatever else runs there.
+pub(super) fn cpu_of_machine() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/stat").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    let ticks: Vec<u64> = line.split_whitespace().map_while(|number| number.parse().ok()).collect();
+    // user, nice, system, idle, iowait, irq, softirq; in hundredths of a second on every Linux.
+    let busy = [0, 1, 2, 5, 6].into_iter().filter_map(|at| ticks.get(at)).sum::<u64>();
+    Some(Duration::from_millis(busy * 10))
+}
+
 /// Makes [`peak_memory`] begin anew. Where that is not allowed the peak is that of the process.
 pub(super) fn forget_peak_memory() {
     // Best effort by its nature; the report says "peak of the process" either way.

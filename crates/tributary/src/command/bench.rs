@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use std::path::PathBuf;
 use std::time::Duration;
-use tributary_demo::bench::{Options, Workload, run as measure};
+use tributary_demo::bench::{MemberChoice, Options, PostgresServer, Workload, run as measure};
 
 /// What `bench` takes.
 #[derive(Debug, Args)]
@@ -46,6 +46,10 @@ pub(crate) struct Arguments {
     /// Puts the files into this folder, and leaves them there.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Makes the members on this PostgreSQL server, as databases of their own that are dropped in the end:
+    /// postgresql://user@host:port/postgres, without encryption. The password is taken from PGPASSWORD.
+    #[arg(long, value_name = "URL")]
+    postgres: Option<String>,
     /// Where the log is.
     #[command(flatten)]
     log: KafkaArguments,
@@ -53,7 +57,12 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(context: &Context, arguments: Arguments) -> anyhow::Result<Exit> {
     let named: Vec<_> = arguments.workload.iter().filter_map(|name| Workload::parse(name)).collect();
+    let databases = match &arguments.postgres {
+        Some(url) => MemberChoice::Postgres(PostgresServer::new(url, std::env::var("PGPASSWORD").ok())?),
+        None => MemberChoice::Sqlite,
+    };
     let options = Options {
+        databases,
         workloads: if named.is_empty() { Workload::ALL.to_vec() } else { named },
         rows: arguments.rows,
         changes: arguments.changes,
