@@ -224,7 +224,7 @@ impl Session<'_> {
                 self.batch(part).await?;
             }
         }
-        self.tell_offsets().await;
+        self.tell_offsets();
         if self.apply.clock.monotonic() >= self.retry_at {
             self.retry_at = self.apply.clock.monotonic() + RETRY_EVERY;
             self.retry_parked().await?;
@@ -234,7 +234,7 @@ impl Session<'_> {
 
     /// Tells the log how far the member is, for tools that watch consumer groups. Nobody goes by it: the member's own
     /// offsets count.
-    async fn tell_offsets(&mut self) {
+    fn tell_offsets(&mut self) {
         let now = self.apply.clock.monotonic();
         if !self.moved || now < self.tell_at {
             return;
@@ -249,7 +249,7 @@ impl Session<'_> {
                 (TopicPartition::new(tables[*table].resolved.clone(), *partition), *next)
             })
             .collect();
-        if let Err(error) = self.consumer.commit(&offsets).await {
+        if let Err(error) = self.consumer.commit_later(&offsets) {
             tracing::debug!(%error, "the log was not told how far the member is");
         }
     }

@@ -206,8 +206,12 @@ pub trait Consumer: Send {
     /// Goes on reading these partitions.
     fn resume(&mut self, partitions: &[TopicPartition]);
 
-    /// Stores offsets for the group outside a transaction (for lag tools; apply's truth is in its member).
+    /// Stores offsets for the group outside a transaction, and waits until they are stored.
     async fn commit(&mut self, offsets: &[(TopicPartition, u64)]) -> Result<()>;
+
+    /// Has offsets stored for the group when that can be, and waits for nothing: for tools that show how far a group
+    /// is, when the truth is elsewhere.
+    fn commit_later(&mut self, offsets: &[(TopicPartition, u64)]) -> Result<()>;
 
     /// What a producer needs to send offsets for this consumer's group.
     fn group_metadata(&self) -> Option<GroupMetadata>;

@@ -291,6 +291,10 @@ impl Consumer for FaultyConsumer {
         done
     }
 
+    fn commit_later(&mut self, offsets: &[(TopicPartition, u64)]) -> Result<()> {
+        self.with(|inner| inner.commit_later(offsets)).unwrap_or_else(|| Err(self.lost()))
+    }
+
     fn group_metadata(&self) -> Option<GroupMetadata> {
         self.with(|inner| inner.group_metadata()).unwrap_or_else(|| self.metadata.clone())
     }

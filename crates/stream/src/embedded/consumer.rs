@@ -379,6 +379,10 @@ impl Consumer for EmbeddedConsumer {
     }
 
     async fn commit(&mut self, offsets: &[(TopicPartition, u64)]) -> Result<()> {
+        self.commit_later(offsets)
+    }
+
+    fn commit_later(&mut self, offsets: &[(TopicPartition, u64)]) -> Result<()> {
         self.shared.check_writable("store a group's offsets")?;
         let Some(of) = self.group_metadata() else {
             return Err(Error::WrongState { call: "commit", state: "the consumer has no group" });

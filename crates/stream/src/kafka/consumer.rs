@@ -269,6 +269,16 @@ impl KafkaConsumer {
         Error::NotAssigned { topic: at.topic.clone(), partition: at.partition }
     }
 
+    fn check_storable(&self, offsets: &[(TopicPartition, u64)]) -> Result<()> {
+        if self.settings.group.is_none() {
+            return Err(Error::WrongState { call: "commit", state: "the consumer has no group" });
+        }
+        match offsets.iter().find(|(at, _)| !self.assigned.contains_key(at)) {
+            Some((lost, _)) => Err(Self::not_assigned(lost)),
+            None => Ok(()),
+        }
+    }
+
     fn list(&self, partitions: &[TopicPartition]) -> TopicPartitionList {
         list_of(partitions.iter().filter_map(|at| Some((at, self.assigned.get(at)?.next))))
     }
@@ -514,21 +524,37 @@ impl Consumer for KafkaConsumer {
 
     async fn commit(&mut self, offsets: &[(TopicPartition, u64)]) -> Result<()> {
         use RDKafkaErrorCode as Code;
-        if self.settings.group.is_none() {
-            return Err(Error::WrongState { call: "commit", state: "the consumer has no group" });
-        }
         let Some((first, _)) = offsets.first() else { return Ok(()) };
-        if let Some((lost, _)) = offsets.iter().find(|(at, _)| !self.assigned.contains_key(at)) {
-            return Err(Self::not_assigned(lost));
-        }
-        let list = list_of(offsets.iter().map(|(at, next)| (at, *next)));
-        self.native.commit(&list, CommitMode::Sync).map_err(|error| match error.rdkafka_error_code() {
+        self.check_storable(offsets)?;
+        // The call was seen to wait without end while the group's coordinator was gone; so it is made on a thread of its
+        // own, which is given up then, and the consumer with it.
+        let (native, list) = (self.native.shared(), offsets.to_vec());
+        let (done, outcome) = std::sync::mpsc::sync_channel(1);
+        std::thread::spawn(move || {
+            let list = list_of(list.iter().map(|(at, next)| (at, *next)));
+            // Nobody listens any more once the caller has given up.
+            let _ = done.send(native.commit(&list, CommitMode::Sync));
+        });
+        let stored = outcome.recv_timeout(self.shared.settings.timeout).map_err(|_| {
+            let words = "the group's coordinator does not answer";
+            unanswered(&self.shared.settings, self.watch(), "store a group's offsets", words)
+        })?;
+        stored.map_err(|error| match error.rdkafka_error_code() {
             // The group has moved on and this consumer has not been told yet.
             Some(Code::IllegalGeneration | Code::UnknownMemberId | Code::RebalanceInProgress) => {
                 Self::not_assigned(first)
             }
             _ => self.failed("store a group's offsets")(error),
         })
+    }
+
+    fn commit_later(&mut self, offsets: &[(TopicPartition, u64)]) -> Result<()> {
+        self.check_storable(offsets)?;
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let list = list_of(offsets.iter().map(|(at, next)| (at, *next)));
+        self.native.commit(&list, CommitMode::Async).map_err(self.failed("store a group's offsets"))
     }
 
     fn group_metadata(&self) -> Option<GroupMetadata> {

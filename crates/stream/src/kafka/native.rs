@@ -57,11 +57,20 @@ pub(super) fn native(
 
 /// The library's consumer. Closing it takes a while, for which nobody waits unless it has joined a group, whose other
 /// members do.
-pub(super) struct Native(Option<BaseConsumer<ConsumerWatch>>);
+pub(super) struct Native(Option<Arc<BaseConsumer<ConsumerWatch>>>);
 
 impl Native {
     pub(super) fn of(native: BaseConsumer<ConsumerWatch>) -> Self {
-        Self(Some(native))
+        Self(Some(Arc::new(native)))
+    }
+
+    /// For a call that may have to be given up. Closed when the last has let go of it.
+    pub(super) fn shared(&self) -> Arc<BaseConsumer<ConsumerWatch>> {
+        Arc::clone(self.inner())
+    }
+
+    fn inner(&self) -> &Arc<BaseConsumer<ConsumerWatch>> {
+        self.0.as_ref().expect("it is taken out when it is dropped, and not before")
     }
 }
 
@@ -69,7 +78,7 @@ impl Deref for Native {
     type Target = BaseConsumer<ConsumerWatch>;
 
     fn deref(&self) -> &Self::Target {
-        self.0.as_ref().expect("it is taken out when it is dropped, and not before")
+        self.inner()
     }
 }
 
