@@ -9,7 +9,7 @@ use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// Between two looks at whether something has happened.
@@ -74,9 +74,13 @@ impl Process {
 
     /// Sends a signal, by its name without SIG.
     pub(super) fn signal(&self, name: &str) {
-        let id = self.id.to_string();
-        let sent = Command::new("sh").args(["-c", r#"kill -s "$0" "$1""#, name, &id]).output().unwrap();
+        let sent = self.try_signal(name);
         assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+    }
+
+    fn try_signal(&self, name: &str) -> Output {
+        let id = self.id.to_string();
+        Command::new("sh").args(["-c", r#"kill -s "$0" "$1""#, name, &id]).output().unwrap()
     }
 
     /// Whether it has ended.
@@ -87,9 +91,9 @@ impl Process {
     /// Asks it to end, and waits until it has; `false` if it had to be killed.
     pub(super) fn stop(mut self, patience: Duration) -> bool {
         if !self.has_ended() {
-            // One that is stopped would not hear.
-            self.signal("CONT");
-            self.signal("TERM");
+            // One that is stopped would not hear; one that ends just now need not.
+            self.try_signal("CONT");
+            self.try_signal("TERM");
         }
         let deadline = Instant::now() + patience;
         while !self.has_ended() {
@@ -130,7 +134,8 @@ impl Drop for Process {
     /// Kills it.
     fn drop(&mut self) {
         if !self.has_ended() {
-            self.signal("KILL");
+            // It may end by itself just now.
+            self.try_signal("KILL");
         }
         let _ = self.keeper.wait();
     }
