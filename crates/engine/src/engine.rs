@@ -2,7 +2,7 @@
 
 use crate::clients::ClientMetrics;
 use crate::log::OpenLog;
-use crate::members::{Provisioned, connector, provision_all};
+use crate::members::{Opening, Provisioned, connector, provision_all};
 use crate::workers::{self, Roles};
 use crate::{EngineError, Host, tables};
 use std::sync::Arc;
@@ -87,11 +87,10 @@ impl Engine {
                 log.on_statistics(Box::new(move |figures| clients.take(figures)));
             }
         }
-        let connectors: Vec<_> = file
-            .members
-            .iter()
-            .map(|member| connector(&file, member, options.create_members, options.enable_wal))
-            .collect();
+        let opening =
+            Opening { create: options.create_members, enable_wal: options.enable_wal, ..Opening::default() };
+        let connectors: Vec<_> =
+            file.members.iter().map(|member| connector(&file, member, opening)).collect::<Result<_, _>>()?;
         let tables = if writes {
             let tables = tables::make(&file, log.as_ref(), &connectors).await?;
             check_log(log.as_ref(), &tables.channels, &connectors).await?;

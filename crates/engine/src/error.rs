@@ -84,6 +84,9 @@ pub enum EngineError {
         /// Where to.
         to: String,
     },
+    /// A member's address and password make no connection settings.
+    #[error("a member of the group cannot be connected to as the group file says")]
+    Member(#[from] tributary_member::Error),
     /// A metric's name is taken.
     #[error("the metrics could not be set up")]
     Metrics(#[from] MetricsError),
@@ -107,6 +110,7 @@ impl EngineError {
             Self::Manual => "ENG-007",
             Self::LogWentBack { .. } => "ENG-008",
             Self::Mark(source) => source.code(),
+            Self::Member(source) => source.code(),
             Self::Leaving { .. } => "ENG-009",
             Self::Left { .. } => "ENG-010",
         }
@@ -129,6 +133,7 @@ impl EngineError {
             | Self::Mark(_)
             | Self::Leaving { .. }
             | Self::Left { .. }
+            | Self::Member(_)
             | Self::Metrics(_)
             | Self::Supervisor(_) => Disposition::Stop,
         }

@@ -17,6 +17,6 @@ pub use engine::{Engine, Options};
 pub use error::EngineError;
 pub use host::Host;
 pub use log::OpenLog;
-pub use members::{Provisioned, connector, inspect_all, provision_all};
+pub use members::{Opening, Provisioned, connector, inspect_all, provision_all};
 pub use opening::{OPENING, open_patiently};
 pub use workers::Roles;

@@ -1,10 +1,12 @@
 //! Connecting to the members that a group file names, looking at them, provisioning them.
 
+use secrecy::ExposeSecret as _;
 use std::sync::Arc;
 use tributary_group::file::{self, GroupFile, MemberUrl};
 use tributary_group::spec::{Bound, GroupSpec, bind};
-use tributary_member::sqlite::{OnLoss, SqliteConnector, SqliteSettings};
-use tributary_member::{Connector, Error, Inspection, Statement};
+use tributary_member::postgres::{PostgresConnector, PostgresSettings};
+use tributary_member::sqlite::{SqliteConnector, SqliteSettings};
+use tributary_member::{Connector, Error, Inspection, OnLoss, Statement};
 use tributary_model::MemberId;
 
 /// What [`provision_all`] came to for one member.
@@ -18,25 +20,54 @@ pub struct Provisioned {
     pub statements: Result<Vec<Statement>, Error>,
 }
 
+/// How a member's connections are opened, beside what the group file says.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Opening {
+    /// Whether a file that is not there is created.
+    pub create: bool,
+    /// Whether a file is put into WAL mode.
+    pub enable_wal: bool,
+    /// Whether a database that carries another member's id is opened all the same, in order to deprovision it.
+    pub any_identity: bool,
+}
+
 /// What opens a member's connections.
+///
+/// # Errors
+/// When its address and password do not make settings that the database's adapter can use.
 pub fn connector(
     file: &GroupFile,
     member: &file::Member,
-    create: bool,
-    enable_wal: bool,
-) -> Arc<dyn Connector> {
-    let MemberUrl::Sqlite { path } = &member.url;
-    let settings = SqliteSettings {
-        on_loss: match member.on_loss {
-            file::OnLoss::Exception => OnLoss::Refuse,
-            file::OnLoss::Round => OnLoss::Round,
-        },
-        write_lock: member.apply.longest_lock,
-        create,
-        enable_wal,
-        ..SqliteSettings::default()
+    opening: Opening,
+) -> Result<Arc<dyn Connector>, Error> {
+    let (id, group) = (member.id.clone(), file.group.as_str());
+    let on_loss = match member.on_loss {
+        file::OnLoss::Exception => OnLoss::Refuse,
+        file::OnLoss::Round => OnLoss::Round,
     };
-    Arc::new(SqliteConnector::new(member.id.clone(), file.group.as_str(), path).with_settings(settings))
+    match &member.url {
+        MemberUrl::Sqlite { path } => {
+            let settings = SqliteSettings {
+                on_loss,
+                write_lock: member.apply.longest_lock,
+                create: opening.create,
+                enable_wal: opening.enable_wal,
+                ..SqliteSettings::default()
+            };
+            let connector = SqliteConnector::new(id, group, path).with_settings(settings);
+            Ok(Arc::new(connector.any_identity(opening.any_identity)))
+        }
+        MemberUrl::Postgres { url } => {
+            let mut settings = PostgresSettings::from_url(&id, url.as_str())?;
+            if let Some(password) = &member.password {
+                settings = settings.password(password.expose_secret());
+            }
+            settings.on_loss = on_loss;
+            settings.longest_lock = member.apply.longest_lock;
+            settings.any_identity = opening.any_identity;
+            Ok(Arc::new(PostgresConnector::new(id, group, settings)))
+        }
+    }
 }
 
 /// Looks at every member, in the order of the file. A member that cannot be reached does not keep the others.

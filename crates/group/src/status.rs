@@ -5,7 +5,7 @@
 
 use crate::aside::count_aside;
 use crate::conflicts::read_ledger;
-use crate::file::{Direction, MemberUrl};
+use crate::file::Direction;
 use crate::live::{LiveWorkers, live_workers};
 use crate::opened::{ActionError, Opened};
 use crate::progress::{MemberProgress, Progress, ProgressError, TableProgress, progress};
@@ -232,9 +232,7 @@ fn assemble(
 
 fn member_status(group: &Opened<'_>, member: MemberProgress, clock_ahead_ms: Option<i64>) -> MemberStatus {
     let settings = group.file.member(&member.id);
-    let database = settings.map(|settings| match &settings.url {
-        MemberUrl::Sqlite { path } => path.display().to_string(),
-    });
+    let database = settings.map(|settings| settings.url.to_string());
     MemberStatus {
         id: member.id.to_string(),
         database: database.unwrap_or_default(),

@@ -23,6 +23,16 @@ pub enum BlockedDelete {
     Restore,
 }
 
+/// What becomes of a row with a value that a column of the member cannot hold as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnLoss {
+    /// The row becomes an exception.
+    #[default]
+    Refuse,
+    /// The value is rounded, and counted.
+    Round,
+}
+
 /// How the group's table lies in one member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableBinding {

@@ -16,8 +16,8 @@ mod template;
 
 pub use api::{
     Applied, ApplyBatch, ApplyRecord, BlockedDelete, CaptureCommit, Captured, Connector, Member, OffsetMove,
-    Outcome, Page, Parked, ParkedAt, ParkedFilter, Refusal, RefusalKind, Scan, ScanBound, Source, Statement,
-    StoredOffset, TableBinding, TablePosition, TableState, Token, Unpublishable,
+    OnLoss, Outcome, Page, Parked, ParkedAt, ParkedFilter, Refusal, RefusalKind, Scan, ScanBound, Source,
+    Statement, StoredOffset, TableBinding, TablePosition, TableState, Token, Unpublishable,
 };
 pub use digest::{BucketDigest, MAX_BUCKET_BITS, bucket_of, row_hash};
 pub use error::{Cause, Disposition, Error, ErrorKind, Place};

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
-use tributary_engine::{Engine, EngineError, OpenLog, Options, connector};
+use tributary_engine::{Engine, EngineError, OpenLog, Opening, Options, connector};
 use tributary_group::file::{GroupFile, Member};
 use tributary_group::spec::{GroupSpec, read_spec};
 use tributary_group::{ActionError, Opened};
@@ -47,8 +47,9 @@ pub(crate) fn members<'a>(file: &'a GroupFile, ids: &[String]) -> Result<Vec<&'a
 }
 
 /// What opens the members, without creating or changing their files.
-pub(crate) fn connectors(file: &GroupFile) -> Vec<Arc<dyn Connector>> {
-    file.members.iter().map(|member| connector(file, member, false, false)).collect()
+pub(crate) fn connectors(file: &GroupFile) -> Result<Vec<Arc<dyn Connector>>, EngineError> {
+    let connectors = file.members.iter().map(|member| connector(file, member, Opening::default()));
+    Ok(connectors.collect::<Result<_, _>>()?)
 }
 
 /// The tables that the log knows; none when there is no log yet.

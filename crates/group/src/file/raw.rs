@@ -87,12 +87,13 @@ pub(super) struct RawLog {
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub(super) struct RawMember {
-    /// Where it is: `sqlite:relative/path.db` (relative to this file) or `sqlite:///absolute/path.db`.
-    /// `mssql://` and `postgres://` are not in this build yet.
+    /// Where it is: `sqlite:relative/path.db` (relative to this file) or `sqlite:///absolute/path.db`;
+    /// `postgresql://user@host:5432/database`, with `?sslmode=` and other options of PostgreSQL's own clients;
+    /// `mssql://user@host:1433/Database`, with `?encrypt=`, `ca=` and others. Never with a password.
     #[schemars(required)]
     pub(super) url: Option<Text>,
-    /// The password, best as `${NAME}` for a variable or `file:/path` for a file that holds nothing else.
-    /// Default: none. SQLite files have none.
+    /// The password, best as `${NAME}` for a variable or `file:/path` for a file that holds nothing else; for
+    /// `authentication=entra` the access token. Default: none. SQLite files have none.
     #[schemars(with = "Option<String>")]
     pub(super) password: Option<At<Hidden>>,
     /// Which way its changes go: `both`; `publish` and `subscribe` are not in this build yet. Default: `both`.

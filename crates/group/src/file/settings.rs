@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use tributary_member::postgres::PostgresSettings;
 use tributary_model::{MemberId, Policy, TableName};
 use tributary_settle::DeleteVsUpdate;
 use tributary_stream::kafka::{Compression, KafkaSettings, RegistrySettings, Sasl, TlsSettings};
@@ -207,6 +208,56 @@ pub enum MemberUrl {
         /// The file; relative paths have been joined to the group file's folder.
         path: PathBuf,
     },
+    /// A database of a PostgreSQL server.
+    Postgres {
+        /// Its address, without a password.
+        url: ServerUrl,
+    },
+}
+
+impl MemberUrl {
+    /// Whether the address is one that the database's adapter can use; else what is wrong with it.
+    pub(super) fn check(&self, member: &MemberId) -> Result<(), String> {
+        let reason = |error: tributary_member::Error| match error {
+            tributary_member::Error::Settings { reason, .. } => reason,
+            other => other.to_string(),
+        };
+        match self {
+            Self::Sqlite { .. } => Ok(()),
+            Self::Postgres { url } => {
+                PostgresSettings::from_url(member, url.as_str()).map(drop).map_err(reason)
+            }
+        }
+    }
+}
+
+/// Where the database is, for people: never with a password.
+impl fmt::Display for MemberUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite { path } => path.display().fmt(f),
+            Self::Postgres { url } => {
+                f.write_str(url.0.split_once('?').map_or(url.as_str(), |(place, _)| place))
+            }
+        }
+    }
+}
+
+/// The address of a database on a server, in which no password stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerUrl(String);
+
+impl ServerUrl {
+    /// The caller has seen to it that there is no password in it.
+    pub(super) fn new(url: &str) -> Self {
+        Self(url.to_owned())
+    }
+
+    /// The address.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Which way a member's changes go.

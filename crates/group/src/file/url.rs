@@ -4,43 +4,44 @@
 
 use super::problem::{Problem, ProblemKind};
 use super::raw::At;
-use super::settings::MemberUrl;
+use super::settings::{MemberUrl, ServerUrl};
 use std::path::Path;
+use tributary_model::MemberId;
 
-const WAYS: &str =
-    "write `sqlite:relative/path.db` (relative to the group file) or `sqlite:///absolute/path.db`";
+const WAYS: &str = "write `sqlite:relative/path.db` (relative to the group file), `postgresql://user@host/database` or \
+                    `mssql://user@host/Database`";
 
 /// Reads an address whose variables have been replaced. May find several problems.
-pub(super) fn parse(url: &At<String>, base: &Path, problems: &mut Vec<Problem>) -> Option<MemberUrl> {
+pub(super) fn parse(
+    url: &At<String>,
+    member: Option<&MemberId>,
+    base: &Path,
+    problems: &mut Vec<Problem>,
+) -> Option<MemberUrl> {
     let mut problem =
         |kind, what: &str, remedy: &str| problems.push(Problem::new(kind, url.at, what, remedy));
     let Some((scheme, rest)) = url.value.split_once(':') else {
         problem(ProblemKind::InvalidValue, "the address of the database does not say what kind it is", WAYS);
         return None;
     };
-    match scheme {
-        "sqlite" => match sqlite_path(rest) {
-            Ok(path) => Some(MemberUrl::Sqlite { path: base.join(path) }),
-            Err((what, remedy)) => {
-                problem(ProblemKind::InvalidValue, what, remedy);
-                None
-            }
-        },
-        "mssql" | "sqlserver" | "postgres" | "postgresql" => {
-            if holds_password(rest) {
-                problem(
-                    ProblemKind::Secret,
-                    "the address of the database holds a password",
-                    "move it to `password:`, best as `${NAME}` or `file:/path`",
-                );
-            }
-            let kind = if matches!(scheme, "mssql" | "sqlserver") { "SQL Server" } else { "PostgreSQL" };
+    let server = match scheme {
+        "sqlite" => {
+            return match sqlite_path(rest) {
+                Ok(path) => Some(MemberUrl::Sqlite { path: base.join(path) }),
+                Err((what, remedy)) => {
+                    problem(ProblemKind::InvalidValue, what, remedy);
+                    None
+                }
+            };
+        }
+        "postgres" | "postgresql" => MemberUrl::Postgres { url: ServerUrl::new(&url.value) },
+        "mssql" | "sqlserver" => {
             problem(
                 ProblemKind::NotInThisBuild,
-                &format!("{kind} members are not in this build yet"),
-                "use a SQLite member, or a later version",
+                "SQL Server members are not in this build yet",
+                "use a SQLite or PostgreSQL member, or a later version",
             );
-            None
+            return None;
         }
         _ => {
             problem(
@@ -48,6 +49,22 @@ pub(super) fn parse(url: &At<String>, base: &Path, problems: &mut Vec<Problem>) 
                 "the address names a kind of database that is not known",
                 WAYS,
             );
+            return None;
+        }
+    };
+    if holds_password(rest) {
+        problem(
+            ProblemKind::Secret,
+            "the address of the database holds a password",
+            "move it to `password:`, best as `${NAME}` or `file:/path`",
+        );
+        return None;
+    }
+    // Without an id there is a problem already.
+    match server.check(member?) {
+        Ok(()) => Some(server),
+        Err(reason) => {
+            problem(ProblemKind::InvalidValue, "the address of the database cannot be used", &reason);
             None
         }
     }

@@ -10,15 +10,7 @@ use std::time::Duration;
 use tokio_postgres::config::{Config, Host, SslMode};
 use tributary_model::MemberId;
 
-/// What becomes of a row with a value that a column of the member cannot hold as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnLoss {
-    /// The row becomes an exception.
-    #[default]
-    Refuse,
-    /// The value is rounded, and counted.
-    Round,
-}
+pub use crate::OnLoss;
 
 /// How a connection is encrypted, and what the server has to prove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,15 +2,7 @@
 
 use std::time::Duration;
 
-/// What becomes of a row with a value that a column of the member cannot hold as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnLoss {
-    /// The row becomes an exception.
-    #[default]
-    Refuse,
-    /// The value is rounded, and counted.
-    Round,
-}
+pub use crate::OnLoss;
 
 /// Settings of a member's connections.
 #[derive(Debug, Clone)]

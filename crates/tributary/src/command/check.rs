@@ -27,7 +27,8 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> anyhow::Result<Exit> {
             let probed = KafkaLog::probe(kafka.connection(file.control_topic(), false)).await;
             of_log.extend(probed.err().map(|error| GroupFinding::log_unreachable(&error, error.code())));
         }
-        Ok(check(&file, inspect_all(&connectors(&file)).await, known.as_ref(), of_log))
+        let inspected = inspect_all(&connectors(&file)?).await;
+        Ok(check(&file, inspected, known.as_ref(), of_log))
     })?;
     match context.output {
         Format::Json => output::json(&report)?,

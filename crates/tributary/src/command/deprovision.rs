@@ -6,9 +6,9 @@ use crate::failure::Exit;
 use crate::group::{block_on, load, members};
 use crate::output::note;
 use clap::Args;
-use tributary_group::file::{GroupFile, LogSettings, Member, MemberUrl};
-use tributary_member::sqlite::SqliteConnector;
-use tributary_member::{Connector, Error, Statement};
+use tributary_engine::{Opening, connector};
+use tributary_group::file::{GroupFile, LogSettings, Member};
+use tributary_member::{Error, Statement};
 
 /// What `deprovision` takes.
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     /// Only in these members.
     #[arg(long, value_name = "ID")]
     member: Vec<String>,
-    /// Also in files that carry another member's or group's name, such as copies.
+    /// Also in databases that carry another member's or group's name, such as copies.
     #[arg(long)]
     copies: bool,
 }
@@ -56,9 +56,8 @@ async fn deprovision(
     member: &Member,
     arguments: &Arguments,
 ) -> Result<Vec<Statement>, Error> {
-    let MemberUrl::Sqlite { path } = &member.url;
     let connector =
-        SqliteConnector::new(member.id.clone(), file.group.as_str(), path).any_identity(arguments.copies);
+        connector(file, member, Opening { any_identity: arguments.copies, ..Opening::default() })?;
     let mut member = connector.connect(&[]).await?;
     if arguments.dry_run { member.plan_deprovision().await } else { member.deprovision().await }
 }

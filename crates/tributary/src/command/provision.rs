@@ -99,7 +99,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Ex
 
 /// What would be done, with everything left as it is.
 async fn planned(file: &GroupFile) -> anyhow::Result<(Vec<GroupFinding>, Vec<Provisioned>)> {
-    let connectors = connectors(file);
+    let connectors = connectors(file)?;
     let known = known_spec(file).await?;
     let mut reached = Vec::new();
     for (member, inspection) in inspect_all(&connectors).await {

@@ -93,21 +93,35 @@ fn other_addresses_are_refused_with_what_to_write() {
 }
 
 #[test]
-fn databases_of_later_builds_are_recognised() {
-    for (url, kind) in [
-        ("mssql://app@hq-sql:1433/Retail", "SQL Server"),
-        ("sqlserver://app@hq-sql/Retail", "SQL Server"),
-        ("postgres://app@db/retail", "PostgreSQL"),
-        ("postgresql://db/retail", "PostgreSQL"),
+fn servers_have_addresses_without_passwords() {
+    for (url, shown) in [
+        ("postgres://app@db/retail", "postgres://app@db/retail"),
+        (
+            "postgresql://app@db:6432/${NAME}?sslmode=verify-full&sslrootcert=/ca.pem",
+            "postgresql://app@db:6432/retail",
+        ),
     ] {
-        assert_eq!(
-            refused(&member(&format!("url: '{url}'"))),
-            [format!(
-                "line 4, column 14: {kind} members are not in this build yet; use a SQLite member, or a later \
-                 version [GRP-018]"
-            )]
-        );
+        let file = accepted(&member(&format!("url: '{url}', password: '${{HQ_PASSWORD}}'")));
+        assert_eq!(file.members[0].url.to_string(), shown);
+        assert!(!format!("{file:?}").contains("correct-horse"));
     }
+    for (url, said) in [
+        ("postgresql://db", "the url names no database"),
+        ("postgresql://db/retail", "the url names no user"),
+        ("postgresql://app@db/retail?sslmode=maybe", "sslmode is one of"),
+    ] {
+        let problems = refused(&member(&format!("url: '{url}'")));
+        assert!(problems[0].contains("the address of the database cannot be used"), "{problems:?}");
+        assert!(problems[0].contains(said), "{problems:?}");
+    }
+}
+
+#[test]
+fn two_members_cannot_be_one_database() {
+    let said = refused(&with_members(
+        "  hq: { url: 'postgresql://app@db/a?sslmode=disable' }\n  shop: { url: 'postgresql://app@db/a' }",
+    ));
+    assert!(said[0].contains("member `shop` is the same database as member `hq`"), "{said:?}");
 }
 
 #[test]

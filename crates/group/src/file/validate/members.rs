@@ -24,13 +24,16 @@ impl Checker<'_> {
         for (key, raw) in &members.value.0 {
             let id = self.member_id(key);
             let Some(member) = self.member(id, raw) else { continue };
-            let MemberUrl::Sqlite { path } = &member.url;
-            if let Some(other) = places.get(&plain(path)) {
-                let what = format!("member `{}` is the same file as member `{other}`", member.id);
+            let (place, kind) = match &member.url {
+                MemberUrl::Sqlite { path } => (plain(path), "file"),
+                url => (PathBuf::from(url.to_string()), "database"),
+            };
+            if let Some(other) = places.get(&place) {
+                let what = format!("member `{}` is the same {kind} as member `{other}`", member.id);
                 let at = raw.value.url.as_ref().map_or(raw.at, |url| url.at);
                 self.problem(ProblemKind::Contradiction, at, what, "give every member a database of its own");
             } else {
-                places.insert(plain(path), member.id.clone());
+                places.insert(place, member.id.clone());
             }
             out.push(member);
         }
@@ -58,7 +61,7 @@ impl Checker<'_> {
         let url = self
             .required("url", raw.url.as_ref(), member.at)
             .and_then(|url| self.text(url).map(|value| At { value, at: url.at }))
-            .and_then(|text| url::parse(&text, self.base, &mut self.problems));
+            .and_then(|text| url::parse(&text, id.as_ref(), self.base, &mut self.problems));
         let password = raw.password.as_ref().and_then(|password| self.secret(password));
         if let (Some(MemberUrl::Sqlite { .. }), Some(password)) = (&url, &raw.password) {
             let what = "a SQLite file has no password";
@@ -88,7 +91,7 @@ impl Checker<'_> {
         let (Some(raw), Some(LogSettings::Embedded { path: log })) = (raw, log) else { return };
         let at = raw.value.embedded.as_ref().map_or(raw.at, |path| path.at);
         for member in members {
-            let MemberUrl::Sqlite { path } = &member.url;
+            let MemberUrl::Sqlite { path } = &member.url else { continue };
             if plain(path) == plain(log) {
                 let what = format!("the embedded log and member `{}` are the same file", member.id);
                 let remedy = "give the log a file of its own";
