@@ -8,6 +8,7 @@ use crate::{BucketDigest, Inspection, Result};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tributary_model::{
     Change, KeyBytes, MemberId, Resolved, Row, TableName, TableSchema, Ticks, VersionVector,
 };
@@ -445,6 +446,14 @@ pub trait Member: Send {
 
     /// Whether anything may have been written by others since the last call; `true` when in doubt. Cheap.
     async fn has_news(&mut self) -> Result<bool>;
+
+    /// Waits until something may have been written, and at most so long. May return at once, and may come too late
+    /// by as long as that: what counts is what [`Member::has_news`] says next. A database that cannot tell lets the
+    /// time pass.
+    async fn wait_for_news(&mut self, at_most: Duration) -> Result<()> {
+        tokio::time::sleep(at_most).await;
+        Ok(())
+    }
 
     /// Live changes of a table after `position`, with the row images of the same snapshot. A change of a cell that
     /// is changed again before the next poll comes once, with its last image.

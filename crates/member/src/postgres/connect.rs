@@ -9,9 +9,11 @@ use super::session::Session;
 use super::settings::{OnLoss, PostgresSettings, TlsMode};
 use super::table::BoundTable;
 use super::{PostgresMember, states};
-use crate::{Error, Place, Result, TableBinding};
+use crate::{Connector, Error, Member, Place, Result, TableBinding};
+use async_trait::async_trait;
 use native_tls::{Certificate, Identity, TlsConnector};
 use postgres_native_tls::MakeTlsConnector;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use tokio_postgres::config::TargetSessionAttrs;
@@ -51,7 +53,7 @@ impl PostgresConnector {
         self
     }
 
-    /// A new connection for one worker.
+    /// As [`Connector::connect`], giving the adapter's own type.
     ///
     /// # Errors
     /// When the server cannot be reached or is none that can be worked with, or the database is another member's.
@@ -78,13 +80,27 @@ impl PostgresConnector {
             fingerprint: None,
             provisioned: false,
             news: None,
+            own_transactions: Vec::new(),
             listening: false,
+            asleep: None,
+            quiet: HashMap::new(),
             ended_listings: Vec::new(),
             rounded: 0,
         };
         greet(&member).await?;
         states::refresh(&mut member).await?;
         Ok(member)
+    }
+}
+
+#[async_trait(?Send)]
+impl Connector for PostgresConnector {
+    fn id(&self) -> &MemberId {
+        &self.id
+    }
+
+    async fn connect(&self, bindings: &[Arc<TableBinding>]) -> Result<Box<dyn Member>> {
+        Ok(Box::new(self.open(bindings).await?))
     }
 }
 

@@ -1,28 +1,51 @@
 //! The PostgreSQL adapter, for servers from version 13 on.
 //!
-//! Each call of [`Member`](crate::Member) is a function in the file of its name; what they share is the session and, for
+//! Each call of [`Member`] is a function in the file of its name; what they share is the session and, for
 //! every bound table, the metadata prepared by `table`.
 
+mod apply;
 mod catalog;
+mod clock;
 mod connect;
+mod create;
 mod declared;
+mod digest;
+mod exceptions;
 mod failure;
+mod image;
+mod inspect;
 mod numeric;
 mod objects;
+mod offsets;
+mod poll;
+mod position;
+mod provision;
 mod provisioned;
 mod quote;
+mod rows;
+mod scan;
 mod session;
 mod settings;
 mod states;
 mod table;
+mod token;
 mod values;
+mod wake;
 
 pub use connect::PostgresConnector;
 pub use settings::{OnLoss, PostgresSettings, TlsMode};
 
-use crate::{Error, Result, TableState};
+use crate::{
+    Applied, ApplyBatch, BucketDigest, CaptureCommit, Error, Inspection, Member, Page, Parked, ParkedFilter,
+    Result, Scan, ScanBound, Statement, StoredOffset, TablePosition, TableState, Token,
+};
+use async_trait::async_trait;
+use position::Snapshot;
 use session::Session;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 use table::BoundTable;
+use tributary_model::{KeyBytes, Row, TableName, Ticks};
 
 /// One connection to a member's database.
 #[derive(Debug)]
@@ -39,10 +62,16 @@ pub struct PostgresMember {
     fingerprint: Option<String>,
     /// Whether the database has sync objects; found with `fingerprint`.
     provisioned: bool,
-    /// The server's snapshot at the last [`Member::has_news`](crate::Member::has_news).
-    news: Option<String>,
+    /// The server's snapshot at the last [`Member::has_news`].
+    news: Option<Snapshot>,
+    /// Our own transactions since then, which are no news.
+    own_transactions: Vec<u64>,
     /// Whether the session listens for the triggers' notifications.
     listening: bool,
+    /// Whether and until when the triggers notify us.
+    asleep: Option<wake::Sleep>,
+    /// By table: the position at which nothing was found last, and up to which snapshot.
+    quiet: HashMap<usize, (String, Snapshot)>,
     /// Listings of rows that are gone and never had a usable key; they end with capture's next commit.
     ended_listings: Vec<(usize, String)>,
     /// Values that were rounded because of [`OnLoss::Round`], since the connection was opened.
@@ -89,5 +118,109 @@ impl PostgresMember {
             call: "a call about a table",
             reason: format!("table {table} of {} bound ones", self.tables.len()),
         })
+    }
+}
+
+#[async_trait(?Send)]
+impl Member for PostgresMember {
+    async fn inspect(&mut self) -> Result<Inspection> {
+        inspect::inspect(self).await
+    }
+
+    async fn plan_provision(&mut self) -> Result<Vec<Statement>> {
+        provision::plan_provision(self).await
+    }
+
+    async fn provision(&mut self) -> Result<Vec<Statement>> {
+        provision::provision(self).await
+    }
+
+    async fn plan_deprovision(&mut self) -> Result<Vec<Statement>> {
+        provision::plan_deprovision(self).await
+    }
+
+    async fn deprovision(&mut self) -> Result<Vec<Statement>> {
+        provision::deprovision(self).await
+    }
+
+    async fn table_states(&mut self) -> Result<Vec<TableState>> {
+        states::table_states(self).await
+    }
+
+    async fn has_news(&mut self) -> Result<bool> {
+        wake::has_news(self).await
+    }
+
+    async fn wait_for_news(&mut self, at_most: Duration) -> Result<()> {
+        wake::wait_for_news(self, at_most).await
+    }
+
+    async fn poll(&mut self, table: usize, position: &TablePosition, max_rows: usize) -> Result<Page> {
+        poll::poll(self, table, position, max_rows).await
+    }
+
+    async fn scan_bound(&mut self, table: usize, after: &Scan, max_rows: usize) -> Result<ScanBound> {
+        scan::scan_bound(self, table, after, max_rows).await
+    }
+
+    async fn scan(&mut self, table: usize, position: &TablePosition, bound: &ScanBound) -> Result<Page> {
+        scan::scan(self, table, position, bound).await
+    }
+
+    async fn commit_capture(&mut self, commit: &CaptureCommit) -> Result<u64> {
+        token::commit_capture(self, commit).await
+    }
+
+    async fn token(&mut self) -> Result<Option<Token>> {
+        token::token(self).await
+    }
+
+    async fn pending(&mut self, table: usize, position: &TablePosition) -> Result<u64> {
+        poll::pending(self, table, position).await
+    }
+
+    async fn apply(&mut self, batch: ApplyBatch, now: Ticks) -> Result<Applied> {
+        apply::apply(self, batch, now).await
+    }
+
+    async fn offsets(&mut self) -> Result<Vec<StoredOffset>> {
+        offsets::offsets(self).await
+    }
+
+    async fn parked(&mut self, filter: &ParkedFilter) -> Result<Vec<Parked>> {
+        exceptions::parked(self, filter).await
+    }
+
+    async fn parked_counts(&mut self) -> Result<BTreeMap<(TableName, &'static str), u64>> {
+        exceptions::parked_counts(self).await
+    }
+
+    async fn retry_parked(&mut self, table: Option<&TableName>) -> Result<u64> {
+        exceptions::retry_parked(self, table).await
+    }
+
+    async fn digest(&mut self, table: usize, bits: u8) -> Result<Vec<BucketDigest>> {
+        digest::digest(self, table, bits).await
+    }
+
+    async fn bucket_rows(
+        &mut self,
+        table: usize,
+        bits: u8,
+        buckets: &[usize],
+    ) -> Result<Vec<(KeyBytes, [u8; 16])>> {
+        digest::bucket_rows(self, table, bits, buckets).await
+    }
+
+    async fn rows(&mut self, table: usize, keys: &[KeyBytes]) -> Result<Vec<Option<Row>>> {
+        rows::rows(self, table, keys).await
+    }
+
+    fn statement_for(&self, table: usize, key: &KeyBytes, row: Option<&Row>) -> Result<String> {
+        rows::statement_for(self, table, key, row)
+    }
+
+    async fn clock(&mut self) -> Result<Ticks> {
+        clock::clock(self).await
     }
 }

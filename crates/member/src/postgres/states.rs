@@ -228,6 +228,29 @@ impl Found {
         self.triggers.get(&oid).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether our schema holds a function of this name.
+    pub(super) fn has_routine(&self, name: &str) -> bool {
+        self.routines.contains_key(name)
+    }
+
+    /// The triggers' functions, sorted.
+    pub(super) fn routines_of_ours(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.routines.keys().filter(|name| name.ends_with("_dss_capture")).cloned().collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The tracking tables, sorted.
+    pub(super) fn tracking_tables(&self) -> Vec<String> {
+        let ours = self.tracking.iter().filter(|(name, (columns, _))| {
+            name.ends_with("_dss_tracking") && super::provision::are_tracking(columns)
+        });
+        let mut names: Vec<String> = ours.map(|(name, _)| name.clone()).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// Whether our schema holds a table, index or sequence of this name.
     pub(super) fn has_relation(&self, name: &str) -> bool {
         self.tracking.contains_key(name) || self.indexes.contains_key(name) || self.sequences.contains(name)

@@ -39,6 +39,8 @@ pub(super) struct BoundTable {
     pub(super) columns: Vec<BoundColumn>,
     /// The key's columns, by position in `columns`, in the group's key order.
     pub(super) key: Vec<usize>,
+    /// Places in `key` in the order of the base table's own key, in which first scans read.
+    scan_places: Vec<usize>,
     /// Whether it can be worked on. The other fields below hold only if so.
     pub(super) state: TableState,
     /// The incarnation that a tracking row without one belongs to, and that untracked rows have.
@@ -113,6 +115,7 @@ impl BoundTable {
             binding: Arc::clone(binding),
             columns: Vec::new(),
             key: Vec::new(),
+            scan_places: Vec::new(),
             state: TableState::Stopped { reason: "it has not been looked at yet".to_owned() },
             first_incarnation: Incarnation::first(member),
             incarnation: Incarnation::first(member),
@@ -217,6 +220,10 @@ impl BoundTable {
                 columns.iter().position(|column: &BoundColumn| column.position == *position)
             })
             .collect();
+        self.scan_places = key_names
+            .iter()
+            .filter_map(|name| self.key.iter().position(|at| columns[*at].name == **name))
+            .collect();
         self.columns = columns;
         None
     }
@@ -224,6 +231,25 @@ impl BoundTable {
     /// The key's columns in the base table under the alias `side`, as a list.
     pub(super) fn key_list(&self, side: &str) -> String {
         list(self.key_columns().map(|column| format!("{side}.{}", column.quoted)))
+    }
+
+    /// Places in the group's key, in the order of the base table's own key: first scans go by its index.
+    pub(super) fn scan_places(&self) -> &[usize] {
+        &self.scan_places
+    }
+
+    /// The key's columns in the base table under the alias `side`, in the order in which first scans read.
+    pub(super) fn scan_list(&self, side: &str) -> String {
+        list(self.scan_places.iter().map(|place| format!("{side}.{}", self.columns[self.key[*place]].quoted)))
+    }
+
+    /// Parameters for a key in that order, of the base table's types; the first one is `$first + 1`.
+    pub(super) fn scan_parameters(&self, first: usize) -> String {
+        list(self.scan_places.iter().enumerate().map(|(at, place)| {
+            let column = &self.columns[self.key[*place]];
+            let sent = format!("${}::{}", first + at + 1, column.codec.transport().sql());
+            column.declared.write(&sent)
+        }))
     }
 
     /// The key's columns in the tracking table, as a list; under the alias `side` if it is not empty.

@@ -342,6 +342,11 @@ fn read_ticks(bytes: &[u8], short: impl Fn() -> String) -> Result<i64, String> {
     ticks.ok_or_else(|| "holds a time too far away from 1970 for the group".to_owned())
 }
 
+/// The ticks of a `timestamptz` as the server sends it, if they are some.
+pub(super) fn ticks_of(bytes: &[u8]) -> Option<i64> {
+    read_ticks(bytes, String::new).ok()
+}
+
 /// A value of any type as the server sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Raw<'a>(pub(super) Option<&'a [u8]>);
