@@ -6,8 +6,12 @@
 
 use super::catalog::CatalogColumn;
 use super::quote::qualified;
+use crate::Limits;
 use tokio_postgres::types::Type;
 use tributary_model::LogicalType;
+
+/// Digits behind the second that the group's times have.
+const TICK_DIGITS: u32 = 7;
 
 /// How values travel between the server and us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,6 +189,25 @@ impl Declared {
             "timestamptz" => Self { second_digits: digits, ..plain(L::TimestampOffset, T::Timestamptz) },
             _ => return None,
         })
+    }
+
+    /// What the column can hold beside what its logical type says.
+    pub(super) fn limits(&self) -> Limits {
+        use LogicalType as L;
+        let has_fraction = matches!(self.logical, L::Time | L::Timestamp | L::TimestampOffset);
+        Limits {
+            integers: (self.transport == Transport::Int2)
+                .then_some((i64::from(i16::MIN), i64::from(i16::MAX))),
+            step: has_fraction.then(|| 10_i64.pow(TICK_DIGITS - self.second_digits.min(TICK_DIGITS))),
+            drops_offset: self.logical == L::TimestampOffset,
+            beyond: match self.logical {
+                L::Decimal { .. } | L::Numeric if self.quirk != Quirk::Money => Some("NaN"),
+                L::Time => Some("24:00"),
+                L::Date | L::Timestamp | L::TimestampOffset => Some("infinity"),
+                _ => None,
+            },
+            ..Limits::default()
+        }
     }
 
     /// Why the column cannot be part of a key, if it cannot.

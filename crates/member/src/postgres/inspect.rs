@@ -13,12 +13,11 @@ use crate::{
     ColumnInspection, Finding, ForeignKeyInspection, Inspection, Result, Severity, TableInspection,
     TriggerInspection,
 };
-use tributary_model::LogicalType;
 
 const ACTION: &str = "look at its tables";
 
-/// Digits behind the second that the group's times have, and that PostgreSQL's have at most.
-const GROUP_DIGITS: u32 = 7;
+/// What a user's trigger has to ask, in order to be silent while changes of others are written.
+const TRIGGER_GUARD: &str = "coalesce(current_setting('tributary.apply', true), '') = ''";
 
 /// Tables, columns, types, keys, foreign keys and triggers as found.
 pub(super) async fn inspect(member: &mut PostgresMember) -> Result<Inspection> {
@@ -34,7 +33,11 @@ pub(super) async fn inspect(member: &mut PostgresMember) -> Result<Inspection> {
             };
             let (version, encoding, bypasses, user): (String, String, bool, String) =
                 read().map_err(&failed)?;
-            let mut found = Inspection { server: format!("PostgreSQL {version}"), ..Inspection::default() };
+            let mut found = Inspection {
+                server: format!("PostgreSQL {version}"),
+                trigger_guard: TRIGGER_GUARD,
+                ..Inspection::default()
+            };
             encoding_finding(&encoding, &mut found.findings);
             let ours = Found::read(session, &[]).await?;
             let tables = catalog::tables(session, None).await?;
@@ -102,6 +105,11 @@ pub(super) fn key_trouble(table: &CatalogTable) -> Option<String> {
     })
 }
 
+/// Whether a trigger asks whether apply is at work.
+fn is_guarded(trigger: &CatalogTrigger) -> bool {
+    trigger.sql.contains("tributary.apply")
+}
+
 /// A look at one table.
 struct Look<'a> {
     table: &'a CatalogTable,
@@ -156,18 +164,6 @@ impl Look<'_> {
         let columns = table.columns.iter().enumerate().map(|(at, column)| self.column(at, column)).collect();
         self.key();
         let unique = self.unique();
-        for trigger in triggers {
-            self.find(
-                Severity::Warning,
-                None,
-                format!(
-                    "the trigger {:?} also fires for rows that come from other members; what it writes then is \
-                     published as this member's own change",
-                    trigger.name
-                ),
-                "if it should not, add the guard: WHEN (coalesce(current_setting('tributary.apply', true), '') = '')",
-            );
-        }
         let foreign_keys = table.foreign_keys.iter().filter(|key| key.table == table.oid);
         TableInspection {
             schema: (table.schema != DEFAULT_SCHEMA).then(|| table.schema.clone()),
@@ -186,7 +182,11 @@ impl Look<'_> {
             unique,
             triggers: triggers
                 .iter()
-                .map(|trigger| TriggerInspection { name: trigger.name.clone(), sql: trigger.sql.clone() })
+                .map(|trigger| TriggerInspection {
+                    name: trigger.name.clone(),
+                    sql: trigger.sql.clone(),
+                    guarded: is_guarded(trigger),
+                })
                 .collect(),
             provisioned,
         }
@@ -232,6 +232,7 @@ impl Look<'_> {
             logical: declared.as_ref().filter(|_| !column.generated).map(|declared| declared.logical),
             nullable: !column.not_null && !self.table.key.contains(&at),
             max_length: declared.as_ref().and_then(|declared| declared.max_length),
+            limits: declared.as_ref().map(Declared::limits).unwrap_or_default(),
             has_default,
             generated: column.generated,
             collation: column
@@ -244,27 +245,6 @@ impl Look<'_> {
     /// What the column does not keep of values that other databases hold.
     fn peculiar(&mut self, column: &CatalogColumn, declared: &Declared) {
         let name = Some(column.name.as_str());
-        match declared.logical {
-            LogicalType::Time | LogicalType::Timestamp | LogicalType::TimestampOffset
-                if declared.second_digits < GROUP_DIGITS =>
-            {
-                let offset = if declared.logical == LogicalType::TimestampOffset {
-                    ", and no time zone's offset"
-                } else {
-                    ""
-                };
-                self.find(
-                    Severity::Note,
-                    name,
-                    format!(
-                        "{} keeps {} digits behind the second{offset}, where other databases may have {GROUP_DIGITS}",
-                        column.declared, declared.second_digits
-                    ),
-                    "the member's `on_loss` says whether such values are rounded or become exceptions",
-                );
-            }
-            _ => {}
-        }
         match declared.quirk {
             Quirk::Document if column.base_name == "jsonb" => self.find(
                 Severity::Note,
