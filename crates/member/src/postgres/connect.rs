@@ -86,6 +86,7 @@ impl PostgresConnector {
             quiet: HashMap::new(),
             ended_listings: Vec::new(),
             rounded: 0,
+            shapes: None,
         };
         greet(&member).await?;
         states::refresh(&mut member).await?;

@@ -4,33 +4,48 @@
 //! every bound table, the metadata prepared by `table`.
 
 mod apply;
+mod arrays;
+mod cascade;
 mod catalog;
 mod clock;
 mod connect;
 mod create;
+mod decide;
 mod declared;
+mod deferred;
 mod digest;
 mod exceptions;
 mod failure;
 mod image;
 mod inspect;
+mod keys;
 mod numeric;
 mod objects;
 mod offsets;
+mod parking;
 mod poll;
 mod position;
 mod provision;
 mod provisioned;
 mod quote;
+mod references;
+mod refusal;
 mod rows;
+mod run;
 mod scan;
 mod session;
 mod settings;
+mod shape;
+mod statements;
 mod states;
+mod swap;
 mod table;
 mod token;
+mod tracking;
 mod values;
 mod wake;
+mod watch;
+mod writes;
 
 pub use connect::PostgresConnector;
 pub use settings::{OnLoss, PostgresSettings, TlsMode};
@@ -43,6 +58,7 @@ use async_trait::async_trait;
 use position::Snapshot;
 use session::Session;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 use table::BoundTable;
 use tributary_model::{KeyBytes, Row, TableName, Ticks};
@@ -76,6 +92,8 @@ pub struct PostgresMember {
     ended_listings: Vec<(usize, String)>,
     /// Values that were rounded because of [`OnLoss::Round`], since the connection was opened.
     rounded: u64,
+    /// What apply has prepared for `fingerprint`.
+    shapes: Option<Arc<shape::Shapes>>,
 }
 
 impl PostgresMember {

@@ -181,6 +181,14 @@ impl Session {
         Ok(())
     }
 
+    /// Runs a last statement and commits in one message, with the server's own error; if the statement fails, nothing is
+    /// committed.
+    pub(super) async fn finish(&self, last: &str) -> std::result::Result<(), tokio_postgres::Error> {
+        self.client.batch_execute(&format!("{last}; COMMIT")).await?;
+        self.open.set(false);
+        Ok(())
+    }
+
     /// Takes the open transaction back; if even that fails, the connection is of no use and the next call says so.
     pub(super) async fn rollback(&self) {
         if self.client.batch_execute("ROLLBACK").await.is_ok() {

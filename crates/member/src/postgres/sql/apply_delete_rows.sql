@@ -1,0 +1,1 @@
+DELETE FROM {base} AS b USING {keys} WHERE {base_match}

@@ -1,0 +1,2 @@
+-- The synchronised columns of these rows.
+SELECT u.place, {columns} FROM {keys} JOIN {base} AS b ON {base_match}

@@ -1,0 +1,2 @@
+-- Which of these rows lie within what the first scan has claimed, in the order in which it reads the keys.
+SELECT u.place FROM {keys} JOIN {base} AS b ON {base_match} WHERE ({base_key}) <= ({claim})

@@ -1,0 +1,1 @@
+SELECT EXISTS (SELECT FROM "DataSync".dss_exceptions WHERE parked_at = 'apply' AND due_at <= $1)
