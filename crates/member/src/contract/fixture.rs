@@ -32,6 +32,21 @@ pub trait Fixture {
 
     /// The definitions of all objects in the database, sorted, as text that can be compared.
     async fn definitions(&self) -> Vec<String>;
+
+    /// The table of exceptions, as its SQL spells it.
+    fn exceptions(&self) -> &'static str {
+        "\"DataSync_dss_exceptions\""
+    }
+
+    /// How many bytes a name has at most.
+    fn longest_name(&self) -> usize {
+        100
+    }
+
+    /// Whether a column that was created for the value's type holds the value as it is.
+    fn holds(&self, _: &Value) -> bool {
+        true
+    }
 }
 
 /// A user's connection.

@@ -132,8 +132,9 @@ async fn greet(member: &PostgresMember) -> Result<()> {
             source: "pg_is_in_recovery() is true".into(),
         });
     }
-    // Rows that a policy hides would look deleted: rather an error. Notices are of no use to us.
-    session.batch(action, "SET row_security = off; SET client_min_messages = warning").await?;
+    // Rows that a policy hides would look deleted: rather an error. Notices are of no use to us,
+    // and compiling costs more than our statements do.
+    session.batch(action, "SET row_security = off; SET client_min_messages = warning; SET jit = off").await?;
     if provisioned {
         check_identity(member).await?;
     }

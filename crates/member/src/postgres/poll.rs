@@ -23,7 +23,7 @@ const HEAD: usize = 8;
 pub(super) const ONE_PLAN: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
      SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off; \
      SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off; \
-     SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0";
+     SET LOCAL max_parallel_workers_per_gather = 0";
 
 const ACTION: &str = "read the changes of a table";
 
@@ -106,7 +106,7 @@ pub(super) async fn pending(
 ) -> Result<u64> {
     let live = Live::of(position)?;
     let action = "count the changes of a table";
-    in_snapshot(member, action, "SET LOCAL jit = off", async |member| {
+    in_snapshot(member, action, "", async |member| {
         let bound = member.ready(table)?;
         let sql = fill(include_str!("sql/pending.sql"), &[("tracking", &bound.tracking)]);
         let in_progress: Vec<String> = live.previous.in_progress.iter().map(ToString::to_string).collect();

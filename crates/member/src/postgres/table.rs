@@ -143,6 +143,13 @@ impl BoundTable {
         self.columns.clear();
         self.key.clear();
         self.catalog = found;
+        if self.binding.local_table.len() > LONGEST_NAME {
+            return Some(format!(
+                "the name {:?} has more than the {LONGEST_NAME} bytes that PostgreSQL keeps of a name; name the table \
+                 otherwise in this member",
+                self.binding.local_table
+            ));
+        }
         let Some(table) = &self.catalog else {
             return Some(format!(
                 "there is no table {:?}; create it again, or run `provision`, or take it out of the group file",

@@ -1,5 +1,5 @@
-//! Real parts for tests: an Apache Kafka broker, a cluster of three, and a schema registry, as processes of this
-//! machine on free ports with their data in temporary folders.
+//! Real parts for tests: an Apache Kafka broker, a cluster of three, a schema registry, and a PostgreSQL server, as
+//! processes of this machine on free ports with their data in temporary folders.
 //!
 //! The programs are those of `scripts/services.sh`, from the same cache. A process lives no longer than the value
 //! that stands for it, nor than the test's own process, however that ends; its folder goes with it.
@@ -16,6 +16,7 @@ mod harness;
 mod http;
 mod needs;
 mod ports;
+mod postgres;
 mod process;
 mod programs;
 mod properties;
@@ -31,6 +32,7 @@ pub use connect::Connect;
 pub use front::Front;
 pub use harness::{Test, main};
 pub use needs::Need;
+pub use postgres::{Postgres, PostgresSettings};
 pub use programs::kafka_tool;
 pub use properties::{Listener, Security};
 pub use python::python;
@@ -51,4 +53,10 @@ pub fn shared_broker() -> &'static Broker {
 pub fn shared_registry() -> &'static Registry {
     static SHARED: OnceLock<Registry> = OnceLock::new();
     SHARED.get_or_init(|| Registry::start(RegistrySettings::default()))
+}
+
+/// One PostgreSQL server for all tests of a binary; the first who asks starts it. Tests keep apart by databases.
+pub fn shared_postgres() -> &'static Postgres {
+    static SHARED: OnceLock<Postgres> = OnceLock::new();
+    SHARED.get_or_init(|| Postgres::start(PostgresSettings::default()))
 }

@@ -1,5 +1,6 @@
 //! What a test may need beyond Rust, and how to get it.
 
+use super::postgres;
 use super::programs::Programs;
 use super::python;
 use super::tmpfs::Tmpfs;
@@ -28,10 +29,12 @@ pub enum Need {
     Promtool,
     /// The linter of shell scripts.
     Shellcheck,
+    /// The PostgreSQL server's programs.
+    Postgres,
 }
 
 impl Need {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Services,
         Self::Openssl,
         Self::Faketime,
@@ -39,6 +42,7 @@ impl Need {
         Self::Python,
         Self::Promtool,
         Self::Shellcheck,
+        Self::Postgres,
     ];
 
     /// Its name in `TRIBUTARY_TEST_REQUIRE`.
@@ -51,6 +55,7 @@ impl Need {
             Self::Python => "python",
             Self::Promtool => "promtool",
             Self::Shellcheck => "shellcheck",
+            Self::Postgres => "postgres",
         }
     }
 
@@ -81,11 +86,12 @@ impl Need {
             Self::Python => python::find().err().map(str::to_owned),
             Self::Promtool => program(&["promtool", "--version"], "there is no promtool", "prometheus"),
             Self::Shellcheck => program(&["shellcheck", "--version"], "there is no shellcheck", "shellcheck"),
+            Self::Postgres => postgres::programs().err(),
         }
     }
 }
 
-fn install(what: &str, package: &str) -> String {
+pub(super) fn install(what: &str, package: &str) -> String {
     format!("{what}\nInstall it, on Debian: apt-get install -y --no-install-recommends {package}")
 }
 

@@ -113,7 +113,7 @@ pub async fn composite_and_text_keys(factory: &dyn Factory) {
 
 /// Names that need quotes, that look like ours, or that are reserved.
 pub async fn odd_names(factory: &dyn Factory) {
-    let long = "n".repeat(100);
+    let long = "n".repeat(factory.fresh().await.longest_name().min(100));
     let names = [
         "order details",
         "a\"b",

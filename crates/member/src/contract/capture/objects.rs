@@ -257,7 +257,7 @@ pub async fn listings_end_with_publication(factory: &dyn Factory) {
     second.unpublishable = vec![(1, listing("still too large"))];
     second.published = vec![(1, id(2)), (0, id(1))];
     member.commit_capture(&second).await.unwrap();
-    let listed = "SELECT 1 FROM \"DataSync_dss_exceptions\"";
+    let listed = &format!("SELECT 1 FROM {}", fixture.exceptions());
     assert_eq!(user.query(listed).await.len(), 1, "one listing a row, and only its own publication ends it");
     let mut third = next_commit(Some(&second.token), Vec::new());
     third.published = vec![(1, id(1))];
