@@ -1,4 +1,4 @@
-//! A group of SQLite members in a temporary folder.
+//! A group in a temporary folder.
 
 use rusqlite::Connection;
 use std::fmt::Write as _;
@@ -20,10 +20,23 @@ impl GroupFolder {
 
     /// The same with this name and this log. Groups that share a broker differ in their names.
     pub fn with_log(group: &str, log: &str, members: &[&str], tables: &[&str], extra: &str) -> Self {
+        let places: Vec<_> = members.iter().map(|member| format!("sqlite:{member}.db")).collect();
+        let members: Vec<_> = members.iter().copied().zip(places.iter().map(String::as_str)).collect();
+        Self::with_places(group, log, &members, tables, extra)
+    }
+
+    /// The same with members of any kind, each with the address of its database.
+    pub fn with_places(
+        group: &str,
+        log: &str,
+        members: &[(&str, &str)],
+        tables: &[&str],
+        extra: &str,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut text = format!("group: {group}\nlog: {log}\nmembers:\n");
-        for member in members {
-            writeln!(text, "  {member}: {{ url: \"sqlite:{member}.db\" }}").unwrap();
+        for (member, url) in members {
+            writeln!(text, "  {member}: {{ url: \"{url}\" }}").unwrap();
         }
         text.push_str("tables:\n");
         for table in tables {
@@ -31,7 +44,7 @@ impl GroupFolder {
         }
         text.push_str(extra);
         std::fs::write(folder.path().join("tributary.yaml"), text).unwrap();
-        Self { folder, members: members.iter().map(|member| (*member).to_owned()).collect() }
+        Self { folder, members: members.iter().map(|(member, _)| (*member).to_owned()).collect() }
     }
 
     /// The folder.
@@ -49,12 +62,12 @@ impl GroupFolder {
         &self.members
     }
 
-    /// A member's file.
+    /// A SQLite member's file.
     pub fn member_path(&self, member: &str) -> PathBuf {
         self.path().join(format!("{member}.db"))
     }
 
-    /// A user's connection to a member, with foreign keys on and patience for other writers.
+    /// A user's connection to a SQLite member, with foreign keys on and patience for other writers.
     pub fn connect(&self, member: &str) -> Connection {
         let connection = Connection::open(self.member_path(member)).unwrap();
         connection.busy_timeout(Duration::from_secs(30)).unwrap();
@@ -62,7 +75,7 @@ impl GroupFolder {
         connection
     }
 
-    /// Connections to all members.
+    /// Connections to all members, which are SQLite's.
     pub fn connect_all(&self) -> Vec<Connection> {
         self.members.iter().map(|member| self.connect(member)).collect()
     }

@@ -61,12 +61,9 @@ impl Writer {
             )?,
         };
         transaction.commit()?;
-        if let (Some(trail), true) = (trail, delete) {
-            let seen = self.obligations.deleted.entry(key).or_default();
-            seen.extend(trail.split_whitespace().map(str::to_owned));
-            self.obligations.deletes += 1;
-        } else {
-            self.obligations.written.entry(key).or_default().insert(mark);
+        match (trail, delete) {
+            (Some(trail), true) => self.obligations.deleted(key, &trail),
+            _ => self.obligations.wrote(key, mark),
         }
         Ok(())
     }
@@ -78,6 +75,18 @@ impl Writer {
 }
 
 impl Obligations {
+    /// An insert or update was acknowledged that left this mark.
+    pub fn wrote(&mut self, key: i64, mark: String) {
+        self.written.entry(key).or_default().insert(mark);
+    }
+
+    /// A delete was acknowledged of a row with this trail.
+    pub fn deleted(&mut self, key: i64, trail: &str) {
+        let seen = self.deleted.entry(key).or_default();
+        seen.extend(trail.split_whitespace().map(str::to_owned));
+        self.deletes += 1;
+    }
+
     /// Adds those of another writer.
     pub fn join(&mut self, other: Self) {
         for (key, marks) in other.written {

@@ -16,7 +16,7 @@ use super::refusal::{self, Target, Verb, Verdict};
 use super::run::{Rounds, Run, Step, Stop, stop};
 use super::session::Begin;
 use super::shape::{self, Shapes};
-use super::{PostgresMember, states, statements};
+use super::{PostgresMember, statements, states};
 use crate::plan::plan;
 use crate::{Applied, ApplyBatch, Error, ErrorKind, Outcome, Refusal, Result};
 use futures_util::future::{join, join4};
@@ -215,9 +215,7 @@ impl Run<'_> {
         let target = Target { table: &table, verb: Verb::Upsert, stirs };
         match error.as_db_error().map(|error| refusal::of(error, target)) {
             Some(Verdict::Refused(refusal)) => Ok(refusal),
-            Some(Verdict::Again | Verdict::Failed) | None => {
-                Err(stop(self.member, "commit a batch", error))
-            }
+            Some(Verdict::Again | Verdict::Failed) | None => Err(stop(self.member, "commit a batch", error)),
         }
     }
 }

@@ -205,7 +205,8 @@ mod tests {
     fn arrays_are_in_the_binary_format() {
         let mut out = BytesMut::new();
         Array::of([Some(7_i32), None]).to_sql(&Type::INT4_ARRAY, &mut out).unwrap();
-        let words: Vec<i32> = out.chunks(4).map(|word| i32::from_be_bytes(word.try_into().unwrap())).collect();
+        let words: Vec<i32> =
+            out.chunks(4).map(|word| i32::from_be_bytes(word.try_into().unwrap())).collect();
         // Dimensions, has NULL, int4, length, first subscript, the elements.
         assert_eq!(words, [1, 1, 23, 2, 1, 4, 7, -1]);
         out.clear();

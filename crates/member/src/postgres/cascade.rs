@@ -44,9 +44,8 @@ type Wanted = BTreeMap<usize, Vec<(usize, Field)>>;
 impl Run<'_> {
     /// Those of these cells whose deletes would change no synchronised row besides; the others are refused.
     pub(super) async fn without_cascades(&mut self, cells: Vec<At>) -> Step<Vec<At>> {
-        let hazards: Vec<Vec<usize>> = (0..self.member.tables.len())
-            .map(|table| self.shapes.references.hazards(table))
-            .collect();
+        let hazards: Vec<Vec<usize>> =
+            (0..self.member.tables.len()).map(|table| self.shapes.references.hazards(table)).collect();
         if cells.iter().all(|(group, _)| hazards[self.groups[*group].table].is_empty()) {
             return Ok(cells);
         }
@@ -223,11 +222,7 @@ impl Run<'_> {
     }
 
     /// Which of these values refer to a row that is not there, by place.
-    pub(super) async fn missing(
-        &self,
-        reference: &Reference,
-        arrays: &[Array],
-    ) -> Step<HashSet<usize>> {
+    pub(super) async fn missing(&self, reference: &Reference, arrays: &[Array]) -> Step<HashSet<usize>> {
         let parameters: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(|array| array as _).collect();
         let rows = self.query("look for rows that others refer to", &reference.missing, &parameters).await?;
         Ok(rows.iter().map(tracking::place).collect())

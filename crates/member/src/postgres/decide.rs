@@ -117,7 +117,11 @@ impl Run<'_> {
             let Group { table, verb, .. } = self.groups[*group];
             let (_, shape) = self.table(table)?;
             for sql in [shape.sql.lock(verb), &shape.sql.read_tracking] {
-                self.member.session.prepare(sql).await.map_err(self.failed("prepare a batch's statements"))?;
+                self.member
+                    .session
+                    .prepare(sql)
+                    .await
+                    .map_err(self.failed("prepare a batch's statements"))?;
             }
         }
         Ok(())
@@ -267,8 +271,7 @@ impl Run<'_> {
     async fn choose(&mut self, open: &Open) -> Step<Vec<Chosen>> {
         let (table, _) = self.table(self.groups[open.group].table)?;
         let subscribe_only = self.member.settings.subscribe_only;
-        let passed =
-            if subscribe_only { HashSet::new() } else { self.passed_by_scan(table, open).await? };
+        let passed = if subscribe_only { HashSet::new() } else { self.passed_by_scan(table, open).await? };
         let mut chosen = Vec::with_capacity(open.cells.len());
         for cell in &open.cells {
             let here = &self.groups[open.group].cells[*cell];
@@ -315,10 +318,7 @@ impl Run<'_> {
         if !cell.present || self.member.settings.subscribe_only {
             return LocalState::default();
         }
-        LocalState {
-            local: Some(Dot::new(table.first_incarnation.clone(), 1)),
-            seen: VersionVector::new(),
-        }
+        LocalState { local: Some(Dot::new(table.first_incarnation.clone(), 1)), seen: VersionVector::new() }
     }
 
     /// Rows without tracking that the first scan has passed without seeing them get changes of their own, so that

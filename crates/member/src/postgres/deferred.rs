@@ -93,7 +93,8 @@ impl Run<'_> {
     pub(super) fn values_of(&self, at: At, reference: &Reference) -> Option<Vec<&Value>> {
         let table = &self.member.tables[self.groups[at.0].table];
         let row = self.row(at)?;
-        let value = |column: &usize| row.get(table.columns[*column].position).filter(|value| !value.is_null());
+        let value =
+            |column: &usize| row.get(table.columns[*column].position).filter(|value| !value.is_null());
         reference.from.as_ref()?.iter().map(value).collect()
     }
 

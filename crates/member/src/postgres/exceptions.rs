@@ -104,9 +104,7 @@ pub(super) struct Shelf {
 
 impl Shelf {
     /// Looks whether anything is parked at all.
-    pub(super) async fn look(
-        member: &PostgresMember,
-    ) -> Database<Vec<Row>> {
+    pub(super) async fn look(member: &PostgresMember) -> Database<Vec<Row>> {
         let names = member.tables.iter().map(|table| table.binding.schema.name.as_str());
         statements::query(member, include_str!("sql/parked_any.sql"), &[&Array::of(names)]).await
     }
@@ -136,11 +134,7 @@ impl Shelf {
     }
 
     /// Reads what is parked of a batch's cells.
-    pub(super) async fn read(
-        &mut self,
-        member: &PostgresMember,
-        records: &[ApplyRecord],
-    ) -> Database<()> {
+    pub(super) async fn read(&mut self, member: &PostgresMember, records: &[ApplyRecord]) -> Database<()> {
         for (table, bound) in member.tables.iter().enumerate().filter(|(table, _)| self.tables[*table]) {
             let here = records.iter().filter(|record| record.table == table);
             let keys = Array::of(here.map(|record| record.key.as_slice()));
@@ -184,10 +178,7 @@ fn entry(row: &Row) -> Entry {
 }
 
 /// Removes parked records.
-pub(super) async fn remove(
-    member: &PostgresMember,
-    ids: &[i64],
-) -> Database<()> {
+pub(super) async fn remove(member: &PostgresMember, ids: &[i64]) -> Database<()> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -202,11 +193,7 @@ pub(super) struct Postponed {
 }
 
 /// Notes other attempts, and when the next ones are due.
-pub(super) async fn postpone(
-    member: &PostgresMember,
-    records: &[Postponed],
-    now: Ticks,
-) -> Database<()> {
+pub(super) async fn postpone(member: &PostgresMember, records: &[Postponed], now: Ticks) -> Database<()> {
     if records.is_empty() {
         return Ok(());
     }
@@ -218,10 +205,7 @@ pub(super) async fn postpone(
 }
 
 /// Parks records, in place of those of their cells that are parked already. No two are of one cell.
-pub(super) async fn park(
-    member: &PostgresMember,
-    entrants: &[Entrant<'_>],
-) -> Database<()> {
+pub(super) async fn park(member: &PostgresMember, entrants: &[Entrant<'_>]) -> Database<()> {
     if entrants.is_empty() {
         return Ok(());
     }
@@ -285,10 +269,7 @@ pub(super) async fn wake(
 }
 
 /// Whether any parked record is due.
-pub(super) async fn is_any_due(
-    member: &PostgresMember,
-    now: Ticks,
-) -> Database<bool> {
+pub(super) async fn is_any_due(member: &PostgresMember, now: Ticks) -> Database<bool> {
     let rows = statements::query(member, include_str!("sql/parked_due.sql"), &[&now]).await?;
     Ok(rows.first().is_some_and(|row| row.get(0)))
 }
@@ -305,7 +286,12 @@ pub(super) async fn parked(member: &mut PostgresMember, filter: &ParkedFilter) -
             statements::query(member, include_str!("sql/parked_retryable.sql"), &[&limit(most), now]).await
         }
         ParkedFilter::Table { table, limit: most } => {
-            statements::query(member, include_str!("sql/parked_of_table.sql"), &[&limit(most), &table.as_str()]).await
+            statements::query(
+                member,
+                include_str!("sql/parked_of_table.sql"),
+                &[&limit(most), &table.as_str()],
+            )
+            .await
         }
     };
     let rows = rows.map_err(member.session.origin.failed("list its exceptions"))?;

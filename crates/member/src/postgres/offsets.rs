@@ -47,10 +47,7 @@ impl Places {
     }
 
     /// Locks and reads what is stored.
-    pub(super) async fn read(
-        &self,
-        member: &PostgresMember,
-    ) -> Database<Vec<Row>> {
+    pub(super) async fn read(&self, member: &PostgresMember) -> Database<Vec<Row>> {
         let Self { topics, generations, partitions } = self;
         let sql = include_str!("sql/offsets_read.sql");
         statements::query(member, sql, &[topics, generations, partitions]).await
@@ -66,12 +63,13 @@ impl Places {
         let next = Array::of(batch.offsets.iter().map(|step| number(step.next)));
         let log = batch.log.hyphenated().to_string();
         let Self { topics, generations, partitions } = self;
-        let moved = statements::execute(member, 
-                include_str!("sql/offsets_write.sql"),
-                &[topics, generations, partitions, &expected, &next, &log],
-            )
-            .await
-            .map_err(|error| stop(member, "move its offsets", error))?;
+        let moved = statements::execute(
+            member,
+            include_str!("sql/offsets_write.sql"),
+            &[topics, generations, partitions, &expected, &next, &log],
+        )
+        .await
+        .map_err(|error| stop(member, "move its offsets", error))?;
         if moved == batch.offsets.len() as u64 {
             return Ok(());
         }
@@ -87,8 +85,7 @@ pub(super) fn check(member: &PostgresMember, batch: &ApplyBatch, stored: &[Row])
     for row in stored {
         let place = row.get::<_, i64>(0) as usize - 1;
         let topic = &batch.offsets[place].topic;
-        let next =
-            u64::try_from(row.get::<_, i64>(1)).map_err(|_| damaged(member, topic, "next_offset"))?;
+        let next = u64::try_from(row.get::<_, i64>(1)).map_err(|_| damaged(member, topic, "next_offset"))?;
         let log = Uuid::try_parse(row.get(2)).map_err(|_| damaged(member, topic, "log_id"))?;
         found[place] = Some((next, log));
     }

@@ -205,9 +205,7 @@ impl<'a> Run<'a> {
                     None => (message, None),
                 },
                 RefusalKind::ForeignKey => match parents.get(at) {
-                    Some((parent, token)) => {
-                        (format!("{message}: there is no such row in {parent}"), *token)
-                    }
+                    Some((parent, token)) => (format!("{message}: there is no such row in {parent}"), *token),
                     None => (message, None),
                 },
                 RefusalKind::Referenced => {

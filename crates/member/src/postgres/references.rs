@@ -8,8 +8,8 @@ use super::PostgresMember;
 use super::catalog::{self, CatalogForeignKey, CatalogTable};
 use super::quote::{identifier, qualified};
 use super::table::{BoundColumn, BoundTable};
-use crate::template::fill;
 use crate::Result;
+use crate::template::fill;
 use std::collections::{BTreeSet, HashSet};
 use tributary_model::OnDelete;
 
@@ -255,8 +255,7 @@ impl References {
     }
 
     fn add(&mut self, tables: &[BoundTable], key: &CatalogForeignKey) {
-        let (Some(child), Some(parent)) =
-            (self.place(tables, key.table), self.place(tables, key.references))
+        let (Some(child), Some(parent)) = (self.place(tables, key.table), self.place(tables, key.references))
         else {
             return;
         };
@@ -342,7 +341,8 @@ impl References {
             selected.extend(columns.map(|column| format!("c.{}", identifier(column))));
         }
         // Two of them may be called alike.
-        let selected: Vec<String> = selected.iter().enumerate().map(|(at, c)| format!("{c} AS s{at}")).collect();
+        let selected: Vec<String> =
+            selected.iter().enumerate().map(|(at, c)| format!("{c} AS s{at}")).collect();
         let rows = fill(
             include_str!("sql/reference_rows.sql"),
             &[

@@ -39,9 +39,8 @@ pub(super) enum Verdict {
 /// The verdict on an error.
 pub(super) fn of(error: &DbError, target: Target<'_>) -> Verdict {
     let code = error.code().code();
-    let refused = |kind| {
-        Verdict::Refused(Refusal { kind, code: code.to_owned(), message: error.message().to_owned() })
-    };
+    let refused =
+        |kind| Verdict::Refused(Refusal { kind, code: code.to_owned(), message: error.message().to_owned() });
     let reference = match target.verb {
         Verb::Upsert => RefusalKind::ForeignKey,
         Verb::Delete => RefusalKind::Referenced,
@@ -78,7 +77,9 @@ pub(super) fn of(error: &DbError, target: Target<'_>) -> Verdict {
             "23" | "22" => by_trigger(RefusalKind::Other),
             "P0" | "09" | "27" | "38" | "39" => refused(RefusalKind::Trigger),
             // Connection, transaction state, resources, operators, the system, the server's own faults.
-            "08" | "25" | "28" | "40" | "53" | "55" | "57" | "58" | "XX" | "3D" | "3F" | "F0" => Verdict::Failed,
+            "08" | "25" | "28" | "40" | "53" | "55" | "57" | "58" | "XX" | "3D" | "3F" | "F0" => {
+                Verdict::Failed
+            }
             // A name that is not known, a function without rights: of a trigger's code it is a refusal, of ours a
             // table that has changed.
             "42" if target.stirs => refused(RefusalKind::Trigger),

@@ -6,10 +6,10 @@ use super::declared::Quirk;
 use super::references::References;
 use super::refusal::Verb;
 use super::table::{BoundTable, and, list};
-use crate::template::fill;
 use super::{PostgresMember, statements};
 use crate::Result;
 use crate::plan::TableOrder;
+use crate::template::fill;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use tributary_model::TableName;
@@ -189,9 +189,9 @@ fn key_names(table: &BoundTable) -> String {
 
 /// Parameters with an array for each of these columns.
 fn arrays(table: &BoundTable, columns: impl Iterator<Item = usize>, first: usize) -> String {
-    let typed = columns.enumerate().map(|(at, column)| {
-        format!("${}::{}[]", first + at, table.columns[column].declared.transport.sql())
-    });
+    let typed = columns
+        .enumerate()
+        .map(|(at, column)| format!("${}::{}[]", first + at, table.columns[column].declared.transport.sql()));
     list(typed)
 }
 
@@ -294,7 +294,8 @@ impl Parts {
 impl TableShape {
     fn new(table: &BoundTable, catalog: &CatalogTable, stirs: bool) -> Self {
         let values: Vec<usize> = (0..table.columns.len()).filter(|at| !table.key.contains(at)).collect();
-        let travels = |quirk| matches!(quirk, Quirk::None | Quirk::Padded | Quirk::Folded | Quirk::Enumeration);
+        let travels =
+            |quirk| matches!(quirk, Quirk::None | Quirk::Padded | Quirk::Folded | Quirk::Enumeration);
         Self {
             sql: TableSql::new(table, &values),
             uniques: uniques(table, catalog),
@@ -309,8 +310,7 @@ impl TableSql {
     fn new(table: &BoundTable, values: &[usize]) -> Self {
         let parts = Parts::new(table);
         let plain = |template| parts.fill(template, &[]);
-        let lock =
-            |strength| parts.fill(include_str!("sql/apply_lock_rows.sql"), &[("strength", strength)]);
+        let lock = |strength| parts.fill(include_str!("sql/apply_lock_rows.sql"), &[("strength", strength)]);
         let assignments = values.iter().enumerate().map(|(at, column)| {
             let column = &table.columns[*column];
             format!("{} = {}", column.quoted, column.declared.write(&format!("u.v{}", at + 1)))
@@ -375,9 +375,8 @@ fn uniques(table: &BoundTable, catalog: &CatalogTable) -> Vec<UniqueShape> {
         );
         let mut free: Vec<usize> = columns.iter().copied().filter(|at| !table.key.contains(at)).collect();
         // NULL is never equal to anything; a made-up value may break a check or a reference.
-        let in_reference = |at: usize| {
-            catalog.foreign_keys.iter().any(|key| key.columns.contains(&table.columns[at].name))
-        };
+        let in_reference =
+            |at: usize| catalog.foreign_keys.iter().any(|key| key.columns.contains(&table.columns[at].name));
         free.sort_by_key(|at| (!table.columns[*at].nullable, in_reference(*at)));
         let placeholders = free.into_iter().map(|at| {
             let column = &table.columns[at];

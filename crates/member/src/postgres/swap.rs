@@ -294,10 +294,8 @@ impl Run<'_> {
                 if origins.is_empty() {
                     continue;
                 }
-                let keys = keys::arrays(
-                    table.key.len(),
-                    origins.iter().map(|place| &self.cell(cells[*place]).key),
-                );
+                let keys =
+                    keys::arrays(table.key.len(), origins.iter().map(|place| &self.cell(cells[*place]).key));
                 let more: Vec<&(dyn ToSql + Sync)> = wanted.iter().map(|array| array as _).collect();
                 let rows =
                     self.query("look for unique values", &unique.holders, &parameters(&keys, &more)).await?;

@@ -118,13 +118,7 @@ impl Marks {
     pub(super) const COPY: usize = 64;
 
     /// Puts the marks together; `copy` if new tracking rows may be copied.
-    pub(super) fn of<'c>(
-        width: usize,
-        marks: &[Mark<'c>],
-        tombstone: bool,
-        batch: i64,
-        copy: bool,
-    ) -> Self {
+    pub(super) fn of<'c>(width: usize, marks: &[Mark<'c>], tombstone: bool, batch: i64, copy: bool) -> Self {
         let of = |which: fn(&Before) -> bool| marks.iter().filter(move |mark| which(mark.before));
         let keys = |which| keys::arrays(width, of(which).map(|mark| mark.key));
         let absent = |before: &Before| matches!(before, Before::Absent);
@@ -190,9 +184,9 @@ impl Marks {
     ) -> Database<u64> {
         let absent = async {
             match &self.absent {
-                Absent::Copy(count, bytes) => {
-                    statements::copy(member, &sql.copy_tracking, bytes.clone()).await.map(|copied| copied.min(*count))
-                }
+                Absent::Copy(count, bytes) => statements::copy(member, &sql.copy_tracking, bytes.clone())
+                    .await
+                    .map(|copied| copied.min(*count)),
                 Absent::Arrays(_, seen) if seen.is_empty() => Ok(0),
                 Absent::Arrays(keys, seen) => {
                     let parameters = parameters(keys, &[seen, &tombstone, &batch]);

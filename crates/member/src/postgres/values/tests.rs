@@ -54,7 +54,10 @@ fn refused(codec: &Codec, value: &Value) {
 fn known_forms_of_times() {
     let timestamp = codec(LogicalType::Timestamp, "timestamp", -1);
     assert_eq!(timestamp.read(Some(&0_i64.to_be_bytes())).unwrap().to_string(), "2000-01-01 00:00:00");
-    assert_eq!(timestamp.read(Some(&(-946_684_800_000_001_i64).to_be_bytes())).unwrap(), Value::Timestamp(-10));
+    assert_eq!(
+        timestamp.read(Some(&(-946_684_800_000_001_i64).to_be_bytes())).unwrap(),
+        Value::Timestamp(-10)
+    );
     let date = codec(LogicalType::Date, "date", -1);
     assert_eq!(date.read(Some(&0_i32.to_be_bytes())).unwrap().to_string(), "2000-01-01");
 }

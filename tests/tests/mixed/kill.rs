@@ -1,0 +1,170 @@
+//! `kill -9` of the process at random moments, of the server's backends and of the server itself, while users write to all
+//! members: in the end all are equal, and no acknowledged write is lost.
+
+use crate::support::{connect, database, texts};
+use postgres::{Client, NoTls};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tributary_testkit::services::{Postgres, PostgresSettings};
+use tributary_testkit::{GroupFolder, Obligations, Program, TRAIL_TABLE, Writer};
+
+const KEYS: i64 = 60;
+const KILLS: usize = 25;
+const TABLE: &str =
+    "CREATE TABLE trail (id bigint PRIMARY KEY, trail text NOT NULL, touched bigint NOT NULL)";
+
+pub(crate) fn nothing_is_lost_when_process_and_server_are_killed() {
+    let seed: u64 = rand::random();
+    println!("seed={seed}");
+    // Its own server, which flushes what it commits: it is killed.
+    let mut server = Postgres::start(PostgresSettings { durable: true, ..PostgresSettings::default() });
+    connect(&server.url("postgres")).batch_execute("CREATE DATABASE cloud").unwrap();
+    let (cloud, branch) = (server.url("cloud"), database());
+    let places = [("hq", "sqlite:hq.db"), ("cloud", cloud.as_str()), ("branch", branch.as_str())];
+    let group = GroupFolder::with_places("killed", "{ embedded: ./log.db }", &places, &["Trail"], "");
+    group.connect("hq").execute_batch(TRAIL_TABLE).unwrap();
+    connect(&cloud).batch_execute(TABLE).unwrap();
+    connect(&branch).batch_execute(TABLE).unwrap();
+    Program::ok(&group, &["provision"]);
+
+    let done = Arc::new(AtomicBool::new(false));
+    let mut writers = Vec::new();
+    let mut file = Writer::new("hq", group.connect("hq"), KEYS);
+    let over = Arc::clone(&done);
+    writers.push(std::thread::spawn(move || {
+        let mut random = StdRng::seed_from_u64(seed);
+        while !over.load(Ordering::Relaxed) {
+            file.write(&mut random).unwrap();
+            std::thread::sleep(Duration::from_micros(random.random_range(0..5_000)));
+        }
+        file.finish()
+    }));
+    for (number, (name, url)) in (1..).zip([("cloudone", &cloud), ("cloudtwo", &cloud), ("branch", &branch)])
+    {
+        let (url, over) = (url.clone(), Arc::clone(&done));
+        writers.push(std::thread::spawn(move || {
+            let mut random = StdRng::seed_from_u64(seed ^ number);
+            let mut obligations = Obligations::default();
+            let (mut client, mut count) = (None, 0_u64);
+            while !over.load(Ordering::Relaxed) {
+                if client.is_none() {
+                    // Away while the server is.
+                    client = Client::connect(&url, NoTls).ok();
+                }
+                count += 1;
+                let mark = format!("{name}{count}");
+                if let Some(connection) = &mut client
+                    && write(connection, &mark, &mut random, &mut obligations).is_err()
+                {
+                    client = None;
+                }
+                std::thread::sleep(Duration::from_micros(random.random_range(0..5_000)));
+            }
+            obligations
+        }));
+    }
+    let mut random = StdRng::seed_from_u64(seed);
+    for kill in 0..KILLS {
+        let mut program = Program::run(&group);
+        std::thread::sleep(Duration::from_millis(random.random_range(100..900)));
+        assert!(!program.has_ended(), "run {kill} ended by itself");
+        match kill % 5 {
+            1 => terminate(&branch),
+            3 => {
+                server.kill();
+                std::thread::sleep(Duration::from_millis(random.random_range(0..500)));
+                server.restart();
+            }
+            _ => {}
+        }
+        std::thread::sleep(Duration::from_millis(random.random_range(100..900)));
+        assert!(!program.has_ended(), "run {kill} ended by itself");
+        program.kill();
+    }
+    done.store(true, Ordering::Relaxed);
+    let mut obligations = Obligations::default();
+    for writer in writers {
+        obligations.join(writer.join().unwrap());
+    }
+    Program::ok(&group, &["sync", "--timeout", "120s"]);
+    Program::ok(&group, &["verify"]);
+    let rows = |url: &str| texts(&mut connect(url), "SELECT id, trail, touched FROM trail");
+    assert_eq!(rows(&cloud), rows(&branch));
+    let ledger = Program::ok(&group, &["conflicts", "list", "--limit", "1000000", "--output", "json"]);
+    obligations.assert_met(&group.connect("hq"), &ledger);
+    println!("{} acknowledged writes, {KILLS} kills", obligations.count());
+    Program::assert_no_exceptions(&group);
+}
+
+/// Ends all connections to a database but this one.
+fn terminate(url: &str) {
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    connect(url).query(sql, &[]).unwrap();
+}
+
+/// One transaction; what it demands is noted once its commit is acknowledged. Some are rolled back, some give a part back,
+/// some are serializable and may be refused. Of a commit that was not answered nobody knows what came of it, so
+/// nothing is demanded.
+fn write(
+    client: &mut Client,
+    mark: &str,
+    random: &mut StdRng,
+    obligations: &mut Obligations,
+) -> Result<(), postgres::Error> {
+    let key = random.random_range(1..=KEYS);
+    let delete = random.random_ratio(1, 8);
+    let mut builder = client.build_transaction();
+    if random.random_ratio(1, 5) {
+        builder = builder.isolation_level(postgres::IsolationLevel::Serializable);
+    }
+    let mut transaction = builder.start()?;
+    let refused = |error: postgres::Error| {
+        // A lost race, not a lost connection.
+        if error.code().is_some_and(|code| code.code().starts_with("40") || code.code() == "23505") {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    };
+    let found = transaction.query_opt("SELECT trail FROM trail WHERE id = $1 FOR UPDATE", &[&key]);
+    let trail: Option<String> = match found {
+        Ok(row) => row.map(|row| row.get(0)),
+        Err(error) => return refused(error),
+    };
+    if random.random_ratio(1, 6) {
+        let mut part = transaction.savepoint("part")?;
+        let other = random.random_range(1..=KEYS);
+        let undone = part.execute("UPDATE trail SET trail = trail || 'undone ' WHERE id = $1", &[&other]);
+        if let Err(error) = undone {
+            drop(part);
+            return refused(error);
+        }
+        part.rollback()?;
+    }
+    let written = match (&trail, delete) {
+        (Some(_), true) => transaction.execute("DELETE FROM trail WHERE id = $1", &[&key]),
+        (Some(_), false) => transaction.execute(
+            "UPDATE trail SET trail = trail || $2 || ' ', touched = touched + 1 WHERE id = $1",
+            &[&key, &mark],
+        ),
+        (None, _) => transaction.execute("INSERT INTO trail VALUES ($1, $2 || ' ', 0)", &[&key, &mark]),
+    };
+    if let Err(error) = written {
+        return refused(error);
+    }
+    if random.random_ratio(1, 10) {
+        return transaction.rollback();
+    }
+    if let Err(error) = transaction.commit() {
+        return refused(error);
+    }
+    match (trail, delete) {
+        (Some(trail), true) => obligations.deleted(key, &trail),
+        _ => obligations.wrote(key, mark.to_owned()),
+    }
+    Ok(())
+}

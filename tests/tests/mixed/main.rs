@@ -1,0 +1,20 @@
+//! Groups whose members are databases of different kinds: SQLite files and PostgreSQL databases, and a SQL Server's where
+//! `TRIBUTARY_TEST_MSSQL_URL` names one.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod chinook;
+mod kill;
+mod support;
+
+use std::process::ExitCode;
+use tributary_testkit::service_test;
+use tributary_testkit::services::{self, Need};
+
+fn main() -> ExitCode {
+    let tests = vec![
+        service_test!(chinook::names_and_types_of_three_dialects_meet),
+        service_test!(kill::nothing_is_lost_when_process_and_server_are_killed),
+    ];
+    services::main(tests.into_iter().map(|test| test.without_services().needing(Need::Postgres)).collect())
+}
