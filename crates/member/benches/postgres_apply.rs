@@ -1,0 +1,198 @@
+//! How many records a second a PostgreSQL member takes: new rows in key order, random updates in a table of 200,000
+//! rows, and records whose content is there already (as a member's own changes come back to it), by batch size. The
+//! table is that of `docs/benchmarks.md`, 164 bytes a row; the server flushes its commits.
+//! `cargo bench -p tributary-member --bench postgres_apply`.
+
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
+#![allow(missing_docs, reason = "criterion's macros make items without")]
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use rand::rngs::StdRng;
+use rand::seq::index::sample;
+use rand::{Rng as _, SeedableRng as _};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tributary_member::contract::fixture::{GROUP, bind, id, table};
+use tributary_member::postgres::{PostgresConnector, PostgresSettings};
+use tributary_member::{
+    ApplyBatch, ApplyRecord, Connector as _, Member, OffsetMove, Outcome, Source, TableBinding,
+};
+use tributary_model::{
+    ChangeKind, Dot, Incarnation, LogicalType, MemberId, Resolved, Row, Settled, Value, VersionVector,
+};
+use tributary_testkit::services;
+use uuid::Uuid;
+
+/// Rows of the table that is updated.
+const ROWS: i64 = 200_000;
+const BATCHES: [usize; 4] = [10, 1_000, 2_000, 5_000];
+
+struct Bench {
+    runtime: tokio::runtime::Runtime,
+    member: Box<dyn Member>,
+    cloud: Incarnation,
+    random: StdRng,
+    /// The number of the next record.
+    next: u64,
+    /// The next new key.
+    new_key: i64,
+    _server: services::Postgres,
+}
+
+fn binding() -> Arc<TableBinding> {
+    let columns = [
+        ("id", LogicalType::Long),
+        ("name", LogicalType::String),
+        ("amount", LogicalType::Decimal { precision: 12, scale: 2 }),
+        ("qty", LogicalType::Int),
+        ("note", LogicalType::String),
+        ("updated_at", LogicalType::TimestampOffset),
+    ];
+    bind(table("items", &columns, &["id"]))
+}
+
+impl Bench {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let options = vec!["shared_buffers=256MB".to_owned(), "max_wal_size=4GB".to_owned()];
+        let server = services::Postgres::start(services::PostgresSettings { durable: true, options });
+        let id = MemberId::new("hq").unwrap();
+        let settings = PostgresSettings::from_url(&id, &server.url("postgres")).unwrap();
+        let connector = PostgresConnector::new(id, GROUP, settings);
+        let member = runtime.block_on(async {
+            let mut member = connector.connect(&[binding()]).await.unwrap();
+            member.provision().await.unwrap();
+            member
+        });
+        Self {
+            runtime,
+            member,
+            cloud: Incarnation::parse("cloud").unwrap(),
+            random: StdRng::seed_from_u64(1),
+            next: 0,
+            new_key: 0,
+            _server: server,
+        }
+    }
+
+    fn record(&mut self, key: i64) -> ApplyRecord {
+        let offset = self.next;
+        self.next += 1;
+        let dot = Dot::new(self.cloud.clone(), offset + 2);
+        let vv = VersionVector::of(&dot);
+        let number: i32 = self.random.random();
+        let row = Row::of([
+            Value::Long(key),
+            Value::String(format!("item number {key}")),
+            Value::Decimal((i64::from(number)).into()),
+            Value::Int(number),
+            Value::String(format!("{number:0>90}")),
+            Value::TimestampOffset {
+                ticks: 17_000_000_000_000_000 + i64::from(number) * 10,
+                offset_minutes: 0,
+            },
+        ]);
+        let resolved = Resolved {
+            vv: vv.clone(),
+            content: vec![vv],
+            winner: dot,
+            kind: ChangeKind::Live,
+            changed_at: None,
+            effective_at: None,
+            row: Some(row),
+            settled: Settled::FastForward,
+            policy: None,
+        };
+        ApplyRecord {
+            table: 0,
+            key: id(key),
+            resolved: Ok(resolved),
+            source: Source { generation: 1, partition: 0, offset },
+            payload: Vec::new(),
+            retry: false,
+        }
+    }
+
+    fn batch(&mut self, keys: impl Iterator<Item = i64>) -> ApplyBatch {
+        let expected = (self.next > 0).then_some(self.next);
+        let records: Vec<ApplyRecord> = keys.map(|key| self.record(key)).collect();
+        let step =
+            OffsetMove { topic: "resolved".into(), generation: 1, partition: 0, expected, next: self.next };
+        ApplyBatch { log: Uuid::nil(), records, offsets: vec![step] }
+    }
+
+    fn new_rows(&mut self, size: usize) -> ApplyBatch {
+        let first = self.new_key;
+        self.new_key += size as i64;
+        self.batch(first..first + size as i64)
+    }
+
+    fn updates(&mut self, size: usize) -> ApplyBatch {
+        let keys: Vec<i64> =
+            sample(&mut self.random, ROWS as usize, size).into_iter().map(|key| key as i64).collect();
+        self.batch(keys.into_iter())
+    }
+
+    fn apply(&mut self, batch: ApplyBatch, outcome: &Outcome) -> Duration {
+        let size = batch.records.len();
+        let begun = Instant::now();
+        let applied = self.runtime.block_on(self.member.apply(batch, 0)).unwrap();
+        let took = begun.elapsed();
+        assert_eq!(applied.outcomes, vec![outcome.clone(); size]);
+        took
+    }
+}
+
+fn benches(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("apply to PostgreSQL");
+    group.sample_size(10).measurement_time(Duration::from_secs(5));
+    let mut bench = Bench::new();
+    for size in BATCHES {
+        group.throughput(Throughput::Elements(size as u64));
+        group.bench_function(BenchmarkId::new("new rows in key order", size), |bencher| {
+            bencher.iter_custom(|batches| {
+                let one = |_| {
+                    let batch = bench.new_rows(size);
+                    bench.apply(batch, &Outcome::Upserted)
+                };
+                (0..batches).map(one).sum()
+            });
+        });
+    }
+    while bench.new_key < ROWS {
+        let batch = bench.new_rows(5_000);
+        bench.apply(batch, &Outcome::Upserted);
+    }
+    for size in BATCHES {
+        group.throughput(Throughput::Elements(size as u64));
+        group.bench_function(BenchmarkId::new("random updates", size), |bencher| {
+            bencher.iter_custom(|batches| {
+                let one = |_| {
+                    let batch = bench.updates(size);
+                    bench.apply(batch, &Outcome::Upserted)
+                };
+                (0..batches).map(one).sum()
+            });
+        });
+    }
+    for size in BATCHES {
+        group.throughput(Throughput::Elements(size as u64));
+        group.bench_function(BenchmarkId::new("already there", size), |bencher| {
+            let written = bench.updates(size);
+            bench.apply(written.clone(), &Outcome::Upserted);
+            bencher.iter_custom(|batches| {
+                let one = |_| {
+                    let mut again = written.clone();
+                    again.offsets[0].expected = Some(bench.next);
+                    again.offsets[0].next = bench.next;
+                    bench.apply(again, &Outcome::AlreadyThere)
+                };
+                (0..batches).map(one).sum()
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(apply, benches);
+criterion_main!(apply);
