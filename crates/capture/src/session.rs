@@ -14,6 +14,7 @@ use crate::page::{MetLimits, Round};
 use crate::worker::Capture;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tributary_member::{
     CaptureCommit, Member, Page, PositionRecord, Scan, ScanBound, StoredPosition, TableBinding,
     TablePosition, TableState, Token, token_follows,
@@ -137,6 +138,11 @@ impl<'a> Session<'a> {
         }
         self.more |= !self.finish(election, round).await?;
         Ok((if self.more { Brought::More } else { Brought::Some }, stopped))
+    }
+
+    /// Waits until the member may have something, and at most so long.
+    pub(crate) async fn wait_for_news(&mut self, at_most: Duration) -> Result<(), Error> {
+        self.member.wait_for_news(at_most).await.map_err(|e| self.capture.member_error(e))
     }
 
     /// Begins tables anew whose changes were lost in the log. Where they begin and which order that was for are

@@ -10,6 +10,7 @@ use crate::metrics::CaptureMetrics;
 use crate::session::{Brought, Session};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tributary_member::{Connector, TableBinding};
 use tributary_runtime::{Chain, Heartbeat, SharedClock, Stop};
 use tributary_stream::{Channels, Log};
@@ -121,16 +122,17 @@ impl Capture {
                 (Brought::Some, None) => cadence.next(true),
                 (Brought::Nothing, None) => cadence.next(false),
             };
-            self.pause(pause, election, stop, heartbeat).await?;
+            self.pause(pause, &mut session, election, stop, heartbeat).await?;
         }
         Ok(())
     }
 
     /// A pause in which neither the supervisor nor the group takes this worker for one that hangs. Ends early when
-    /// there is something more urgent than the rest of it.
+    /// there is something more urgent than the rest of it, or the member says that it was written to.
     async fn pause(
         &self,
         pause: Duration,
+        session: &mut Session<'_>,
         election: &mut Election,
         stop: &Stop,
         heartbeat: &Heartbeat,
@@ -138,8 +140,20 @@ impl Capture {
         let mut left = pause;
         loop {
             let step = left.min(LOOK_EVERY);
-            if !stop.sleep(step).await {
-                return Ok(());
+            if self.settings.every.is_some() {
+                // A fixed pause is kept, whatever happens meanwhile.
+                if !stop.sleep(step).await {
+                    return Ok(());
+                }
+            } else {
+                let begun = Instant::now();
+                tokio::select! {
+                    () = stop.stopped() => return Ok(()),
+                    waited = session.wait_for_news(step) => waited?,
+                }
+                if begun.elapsed() < step {
+                    return Ok(());
+                }
             }
             left -= step;
             if left.is_zero() {

@@ -102,6 +102,12 @@ impl PostgresMember {
         self.rounded
     }
 
+    /// The plan of a table's poll, for tests that hold it to its one index.
+    #[doc(hidden)]
+    pub async fn explain_poll(&mut self, table: usize) -> Result<String> {
+        poll::explain(self, table).await
+    }
+
     /// The table at this position of the bindings, if it can be worked on.
     fn ready(&self, table: usize) -> Result<&BoundTable> {
         let bound = self.bound(table)?;

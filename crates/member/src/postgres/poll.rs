@@ -44,27 +44,33 @@ pub(super) async fn poll(
     let limit = i64::try_from(max_rows).unwrap_or(i64::MAX - 1);
     let polled = in_snapshot(member, ACTION, ONE_PLAN, async |member| {
         let bound = member.ready(table)?;
-        let target = match &live.target {
-            Some((target, _)) => target.clone(),
-            None => current_snapshot(member).await?,
-        };
-        if target.xmax < live.previous.xmax {
+        let now = current_snapshot(member).await?;
+        let target = live.target.as_ref().map_or(&now, |(target, _)| target);
+        if now.xmax < live.previous.xmax || now.xmax < target.xmax {
             return Err(went_back(member, bound));
         }
         let mut reader =
             Reader { member, table: bound, polled: Polled::default(), incarnations: HashMap::new() };
-        reader.read(&live, &target, limit).await?;
+        reader.read(&live, target, limit).await?;
+        let mut window = (live.previous.clone(), target.clone());
+        if live.target.is_some() && !reader.polled.page.more {
+            // What the last pages read up to is read; what has come since then follows.
+            let after = Live::after(target.clone());
+            reader.read(&after, &now, limit).await?;
+            window = (after.previous, now);
+        }
         let Reader { mut polled, .. } = reader;
-        polled.target = Some(target);
+        polled.window = Some(window);
         Ok(polled)
     })
     .await?;
-    let Polled { mut page, target, last, count, ended } = polled;
+    let Polled { mut page, window, last, count, ended } = polled;
     page.next = position.clone();
-    if let Some(target) = target {
+    if let Some((previous, target)) = window {
         if page.more {
+            // No row of this window has fitted yet: it begins at its beginning.
             let last = last.unwrap_or(Cursor { xid: 0, version: -1 });
-            page.next.live = Live { previous: live.previous, target: Some((target, last)) }.to_string();
+            page.next.live = Live { previous, target: Some((target, last)) }.to_string();
         } else if count > 0 || live.target.is_some() {
             page.next.live = Live::after(target).to_string();
             member.quiet.remove(&table);
@@ -150,6 +156,23 @@ pub(super) fn poll_sql(table: &BoundTable) -> String {
     )
 }
 
+/// The plan of a table's poll, a line a step.
+pub(super) async fn explain(member: &mut PostgresMember, table: usize) -> Result<String> {
+    let action = "explain a poll";
+    in_snapshot(member, action, ONE_PLAN, async |member| {
+        let sql = format!("EXPLAIN {}", poll_sql(member.ready(table)?));
+        let snapshot = current_snapshot(member).await?;
+        let limits = (xid_parameter(snapshot.xmax), xid_parameter(u64::from(u32::MAX)));
+        let rows = member
+            .session
+            .query(action, &sql, &[&limits.0, &-1_i64, &limits.1, &snapshot.to_string(), &1_000_i64])
+            .await?;
+        let lines: std::result::Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
+        Ok(lines.map_err(member.session.origin.failed(action))?.join("\n"))
+    })
+    .await
+}
+
 fn xid_parameter(xid: u64) -> Parameter {
     Parameter(Some(xid.to_be_bytes().to_vec()))
 }
@@ -158,7 +181,9 @@ fn xid_parameter(xid: u64) -> Parameter {
 #[derive(Default)]
 struct Polled {
     page: Page,
-    target: Option<Snapshot>,
+    /// The snapshot before and the one that was read up to.
+    window: Option<(Snapshot, Snapshot)>,
+    /// The last row that was read of that window.
     last: Option<Cursor>,
     count: i64,
     ended: Vec<String>,
@@ -176,6 +201,7 @@ impl Reader<'_> {
     /// Reads up to `limit` changes: first those of transactions that were under way, then those of later ones.
     async fn read(&mut self, live: &Live, target: &Snapshot, limit: i64) -> Result<()> {
         let sql = poll_sql(self.table);
+        self.polled.last = None;
         let cursor = live.target.as_ref().map(|(_, cursor)| *cursor);
         let late = live.previous.in_progress.iter().copied().filter(|xid| target.sees(*xid));
         let stretches = late.map(|xid| (xid, xid + 1)).chain([(live.previous.xmax, target.xmax)]);

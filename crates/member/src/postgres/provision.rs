@@ -364,18 +364,11 @@ impl Run<'_> {
 
     async fn remove(&mut self) -> Result<()> {
         self.session.batch(REMOVE, ONE_AT_A_TIME).await?;
-        let failed = self.session.origin.failed(REMOVE);
-        let rows =
-            self.session.client.query(include_str!("sql/our_triggers.sql"), &[]).await.map_err(&failed)?;
-        for row in rows {
-            let (trigger, table): (String, String) =
-                (row.try_get(0).map_err(&failed)?, row.try_get(1).map_err(&failed)?);
-            self.execute("drop a trigger", &format!("DROP TRIGGER {trigger} ON {table}")).await?;
-        }
         let found = Found::read(self.session, &[]).await?;
         for name in found.routines_of_ours() {
-            let sql = format!("DROP FUNCTION {}()", qualified(OUR_SCHEMA, &name));
-            self.execute("drop the triggers' function", &sql).await?;
+            // The triggers go with it, which takes no ownership of the users' tables.
+            let sql = format!("DROP FUNCTION {}() CASCADE", qualified(OUR_SCHEMA, &name));
+            self.execute("drop the triggers of a table and their function", &sql).await?;
         }
         for name in found.tracking_tables() {
             let sql = format!("DROP TABLE {}", qualified(OUR_SCHEMA, &name));

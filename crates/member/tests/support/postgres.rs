@@ -79,6 +79,12 @@ pub async fn connect(url: &str) -> Client {
     client
 }
 
+/// Whether the server has an extension to install.
+pub async fn has_extension(name: &str) -> bool {
+    let client = connect(&shared_postgres().url("postgres")).await;
+    !texts(&client, &format!("SELECT 1 FROM pg_available_extensions WHERE name = '{name}'")).await.is_empty()
+}
+
 /// Every row of a query as text.
 pub async fn texts(client: &Client, sql: &str) -> Vec<Vec<String>> {
     let messages = match client.simple_query(sql).await {

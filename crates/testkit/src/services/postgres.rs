@@ -3,6 +3,7 @@
 //! Its programs are those that `TRIBUTARY_POSTGRES_BIN` names (`scripts/postgres.sh` fetches other versions), else
 //! Debian's of version 15, else those on the path. The server refuses to run as root, so root runs it as `nobody`.
 
+use super::Identity;
 use super::needs::install;
 use super::ports::free_port;
 use super::process::Process;
@@ -34,6 +35,8 @@ pub struct PostgresSettings {
     pub durable: bool,
     /// Other settings, as `name=value`.
     pub options: Vec<String>,
+    /// A certificate, to offer encryption.
+    pub tls: Option<Identity>,
 }
 
 /// A server with an empty database, killed when it goes out of scope. Until then it keeps its port.
@@ -89,6 +92,16 @@ impl Postgres {
         let output = Command::new(&command[0]).args(&command[1..]).current_dir(self.folder.path()).output();
         let output = output.unwrap_or_else(|error| panic!("initdb cannot be run: {error}"));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        if let Some(identity) = &self.settings.tls {
+            for (from, name) in [(&identity.certificate, "server.crt"), (&identity.key, "server.key")] {
+                let copy = self.folder.path().join(name);
+                std::fs::copy(from, &copy).unwrap();
+                std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o600)).unwrap();
+                if is_root() {
+                    chown(&copy, Some(NOBODY), Some(NOBODY)).unwrap();
+                }
+            }
+        }
     }
 
     /// Starts it again on the same port, with what it holds, and waits until it answers.
@@ -110,6 +123,11 @@ impl Postgres {
         if !self.settings.durable {
             options
                 .extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"].map(str::to_owned));
+        }
+        if self.settings.tls.is_some() {
+            options.push("ssl=on".to_owned());
+            options.push(format!("ssl_cert_file={folder}/server.crt"));
+            options.push(format!("ssl_key_file={folder}/server.key"));
         }
         for option in options.iter().chain(&self.settings.options) {
             command.extend(["-c".into(), option.into()]);
