@@ -40,6 +40,8 @@ async fn relay(listener: TcpListener, target: String, plan: Arc<Plan>) {
     loop {
         let Ok((client, _)) = listener.accept().await else { return };
         let server = TcpStream::connect(&target).await.unwrap();
+        client.set_nodelay(true).unwrap();
+        server.set_nodelay(true).unwrap();
         tokio::spawn(pass(client, server, Arc::clone(&plan)));
     }
 }
