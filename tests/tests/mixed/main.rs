@@ -5,6 +5,7 @@
 
 mod chinook;
 mod kill;
+mod machine;
 mod support;
 
 use std::process::ExitCode;
@@ -13,6 +14,8 @@ use tributary_testkit::services::{self, Need};
 
 fn main() -> ExitCode {
     let tests = vec![
+        service_test!(machine::a_clock_that_is_off_and_jumps_changes_no_outcome).needing(Need::Faketime),
+        service_test!(machine::a_full_disk_loses_nothing).needing(Need::Tmpfs),
         service_test!(chinook::names_and_types_of_three_dialects_meet),
         service_test!(kill::nothing_is_lost_when_process_and_server_are_killed),
     ];

@@ -4,7 +4,7 @@
 //! Debian's of version 15, else those on the path. The server refuses to run as root, so root runs it as `nobody`.
 
 use super::Identity;
-use super::needs::install;
+use super::needs::{faketime, install};
 use super::ports::free_port;
 use super::process::Process;
 use std::ffi::OsString;
@@ -37,6 +37,10 @@ pub struct PostgresSettings {
     pub options: Vec<String>,
     /// A certificate, to offer encryption.
     pub tls: Option<Identity>,
+    /// The folder for its data, on a small file system for instance; by default one that goes with the server.
+    pub data: Option<PathBuf>,
+    /// Whether its clock can be set ([`Postgres::set_clock`]); needs [`super::Need::Faketime`].
+    pub own_clock: bool,
 }
 
 /// A server with an empty database, killed when it goes out of scope. Until then it keeps its port.
@@ -74,10 +78,15 @@ impl Postgres {
         let folder = tempfile::Builder::new().prefix("postgres-").tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         if is_root() {
-            chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+            for folder in [Some(folder.path()), settings.data.as_deref()].into_iter().flatten() {
+                chown(folder, Some(NOBODY), Some(NOBODY)).unwrap();
+            }
         }
         let mut server = Self { bin, settings, folder, port: free_port(), process: None };
         server.initialise();
+        if server.settings.own_clock {
+            server.set_clock(0);
+        }
         server.restart();
         server
     }
@@ -110,6 +119,17 @@ impl Postgres {
         let log = self.folder.path().join("log");
         let _ = std::fs::remove_file(&log);
         let mut command = self.program("postgres");
+        if self.settings.own_clock {
+            let library = faketime().expect("the test does not say that it needs libfaketime");
+            let mut clock: Vec<OsString> = vec!["env".into()];
+            clock.push(format!("LD_PRELOAD={}", library.display()).into());
+            clock.push(format!("FAKETIME_TIMESTAMP_FILE={}", self.clock().display()).into());
+            // Waits go by the other clock, and the file is looked at each time.
+            clock.extend(["FAKETIME_DONT_FAKE_MONOTONIC=1", "FAKETIME_NO_CACHE=1"].map(OsString::from));
+            // Behind the change of user, who must be able to open what the library shares.
+            let program = command.len() - 1;
+            command.splice(program..program, clock);
+        }
         command.extend(["-D".into(), self.data().into_os_string()]);
         let folder = self.folder.path().display();
         let mut options = vec![
@@ -137,6 +157,23 @@ impl Postgres {
             process.log().contains("database system is ready to accept connections")
         });
         self.process = Some(process);
+    }
+
+    /// Sets its clock ahead by so many seconds (behind, if negative), from now on.
+    pub fn set_clock(&self, ahead: i64) {
+        // Put in place as a whole: it may be read at any moment.
+        let new = self.folder.path().join("clock.new");
+        std::fs::write(&new, format!("{ahead:+}\n")).unwrap();
+        std::fs::rename(&new, self.clock()).unwrap();
+    }
+
+    fn clock(&self) -> PathBuf {
+        self.folder.path().join("clock")
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| !process.has_ended())
     }
 
     /// SIGKILL, for it and its children: what was not flushed is lost with the machine only.
@@ -185,7 +222,7 @@ impl Postgres {
     }
 
     fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.settings.data.as_deref().unwrap_or_else(|| self.folder.path()).join("data")
     }
 
     /// The beginning of a command line.

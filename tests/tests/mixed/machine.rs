@@ -1,0 +1,128 @@
+//! A server in a bad state: a full disk, a clock that is off and jumps back.
+
+use crate::support::{connect, database, texts};
+use postgres::Client;
+use std::time::{Duration, Instant};
+use tributary_testkit::services::{Postgres, PostgresSettings, Tmpfs};
+use tributary_testkit::{GroupFolder, Program};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+const TABLE: &str = "CREATE TABLE note (id bigint PRIMARY KEY, body text)";
+
+fn group(cloud: &str, branch: &str) -> GroupFolder {
+    let places = [("cloud", cloud), ("branch", branch)];
+    let group = GroupFolder::with_places("state", "{ embedded: ./log.db }", &places, &["note"], "");
+    for url in [cloud, branch] {
+        connect(url).batch_execute(TABLE).unwrap();
+    }
+    Program::ok(&group, &["provision"]);
+    group
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < until, "{what}: not within {} s", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn body(client: &mut Client, id: i64) -> Option<String> {
+    client.query_opt("SELECT body FROM note WHERE id = $1", &[&id]).unwrap().and_then(|row| row.get(0))
+}
+
+/// The server's disk is full: what it cannot write waits, is said, and comes when there is room again.
+pub(crate) fn a_full_disk_loses_nothing() {
+    let small = Tmpfs::mount(160).unwrap();
+    let options = ["max_wal_size=64MB", "min_wal_size=32MB"].map(str::to_owned).to_vec();
+    let mut server = Postgres::start(PostgresSettings {
+        durable: true,
+        options,
+        data: Some(small.path().to_owned()),
+        ..PostgresSettings::default()
+    });
+    connect(&server.url("postgres")).batch_execute("CREATE DATABASE cloud").unwrap();
+    let (cloud, branch) = (server.url("cloud"), database());
+    let group = group(&cloud, &branch);
+    let mut running = Program::run(&group);
+    let mut elsewhere = connect(&branch);
+    elsewhere.batch_execute("INSERT INTO note VALUES (1, 'before')").unwrap();
+    let mut here = connect(&cloud);
+    eventually("a row in the cloud", || body(&mut here, 1).is_some());
+    drop(here);
+    fill(&small);
+    // Larger than what is left in any file.
+    elsewhere
+        .batch_execute(
+            "INSERT INTO note SELECT g, repeat(md5(g::text), 40) FROM generate_series(100, 40000) AS g",
+        )
+        .unwrap();
+    let told = || std::fs::read_to_string(group.path().join("run.log")).unwrap_or_default();
+    eventually("a word about it", || told().contains("apply cloud: failed and will be tried again"));
+    assert!(!running.has_ended());
+    small.resize(800);
+    std::fs::remove_file(small.path().join("filler")).unwrap();
+    // A server that cannot write its log gives up.
+    if !server.is_running() {
+        server.kill();
+        server.restart();
+    }
+    eventually("all rows in the cloud", || {
+        postgres::Client::connect(&cloud, postgres::NoTls).is_ok_and(|mut client| {
+            client.query_one("SELECT count(*) FROM note", &[]).is_ok_and(|row| row.get::<_, i64>(0) == 39_902)
+        })
+    });
+    connect(&cloud).batch_execute("INSERT INTO note VALUES (2, 'after')").unwrap();
+    eventually("a row in the branch", || body(&mut elsewhere, 2).is_some());
+    drop(running);
+    Program::ok(&group, &["sync", "--timeout", "120s"]);
+    Program::ok(&group, &["verify"]);
+    Program::assert_no_exceptions(&group);
+}
+
+/// Takes all the room that is left.
+fn fill(small: &Tmpfs) {
+    let mut file = std::fs::File::create(small.path().join("filler")).unwrap();
+    let mut block = vec![0; 1 << 20];
+    while !block.is_empty() {
+        // Smaller and smaller blocks, so that nothing is left.
+        if std::io::Write::write_all(&mut file, &block).is_err() {
+            block.truncate(block.len() / 2);
+        }
+    }
+}
+
+/// The server's clock is ten minutes ahead, then jumps back, while rows are changed in both members: the later change wins
+/// all the same, and nothing is lost.
+pub(crate) fn a_clock_that_is_off_and_jumps_changes_no_outcome() {
+    let server = Postgres::start(PostgresSettings { own_clock: true, ..PostgresSettings::default() });
+    connect(&server.url("postgres")).batch_execute("CREATE DATABASE cloud").unwrap();
+    let (cloud, branch) = (server.url("cloud"), database());
+    let group = group(&cloud, &branch);
+    let (mut here, mut there) = (connect(&cloud), connect(&branch));
+    for (round, ahead) in [600, 0, -600, 600].into_iter().enumerate() {
+        server.set_clock(ahead);
+        let now: f64 =
+            here.query_one("SELECT extract(epoch FROM clock_timestamp())::float8", &[]).unwrap().get(0);
+        let true_now =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+        assert!((now - true_now - ahead as f64).abs() < 5.0, "the clock is not as it was set");
+        let base = 10 * round as i64;
+        // Nothing runs meanwhile, so nobody has seen the other's change.
+        let insert = "INSERT INTO note VALUES ($1, $2)";
+        here.execute(insert, &[&base, &"cloud, earlier"]).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        there.execute(insert, &[&base, &"branch, later"]).unwrap();
+        there.execute(insert, &[&(base + 1), &"branch, earlier"]).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        here.execute(insert, &[&(base + 1), &"cloud, later"]).unwrap();
+        Program::ok(&group, &["sync", "--timeout", "120s"]);
+        for client in [&mut here, &mut there] {
+            assert_eq!(body(client, base).as_deref(), Some("branch, later"), "{ahead} s");
+            assert_eq!(body(client, base + 1).as_deref(), Some("cloud, later"), "{ahead} s");
+        }
+    }
+    Program::ok(&group, &["verify"]);
+    let rows = "SELECT id, body FROM note";
+    assert_eq!(texts(&mut here, rows), texts(&mut there, rows));
+}
