@@ -45,8 +45,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<BigDecimal, &'static str> {
     };
     let number = if sign == NEGATIVE { -number } else { number };
     let decimal = BigDecimal::new(number, behind);
-    // At the scale that the server shows; digits beyond it are zeros.
-    Ok(if behind > i64::from(scale) { decimal.with_scale(i64::from(scale)) } else { decimal })
+    // At the scale that the server shows: digits beyond it, and those that were left out before it, are zeros.
+    Ok(if behind == i64::from(scale) { decimal } else { decimal.with_scale(i64::from(scale)) })
 }
 
 /// Whether an unconstrained numeric holds the decimal.

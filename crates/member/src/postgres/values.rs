@@ -291,7 +291,7 @@ impl Codec {
         if !round {
             return Err(Lost { reason: "a time with more digits behind the second than the column keeps" });
         }
-        let down = ticks - rest;
+        let down = ticks.checked_sub(rest).ok_or(Lost { reason: "a time that PostgreSQL does not have" })?;
         let up = if rest * 2 >= self.tick_unit { down.checked_add(self.tick_unit) } else { None };
         Ok((up.unwrap_or(down), Written::Rounded))
     }

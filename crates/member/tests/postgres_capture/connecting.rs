@@ -76,7 +76,11 @@ async fn a_server_that_comes_back() {
 async fn passwords_that_change() {
     let server = Postgres::start(Server::default());
     let user = connect(&server.url("postgres")).await;
-    run(&user, "CREATE ROLE sync LOGIN SUPERUSER PASSWORD 'old-geheim'").await;
+    run(
+        &user,
+        "SET password_encryption = 'scram-sha-256'; CREATE ROLE sync LOGIN SUPERUSER PASSWORD 'old-geheim'",
+    )
+    .await;
     let file = server.socket().join("data/pg_hba.conf");
     std::fs::write(&file, "host all sync all scram-sha-256\nhost all all all trust\nlocal all all trust\n")
         .unwrap();
@@ -143,7 +147,7 @@ async fn certificates_are_checked() {
 }
 
 async fn statements_that_take_too_long() {
-    let mut world = World::items().await;
+    let world = World::items().await;
     let user = world.fixture.client().await;
     run(&user, "BEGIN; LOCK TABLE item IN ACCESS EXCLUSIVE MODE").await;
     world.run(&format!("ALTER DATABASE {} SET lock_timeout = '100ms'", world.fixture.database())).await;

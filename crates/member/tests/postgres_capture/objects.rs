@@ -9,6 +9,7 @@ use tributary_member::{ErrorKind, Member as _, Scan, TablePosition};
 pub(crate) fn tests() -> Vec<(&'static str, fn())> {
     tests!("objects":
         large_tables_cost_no_write_per_row,
+        bulk_statements_are_one_call,
         writers_wait_only_a_moment,
         what_cannot_be_synchronised_is_refused,
         foreign_objects_stop_it,
@@ -40,6 +41,35 @@ async fn large_tables_cost_no_write_per_row() {
     let begun = Instant::now();
     member.scan_bound(0, &after, 1_000).await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+/// A plan that looks at every pair of rows would take hours.
+async fn bulk_statements_are_one_call() {
+    let mut world = World::items().await;
+    let plain = world.fixture.client().await;
+    run(&plain, "CREATE TABLE plain (id bigint PRIMARY KEY, name text)").await;
+    for (sql, expected) in [
+        ("INSERT INTO {} SELECT n, 'x' FROM generate_series(1, 100000) AS n", 100_000),
+        ("UPDATE {} SET name = 'y'", 100_000),
+        ("UPDATE {} SET name = 'y'", 0),
+        ("UPDATE {} SET id = id + 1000000 WHERE id % 2 = 0", 100_000),
+        ("DELETE FROM {}", 100_000),
+    ] {
+        let took = async |table: &str| {
+            let begun = Instant::now();
+            run(&plain, &sql.replace("{}", table)).await;
+            begun.elapsed()
+        };
+        let (without, with) = (took("plain").await, took("item").await);
+        eprintln!("{sql}: {with:?}, without triggers {without:?}");
+        assert!(
+            with < without * 20 + Duration::from_secs(5),
+            "{sql}: {with:?}, without triggers {without:?}"
+        );
+        let begun = Instant::now();
+        assert_eq!(world.changes().await.len(), expected, "{sql}");
+        eprintln!("  polled in {:?}", begun.elapsed());
+    }
 }
 
 async fn writers_wait_only_a_moment() {
