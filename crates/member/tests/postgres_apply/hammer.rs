@@ -14,7 +14,7 @@ use rand::{Rng as _, SeedableRng as _};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio_postgres::Client;
 use tributary_member::contract::apply::feed::Scene;
@@ -22,7 +22,10 @@ use tributary_member::contract::fixture::{id, provisioned};
 use tributary_member::{ApplyRecord, Captured, Connector as _, Disposition, Outcome};
 use tributary_model::{Incarnation, KeyBytes, Row, Value, VersionVector};
 
-const CELLS: i64 = 200;
+/// Everybody works on so many cells at a time; with every batch they move on by some, so that there are always cells that
+/// nobody has touched before, and all the others.
+const WINDOW: i64 = 60;
+const STEP: i64 = 8;
 const USERS: u64 = 8;
 /// Batches while the users hammer.
 const BATCHES: usize = 150;
@@ -37,13 +40,13 @@ struct Counts {
 }
 
 /// Writes until it is told to stop.
-async fn hammer(url: String, seed: u64, stop: Arc<AtomicBool>, counts: Arc<Counts>) {
+async fn hammer(url: String, seed: u64, stop: Arc<AtomicBool>, front: Arc<AtomicI64>, counts: Arc<Counts>) {
     let mut random = StdRng::seed_from_u64(seed);
     let user = connect(&url).await;
     let mut number = 0;
     while !stop.load(Ordering::SeqCst) {
         number += 1;
-        match transaction(&user, &mut random, seed, number).await {
+        match transaction(&user, &mut random, &front, &format!("user {seed} {number}")).await {
             Ok(true) => counts.committed.fetch_add(1, Ordering::SeqCst),
             Ok(false) => counts.rolled_back.fetch_add(1, Ordering::SeqCst),
             Err(error) => {
@@ -63,8 +66,8 @@ async fn hammer(url: String, seed: u64, stop: Arc<AtomicBool>, counts: Arc<Count
 async fn transaction(
     user: &Client,
     random: &mut StdRng,
-    who: u64,
-    number: u64,
+    front: &AtomicI64,
+    name: &str,
 ) -> Result<bool, tokio_postgres::Error> {
     let level = ["READ COMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"];
     user.batch_execute(&format!("BEGIN ISOLATION LEVEL {}", level[random.random_range(0..4)])).await?;
@@ -73,7 +76,8 @@ async fn transaction(
         if doubted {
             user.batch_execute("SAVEPOINT doubt").await?;
         }
-        statement(user, random, &format!("user {who} {number} {step}")).await?;
+        let cell = front.load(Ordering::SeqCst) + random.random_range(0..WINDOW);
+        statement(user, random, cell, &format!("{name} {step}")).await?;
         if doubted && random.random_bool(0.6) {
             user.batch_execute("ROLLBACK TO doubt").await?;
         }
@@ -87,13 +91,17 @@ async fn transaction(
     Ok(keep)
 }
 
-async fn statement(user: &Client, random: &mut StdRng, body: &str) -> Result<(), tokio_postgres::Error> {
-    let cell = random.random_range(1..=CELLS);
+async fn statement(
+    user: &Client,
+    random: &mut StdRng,
+    cell: i64,
+    body: &str,
+) -> Result<(), tokio_postgres::Error> {
     let changed = match random.random_range(0..10) {
         0..3 => format!("DELETE FROM note WHERE id = {cell} RETURNING id"),
         3..5 => format!(
-            "UPDATE note SET body = '{body}' WHERE id BETWEEN {cell} AND {} RETURNING id",
-            cell + random.random_range(0..6)
+            "UPDATE note SET body = '{body}' WHERE id BETWEEN {} AND {cell} RETURNING id",
+            cell - random.random_range(0..6)
         ),
         5..6 => format!("INSERT INTO note VALUES ({cell}, '{body}') ON CONFLICT DO NOTHING RETURNING id"),
         _ => format!(
@@ -209,14 +217,16 @@ async fn run(seed: u64, counts: &mut HashMap<&'static str, u64>) {
     let member = fixture.postgres("hq").connect(&bindings).await.unwrap();
     let url = fixture.url();
     let mut scene = Scene::of(Box::new(fixture), bindings, member).await;
-    let cells: HashMap<KeyBytes, i64> = (1..=CELLS).map(|cell| (id(cell), cell)).collect();
+    let front = Arc::new(AtomicI64::new(1));
+    let all = 1..=WINDOW + STEP * (BATCHES as i64 + 1);
+    let cells: HashMap<KeyBytes, i64> = all.clone().map(|cell| (id(cell), cell)).collect();
     let hq = Incarnation::parse("hq").unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let users = Arc::new(Counts::default());
     let mut writers: Vec<_> = (0..USERS)
         .map(|who| {
-            let (stop, users) = (Arc::clone(&stop), Arc::clone(&users));
-            tokio::spawn(hammer(url.clone(), seed ^ (who + 1), stop, users))
+            let (stop, front, users) = (Arc::clone(&stop), Arc::clone(&front), Arc::clone(&users));
+            tokio::spawn(hammer(url.clone(), seed ^ (who + 1), stop, front, users))
         })
         .collect();
     let mut applied = Applied::new();
@@ -246,12 +256,13 @@ async fn run(seed: u64, counts: &mut HashMap<&'static str, u64>) {
             queue.extend(scene.feed.settle(0, &change));
         }
         if !last {
+            front.fetch_add(STEP, Ordering::SeqCst);
             for _ in 0..random.random_range(0..40) {
                 number += 1;
-                let cell = random.random_range(1..=CELLS);
+                let cell = front.load(Ordering::SeqCst) + random.random_range(0..WINDOW);
                 // Sometimes cloud wins against a concurrent edit, sometimes not.
                 scene.feed.cloud_time = random.random_bool(0.5).then_some(i64::MAX);
-                queue.push(if random.random_bool(0.3) {
+                queue.push(if random.random_bool(0.4) {
                     scene.feed.delete(0, &id(cell))
                 } else {
                     scene.feed.upsert(0, row(cell, &format!("cloud {number}")))
@@ -283,7 +294,7 @@ async fn run(seed: u64, counts: &mut HashMap<&'static str, u64>) {
         check(&user, &applied, &hq).await;
     }
     let (notes, rows) = look(&user).await;
-    for cell in 1..=CELLS {
+    for cell in all {
         let group = scene.feed.state(0, &id(cell)).and_then(|state| state.row.as_ref().and_then(body));
         assert_eq!(rows.get(&cell), group.as_ref(), "cell {cell}");
         let written = notes.get(&cell).map(|notes| notes[notes.len() - 1].version);

@@ -7,6 +7,7 @@ mod support;
 
 mod cuts;
 mod hammer;
+mod races;
 mod stage;
 
 use std::process::ExitCode;
@@ -15,11 +16,19 @@ use tributary_testkit::services::{self, Need, Test};
 
 fn main() -> ExitCode {
     let mut tests = tributary_member::apply_contract!(list crate::block_on, crate::PostgresFactory);
-    tests.push((
-        "cuts::the_connection_is_lost_at_every_message",
-        cuts::the_connection_is_lost_at_every_message,
-    ));
-    tests.push(("hammer::no_users_change_is_lost", hammer::no_users_change_is_lost));
+    let own: [(&'static str, fn()); 10] = [
+        ("races::a_pending_insert_is_not_erased", races::a_pending_insert_is_not_erased),
+        ("races::rows_are_locked_before_their_tracking", races::rows_are_locked_before_their_tracking),
+        ("races::cascades_wait_for_pending_children", races::cascades_wait_for_pending_children),
+        ("races::locked_rows_are_given_up_in_the_end", races::locked_rows_are_given_up_in_the_end),
+        ("races::a_second_unique_index_on_an_absent_row", races::a_second_unique_index_on_an_absent_row),
+        ("races::deferred_constraints", races::deferred_constraints),
+        ("races::triggers_of_users", races::triggers_of_users),
+        ("races::identity_columns", races::identity_columns),
+        ("cuts::the_connection_is_lost_at_every_message", cuts::the_connection_is_lost_at_every_message),
+        ("hammer::no_users_change_is_lost", hammer::no_users_change_is_lost),
+    ];
+    tests.extend(own);
     let tests = tests.into_iter();
     let tests = tests.map(|(name, run)| Test::new(name, run).without_services().needing(Need::Postgres));
     services::main(tests.collect())
