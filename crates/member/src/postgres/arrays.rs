@@ -51,13 +51,6 @@ impl Array {
         }
     }
 
-    /// Adds NULL.
-    pub(super) fn push_null(&mut self) {
-        self.count += 1;
-        self.has_null = true;
-        self.body.put_i32(-1);
-    }
-
     /// Adds one that is a field already.
     pub(super) fn push_field(&mut self, field: &[u8]) {
         self.count += 1;

@@ -118,11 +118,6 @@ impl Shelf {
         Self { tables, parents, waiting, entries: HashMap::new() }
     }
 
-    /// Whether records of a table are parked.
-    pub(super) fn has(&self, table: usize) -> bool {
-        self.tables.get(table).copied().unwrap_or(false)
-    }
-
     /// Whether any parked record waits for something.
     pub(super) fn is_waited_for(&self) -> bool {
         self.waiting

@@ -1,7 +1,7 @@
 //! What apply has to know of the bound tables: its statements, unique constraints, foreign keys in both directions,
 //! and where users' triggers run. Made anew whenever the database's schema has changed.
 
-use super::catalog::{self, CatalogTable, OUR_SCHEMA};
+use super::catalog::{self, CatalogIndex, CatalogTable, OUR_SCHEMA};
 use super::declared::Quirk;
 use super::references::References;
 use super::refusal::Verb;
@@ -349,14 +349,17 @@ impl TableSql {
     }
 }
 
-/// The unique constraints whose columns are all synchronised. Of expressions and conditions nothing is known: a record
-/// that one of them refuses waits by time.
+/// The unique constraints whose columns are all synchronised. Of expressions, conditions and equal NULLs nothing is
+/// known: a record that one of those refuses waits by time.
 fn uniques(table: &BoundTable, catalog: &CatalogTable) -> Vec<UniqueShape> {
     let parts = Parts::new(table);
     let width = table.key.len();
     let place = |name: &str| table.columns.iter().position(|column| column.name == name);
     let mut uniques = Vec::new();
-    for index in catalog.indexes.iter().filter(|index| index.unique && !index.of_key && !index.partial) {
+    let plain = |index: &&CatalogIndex| {
+        index.unique && !index.of_key && !index.partial && !index.nulls_equal
+    };
+    for index in catalog.indexes.iter().filter(plain) {
         let named: Option<Vec<usize>> =
             index.columns.iter().map(|column| column.as_deref().and_then(place)).collect();
         let Some(columns) = named else { continue };

@@ -224,7 +224,7 @@ pub(super) async fn missed(
     batch: i64,
 ) -> Database<Vec<usize>> {
     let rows = statements::query(member, &sql.missed, &parameters(keys, &[&batch])).await?;
-    Ok(rows.iter().map(|row| place(row)).collect())
+    Ok(rows.iter().map(place).collect())
 }
 
 /// The place in the parameters that a row is about.
