@@ -54,8 +54,6 @@ pub(super) struct CatalogTable {
 /// A column.
 #[derive(Debug, Clone)]
 pub(super) struct CatalogColumn {
-    /// Its number, which never changes.
-    pub(super) number: i16,
     /// Its name.
     pub(super) name: String,
     /// The type as SQL spells it, with length and precision.
@@ -126,9 +124,7 @@ pub(super) struct CatalogForeignKey {
     pub(super) referenced: Vec<String>,
     /// What a delete of the row referred to does.
     pub(super) on_delete: OnDelete,
-    /// Whether it can be checked at commit.
-    pub(super) deferrable: bool,
-    /// Whether it is, unless a transaction says otherwise.
+    /// Whether it is checked at commit, unless a transaction says otherwise.
     pub(super) deferred: bool,
 }
 
@@ -253,7 +249,6 @@ fn table_of(row: &Row) -> std::result::Result<CatalogTable, tokio_postgres::Erro
 
 fn column_of(row: &Row) -> std::result::Result<(u32, CatalogColumn), tokio_postgres::Error> {
     let column = CatalogColumn {
-        number: row.try_get(1)?,
         name: row.try_get(2)?,
         declared: row.try_get(3)?,
         base_schema: row.try_get(4)?,
@@ -302,7 +297,6 @@ fn foreign_key_of(row: &Row) -> std::result::Result<CatalogForeignKey, tokio_pos
             "d" => OnDelete::SetDefault,
             _ => OnDelete::Refuse,
         },
-        deferrable: row.try_get(10)?,
         deferred: row.try_get(11)?,
     })
 }

@@ -86,26 +86,6 @@ impl Transport {
             Self::Timestamptz => Type::TIMESTAMPTZ,
         }
     }
-
-    /// Its array type.
-    pub(super) fn client_array(self) -> Type {
-        match self {
-            Self::Bool => Type::BOOL_ARRAY,
-            Self::Int2 => Type::INT2_ARRAY,
-            Self::Int4 => Type::INT4_ARRAY,
-            Self::Int8 => Type::INT8_ARRAY,
-            Self::Float4 => Type::FLOAT4_ARRAY,
-            Self::Float8 => Type::FLOAT8_ARRAY,
-            Self::Numeric => Type::NUMERIC_ARRAY,
-            Self::Text => Type::TEXT_ARRAY,
-            Self::Bytea => Type::BYTEA_ARRAY,
-            Self::Uuid => Type::UUID_ARRAY,
-            Self::Date => Type::DATE_ARRAY,
-            Self::Time => Type::TIME_ARRAY,
-            Self::Timestamp => Type::TIMESTAMP_ARRAY,
-            Self::Timestamptz => Type::TIMESTAMPTZ_ARRAY,
-        }
-    }
 }
 
 /// Peculiarities of a type that its values are checked for before they are written.

@@ -5,7 +5,7 @@
 use crate::{Cause, Error, Place};
 use std::error::Error as StdError;
 use std::fmt;
-use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::error::DbError;
 use tributary_model::MemberId;
 
 /// Whose connection an error came from.
@@ -160,9 +160,4 @@ fn is_conversion(error: &tokio_postgres::Error) -> bool {
     ["error serializing", "error deserializing", "invalid column", "expected ", "error encoding"]
         .iter()
         .any(|start| text.starts_with(start))
-}
-
-/// Whether the server said so.
-pub(super) fn is(error: &tokio_postgres::Error, code: &SqlState) -> bool {
-    error.code() == Some(code)
 }

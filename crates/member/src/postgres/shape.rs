@@ -356,9 +356,7 @@ fn uniques(table: &BoundTable, catalog: &CatalogTable) -> Vec<UniqueShape> {
     let width = table.key.len();
     let place = |name: &str| table.columns.iter().position(|column| column.name == name);
     let mut uniques = Vec::new();
-    let plain = |index: &&CatalogIndex| {
-        index.unique && !index.of_key && !index.partial && !index.nulls_equal
-    };
+    let plain = |index: &&CatalogIndex| index.unique && !index.of_key && !index.partial && !index.nulls_equal;
     for index in catalog.indexes.iter().filter(plain) {
         let named: Option<Vec<usize>> =
             index.columns.iter().map(|column| column.as_deref().and_then(place)).collect();

@@ -409,27 +409,6 @@ impl Array {
         Self { transport, count: 0, nulls: false, elements: Vec::new() }
     }
 
-    /// Appends a value; tells whether it was rounded. A value that the column cannot hold leaves the array as it was.
-    pub(super) fn push(&mut self, codec: &Codec, value: &Value, on_loss: OnLoss) -> Result<bool, Lost> {
-        let start = self.elements.len();
-        self.elements.extend_from_slice(&(-1_i32).to_be_bytes());
-        match codec.write(value, on_loss, &mut self.elements) {
-            Ok(Written::Null) => self.nulls = true,
-            Ok(written) => {
-                let length = i32::try_from(self.elements.len() - start - 4).unwrap_or(i32::MAX);
-                self.elements[start..start + 4].copy_from_slice(&length.to_be_bytes());
-                self.count += 1;
-                return Ok(written == Written::Rounded);
-            }
-            Err(lost) => {
-                self.elements.truncate(start);
-                return Err(lost);
-            }
-        }
-        self.count += 1;
-        Ok(false)
-    }
-
     /// Appends a value in the form in which it travels.
     pub(super) fn push_raw(&mut self, bytes: Option<&[u8]>) {
         match bytes {
@@ -444,11 +423,6 @@ impl Array {
             }
         }
         self.count += 1;
-    }
-
-    /// How many elements there are.
-    pub(super) fn len(&self) -> usize {
-        usize::try_from(self.count).unwrap_or_default()
     }
 }
 

@@ -7,7 +7,6 @@ use std::str::FromStr as _;
 
 fn declared(name: &str, modifier: i32) -> Declared {
     Declared::of(&CatalogColumn {
-        number: 1,
         name: "held".to_owned(),
         declared: name.to_owned(),
         base_schema: "pg_catalog".to_owned(),
