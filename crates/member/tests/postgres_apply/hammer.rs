@@ -28,7 +28,7 @@ const WINDOW: i64 = 60;
 const STEP: i64 = 8;
 const USERS: u64 = 8;
 /// Batches while the users hammer.
-const BATCHES: usize = 150;
+const BATCHES: usize = 60;
 
 /// What users came to.
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! The PostgreSQL adapter: what it writes of resolved records, what it parks, and what others do meanwhile.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "the seeds of a run, for when it fails")]
 
 #[path = "../support/postgres.rs"]
 mod support;
