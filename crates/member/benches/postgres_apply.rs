@@ -55,7 +55,8 @@ impl Bench {
     fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let options = vec!["shared_buffers=256MB".to_owned(), "max_wal_size=4GB".to_owned()];
-        let server = services::Postgres::start(services::PostgresSettings { durable: true, options });
+        let settings = services::PostgresSettings { durable: true, options, ..Default::default() };
+        let server = services::Postgres::start(settings);
         let id = MemberId::new("hq").unwrap();
         let settings = PostgresSettings::from_url(&id, &server.url("postgres")).unwrap();
         let connector = PostgresConnector::new(id, GROUP, settings);
