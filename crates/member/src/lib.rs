@@ -12,6 +12,7 @@ mod plan;
 mod position;
 pub mod postgres;
 pub mod sqlite;
+pub mod sqlserver;
 mod template;
 
 pub use api::{

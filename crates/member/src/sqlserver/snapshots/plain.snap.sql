@@ -1,0 +1,232 @@
+-- tracking table of [dbo].[item]
+CREATE TABLE [DataSync].[item_dss_tracking] (
+  [id] bigint NOT NULL,
+  [local_version] bigint NULL,
+  [local_incarnation] varchar(64) COLLATE Latin1_General_BIN2 NULL,
+  [is_local] bit NOT NULL,
+  [changed_at] datetime2(7) NULL,
+  [change_kind] varchar(16) COLLATE Latin1_General_BIN2 NULL,
+  [inside_apply] bit NULL,
+  [is_tombstone] bit NOT NULL,
+  [seen] varchar(max) COLLATE Latin1_General_BIN2 NOT NULL,
+  [apply_batch] bigint NULL,
+  [row_version] rowversion NOT NULL,
+  CONSTRAINT [item_dss_tracking_key] PRIMARY KEY CLUSTERED ([id])
+)
+GO
+-- index for polling of [dbo].[item]
+CREATE INDEX [item_dss_changes] ON [DataSync].[item_dss_tracking] ([is_local], [row_version], [local_version])
+GO
+-- insert trigger of [dbo].[item]
+CREATE TRIGGER [dbo].[item_dss_insert_trigger] ON [dbo].[item] AFTER INSERT AS
+BEGIN
+  SET NOCOUNT ON;
+  SET ROWCOUNT 0;
+  IF NOT EXISTS (SELECT 1 FROM inserted) RETURN;
+  DECLARE @batch bigint = CONVERT(bigint, SESSION_CONTEXT(N'dss_apply'));
+  DECLARE @inside bit = CASE WHEN @batch IS NULL THEN NULL ELSE 1 END;
+  DECLARE @now datetime2(7) = SYSUTCDATETIME();
+
+  UPDATE t
+  SET [local_version] = NEXT VALUE FOR [DataSync].[dss_version],
+    [local_incarnation] = NULL,
+    [is_local] = 1,
+    [changed_at] = @now,
+    [change_kind] = CASE WHEN t.[change_kind] = 'restored' THEN 'restored' END,
+    [inside_apply] = @inside,
+    [is_tombstone] = 0
+  FROM [DataSync].[item_dss_tracking] AS t WITH (READCOMMITTEDLOCK)
+  INNER JOIN inserted AS i ON t.[id] = i.[id]
+  WHERE @batch IS NULL OR t.[apply_batch] IS NULL OR t.[apply_batch] <> @batch;
+
+  INSERT INTO [DataSync].[item_dss_tracking] ([id], [local_version], [local_incarnation], [is_local], [changed_at], [inside_apply], [is_tombstone], [seen])
+  SELECT i.[id], NEXT VALUE FOR [DataSync].[dss_version], NULL, 1, @now, @inside, 0, ''
+  FROM inserted AS i
+  WHERE NOT EXISTS (SELECT 1 FROM [DataSync].[item_dss_tracking] AS t WITH (READCOMMITTEDLOCK) WHERE t.[id] = i.[id]);
+END
+GO
+-- update trigger of [dbo].[item]
+CREATE TRIGGER [dbo].[item_dss_update_trigger] ON [dbo].[item] AFTER UPDATE AS
+BEGIN
+  SET NOCOUNT ON;
+  SET ROWCOUNT 0;
+  IF NOT EXISTS (SELECT 1 FROM inserted) RETURN;
+  DECLARE @batch bigint = CONVERT(bigint, SESSION_CONTEXT(N'dss_apply'));
+  DECLARE @inside bit = CASE WHEN @batch IS NULL THEN NULL ELSE 1 END;
+  DECLARE @now datetime2(7) = SYSUTCDATETIME();
+
+  UPDATE t
+  SET [local_version] = NEXT VALUE FOR [DataSync].[dss_version],
+    [local_incarnation] = NULL,
+    [is_local] = 1,
+    [changed_at] = @now,
+    [change_kind] = CASE WHEN t.[change_kind] = 'restored' THEN 'restored' END,
+    [inside_apply] = @inside,
+    [is_tombstone] = 0
+  FROM [DataSync].[item_dss_tracking] AS t WITH (READCOMMITTEDLOCK)
+  INNER JOIN inserted AS i ON t.[id] = i.[id]
+  LEFT JOIN deleted AS d ON d.[id] = i.[id]
+  WHERE (@batch IS NULL OR t.[apply_batch] IS NULL OR t.[apply_batch] <> @batch)
+  AND (d.[id] IS NULL
+    OR i.[name] COLLATE Latin1_General_100_BIN2 <> d.[name] COLLATE Latin1_General_100_BIN2
+    OR DATALENGTH(i.[name]) <> DATALENGTH(d.[name])
+    OR (i.[name] IS NULL AND d.[name] IS NOT NULL)
+    OR (i.[name] IS NOT NULL AND d.[name] IS NULL));
+
+  INSERT INTO [DataSync].[item_dss_tracking] ([id], [local_version], [local_incarnation], [is_local], [changed_at], [inside_apply], [is_tombstone], [seen])
+  SELECT i.[id], NEXT VALUE FOR [DataSync].[dss_version], NULL, 1, @now, @inside, 0, ''
+  FROM inserted AS i
+  LEFT JOIN deleted AS d ON d.[id] = i.[id]
+  WHERE (d.[id] IS NULL
+    OR i.[name] COLLATE Latin1_General_100_BIN2 <> d.[name] COLLATE Latin1_General_100_BIN2
+    OR DATALENGTH(i.[name]) <> DATALENGTH(d.[name])
+    OR (i.[name] IS NULL AND d.[name] IS NOT NULL)
+    OR (i.[name] IS NOT NULL AND d.[name] IS NULL))
+  AND NOT EXISTS (SELECT 1 FROM [DataSync].[item_dss_tracking] AS t WITH (READCOMMITTEDLOCK) WHERE t.[id] = i.[id]);
+
+  IF NOT (UPDATE([id])) RETURN;
+
+  UPDATE t
+  SET [local_version] = NEXT VALUE FOR [DataSync].[dss_version],
+    [local_incarnation] = NULL,
+    [is_local] = 1,
+    [changed_at] = @now,
+    [change_kind] = CASE WHEN t.[change_kind] = 'restored' THEN 'restored' END,
+    [inside_apply] = @inside,
+    [is_tombstone] = CASE WHEN EXISTS (SELECT 1 FROM [dbo].[item] AS b WHERE b.[id] = d.[id]) THEN 0 ELSE 1 END
+  FROM [DataSync].[item_dss_tracking] AS t WITH (READCOMMITTEDLOCK)
+  INNER JOIN deleted AS d ON t.[id] = d.[id]
+  WHERE (@batch IS NULL OR t.[apply_batch] IS NULL OR t.[apply_batch] <> @batch)
+  AND NOT EXISTS (SELECT 1 FROM inserted AS i WHERE d.[id] = i.[id]);
+
+  INSERT INTO [DataSync].[item_dss_tracking] ([id], [local_version], [local_incarnation], [is_local], [changed_at], [inside_apply], [is_tombstone], [seen])
+  SELECT d.[id], NEXT VALUE FOR [DataSync].[dss_version], NULL, 1, @now, @inside,
+    CASE WHEN EXISTS (SELECT 1 FROM [dbo].[item] AS b WHERE b.[id] = d.[id]) THEN 0 ELSE 1 END, ''
+  FROM deleted AS d
+  WHERE NOT EXISTS (SELECT 1 FROM inserted AS i WHERE d.[id] = i.[id])
+  AND NOT EXISTS (SELECT 1 FROM [DataSync].[item_dss_tracking] AS t WITH (READCOMMITTEDLOCK) WHERE t.[id] = d.[id]);
+END
+GO
+-- delete trigger of [dbo].[item]
+CREATE TRIGGER [dbo].[item_dss_delete_trigger] ON [dbo].[item] AFTER DELETE AS
+BEGIN
+  SET NOCOUNT ON;
+  SET ROWCOUNT 0;
+  IF NOT EXISTS (SELECT 1 FROM deleted) RETURN;
+  DECLARE @batch bigint = CONVERT(bigint, SESSION_CONTEXT(N'dss_apply'));
+  DECLARE @inside bit = CASE WHEN @batch IS NULL THEN NULL ELSE 1 END;
+  DECLARE @now datetime2(7) = SYSUTCDATETIME();
+
+  UPDATE t
+  SET [local_version] = NEXT VALUE FOR [DataSync].[dss_version],
+    [local_incarnation] = NULL,
+    [is_local] = 1,
+    [changed_at] = @now,
+    [change_kind] = CASE WHEN t.[change_kind] = 'restored' THEN 'restored' END,
+    [inside_apply] = @inside,
+    [is_tombstone] = CASE WHEN EXISTS (SELECT 1 FROM [dbo].[item] AS b WHERE b.[id] = d.[id]) THEN 0 ELSE 1 END
+  FROM [DataSync].[item_dss_tracking] AS t WITH (READCOMMITTEDLOCK)
+  INNER JOIN deleted AS d ON t.[id] = d.[id]
+  WHERE @batch IS NULL OR t.[apply_batch] IS NULL OR t.[apply_batch] <> @batch;
+
+  INSERT INTO [DataSync].[item_dss_tracking] ([id], [local_version], [local_incarnation], [is_local], [changed_at], [inside_apply], [is_tombstone], [seen])
+  SELECT d.[id], NEXT VALUE FOR [DataSync].[dss_version], NULL, 1, @now, @inside,
+    CASE WHEN EXISTS (SELECT 1 FROM [dbo].[item] AS b WHERE b.[id] = d.[id]) THEN 0 ELSE 1 END, ''
+  FROM deleted AS d
+  WHERE NOT EXISTS (SELECT 1 FROM [DataSync].[item_dss_tracking] AS t WITH (READCOMMITTEDLOCK) WHERE t.[id] = d.[id]);
+END
+GO
+-- procedure that reads the changes of [dbo].[item]
+CREATE PROCEDURE [DataSync].[item_dss_selectchanges]
+  @after binary(8),
+  @after_version bigint,
+  @below binary(8),
+  @rows int
+AS
+BEGIN
+  SET NOCOUNT ON;
+  SELECT TOP (@rows)
+    CAST(t.[row_version] AS binary(8)),
+    t.[local_version],
+    t.[local_incarnation],
+    t.[changed_at],
+    t.[change_kind],
+    t.[inside_apply],
+    t.[seen],
+    CASE WHEN b.[id] IS NULL THEN 1 ELSE 0 END,
+    t.[id] AS [c0],
+    CAST(b.[name] AS varbinary(200)) AS [c1]
+  FROM [DataSync].[item_dss_tracking] AS t
+  LEFT JOIN [dbo].[item] AS b ON b.[id] = t.[id]
+  WHERE t.[is_local] = 1 AND t.[row_version] >= @after AND t.[row_version] < @below
+  AND (t.[row_version] > @after OR t.[local_version] > @after_version)
+  ORDER BY t.[row_version], t.[local_version];
+END
+GO
+-- read changes
+SET TRANSACTION ISOLATION LEVEL SNAPSHOT; EXEC [DataSync].[item_dss_selectchanges] @P1, @P2, @P3, @P4; SET TRANSACTION ISOLATION LEVEL READ COMMITTED
+GO
+-- count changes
+SET TRANSACTION ISOLATION LEVEL SNAPSHOT; SELECT COUNT_BIG(*)
+FROM [DataSync].[item_dss_tracking] AS t
+WHERE t.[is_local] = 1 AND t.[row_version] >= @P1 AND (t.[row_version] > @P1 OR t.[local_version] > @P2); SET TRANSACTION ISOLATION LEVEL READ COMMITTED
+GO
+-- measure a chunk
+SET TRANSACTION ISOLATION LEVEL SNAPSHOT; SELECT b.[id] AS [c0], CAST(b.[name] AS varbinary(200)) AS [c1]
+FROM [dbo].[item] AS b
+WHERE 1 = 1
+ORDER BY b.[id]
+OFFSET @P1 ROWS FETCH NEXT 50 ROWS ONLY; SET TRANSACTION ISOLATION LEVEL READ COMMITTED
+GO
+-- read a chunk
+SET TRANSACTION ISOLATION LEVEL SNAPSHOT; SELECT b.[id] AS [c0], CAST(b.[name] AS varbinary(200)) AS [c1]
+FROM [dbo].[item] AS b
+WHERE b.[id] > CAST(@P1 AS bigint) AND b.[id] <= CAST(@P2 AS bigint) AND NOT EXISTS (SELECT 1 FROM [DataSync].[item_dss_tracking] AS t WHERE t.[id] = b.[id])
+ORDER BY b.[id]; SET TRANSACTION ISOLATION LEVEL READ COMMITTED
+GO
+-- are there rows left
+SELECT TOP (1) 1
+FROM [dbo].[item] AS b
+WHERE b.[id] > CAST(@P1 AS bigint) AND b.[id] <= CAST(@P2 AS bigint) AND NOT EXISTS (SELECT 1 FROM [DataSync].[item_dss_tracking] AS t WHERE t.[id] = b.[id])
+ORDER BY b.[id]; SET TRANSACTION ISOLATION LEVEL READ COMMITTED
+GO
+-- read all rows
+SET TRANSACTION ISOLATION LEVEL SNAPSHOT; SELECT b.[id] AS [c0], CAST(b.[name] AS varbinary(200)) AS [c1] FROM [dbo].[item] AS b; SET TRANSACTION ISOLATION LEVEL READ COMMITTED
+GO
+-- read rows by key
+SET TRANSACTION ISOLATION LEVEL SNAPSHOT; SELECT k.[n], b.[id] AS [c0], CAST(b.[name] AS varbinary(200)) AS [c1]
+FROM (VALUES
+  (@P1, CAST(@P2 AS bigint)),
+  (@P3, CAST(@P4 AS bigint))
+) AS k ([n], [k1])
+INNER JOIN [dbo].[item] AS b ON b.[id] = k.[k1]; SET TRANSACTION ISOLATION LEVEL READ COMMITTED
+GO
+-- write a row by hand
+IF EXISTS (SELECT 1 FROM [dbo].[item] AS b WHERE b.[id] = 1099511627776)
+  UPDATE b SET [name] = (CAST(N'' AS nvarchar(max)) + N'it''s' + NCHAR(10) + N'a') FROM [dbo].[item] AS b WHERE b.[id] = 1099511627776;
+ELSE
+BEGIN
+  INSERT INTO [dbo].[item] ([id], [name]) VALUES (1099511627776, (CAST(N'' AS nvarchar(max)) + N'it''s' + NCHAR(10) + N'a'));
+END
+GO
+-- delete a row by hand
+DELETE b FROM [dbo].[item] AS b WHERE b.[id] = 1099511627776;
+GO
+-- remove
+DROP PROCEDURE [DataSync].[item_dss_selectchanges]
+GO
+-- remove
+DROP TRIGGER [dbo].[item_dss_delete_trigger]
+GO
+-- remove
+DROP TRIGGER [dbo].[item_dss_update_trigger]
+GO
+-- remove
+DROP TRIGGER [dbo].[item_dss_insert_trigger]
+GO
+-- remove
+DROP INDEX [item_dss_changes] ON [DataSync].[item_dss_tracking]
+GO
+-- remove
+DROP TABLE [DataSync].[item_dss_tracking]
+GO

@@ -1,0 +1,2 @@
+-- Every row's synchronised columns, in one statement and therefore in one snapshot.
+SELECT {columns} FROM {base} AS b

@@ -1,0 +1,175 @@
+//! Whether each bound table is as provisioned, found anew whenever the catalog has changed.
+//!
+//! SQL Server has no number that changes with the schema. So a glance sums up what concerns the bound tables, in one
+//! small query; only when it comes to something else is everything looked at.
+
+use super::cells::optional_text;
+use super::look::{self, Found, Has};
+use super::objects::{self, ObjectKind};
+use super::provisioned::{self, ProvisionedColumns, ProvisionedTable};
+use super::quote;
+use super::table::BoundTable;
+use super::{SqlServerMember, inspect};
+use crate::template::fill;
+use crate::{Error, Result, TableState};
+
+/// What the catalog came to, and the query that told it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Glance {
+    /// The query; it names the objects that were there.
+    sql: String,
+    /// What it gave.
+    sums: String,
+}
+
+/// Whether each bound table can be worked on.
+pub(super) async fn table_states(member: &mut SqlServerMember) -> Result<Vec<TableState>> {
+    refresh(member).await?;
+    Ok(member.tables.iter().map(|table| table.state.clone()).collect())
+}
+
+/// Forgets what is known, after something was provisioned, or a statement met what is not as it was.
+pub(super) fn forget(member: &mut SqlServerMember) {
+    member.glance = None;
+    member.news = None;
+    member.empty_ranges = vec![None; member.tables.len()];
+}
+
+/// Looks at the bound tables again if the catalog has changed since the last look.
+pub(super) async fn refresh(member: &mut SqlServerMember) -> Result<()> {
+    if let Some(glance) = member.glance.clone() {
+        match sums(member, &glance.sql).await {
+            Ok(sums) if sums == glance.sums => return Ok(()),
+            // Our own tables may be gone, which the look tells better.
+            Ok(_) | Err(Error::Statement { .. }) => forget(member),
+            Err(error) => return Err(error),
+        }
+    }
+    // The glance is taken before the look: what changes in between is looked at again.
+    let provisioned = look::is_there(&mut member.session, "dss_tables").await?;
+    let sql = glance_sql(member, provisioned);
+    let before = sums(member, &sql).await?;
+    let found = look::look(&mut member.session, &member.tables).await?;
+    let stored = if provisioned { provisioned::tables(&mut member.session).await? } else { Vec::new() };
+    let as_utf16 = member.server.gives_utf16;
+    for (at, table) in member.tables.iter_mut().enumerate() {
+        let catalog = found.bases.get(at).cloned().flatten();
+        let trouble = match table.describe(catalog, as_utf16) {
+            Some(reason) => Some(reason),
+            None if !provisioned => Some("the member is not provisioned; run `provision`".to_owned()),
+            None => trouble(at, table, &stored, &found),
+        };
+        table.state = trouble.map_or(TableState::Ready, |reason| TableState::Stopped { reason });
+    }
+    member.provisioned = provisioned;
+    member.glance = Some(Glance { sql, sums: before });
+    Ok(())
+}
+
+fn glance_sql(member: &SqlServerMember, provisioned: bool) -> String {
+    let ids = |names: &mut dyn Iterator<Item = String>| {
+        let ids: Vec<String> = names.map(|name| format!("OBJECT_ID({})", quote::text(&name))).collect();
+        if ids.is_empty() { "NULL".to_owned() } else { ids.join(", ") }
+    };
+    let ours = |table: &BoundTable| {
+        let names = &table.names;
+        [&names.tracking, &names.select_changes, &names.apply].map(|name| quote::qualified("DataSync", name))
+    };
+    let bases = ids(&mut member.tables.iter().map(|table| table.base.clone()));
+    let objects = ids(&mut member.tables.iter().flat_map(ours));
+    let template =
+        if provisioned { include_str!("sql/glance_provisioned.sql") } else { include_str!("sql/glance.sql") };
+    fill(template, &[("bases", &bases), ("objects", &objects)])
+}
+
+async fn sums(member: &mut SqlServerMember, sql: &str) -> Result<String> {
+    let row = member.session.results("look whether its tables have changed", sql).await?;
+    let row = row.into_iter().next().and_then(|set| set.into_iter().next()).unwrap_or_default();
+    let parts: Vec<String> =
+        (0..row.len()).map(|place| optional_text(&row, place).ok().flatten().unwrap_or_default()).collect();
+    Ok(parts.join("/"))
+}
+
+/// What stands in the way of working on a described table.
+fn trouble(at: usize, table: &mut BoundTable, stored: &[ProvisionedTable], found: &Found) -> Option<String> {
+    let name = table.binding.schema.name.as_str();
+    let Some(stored) = stored.iter().find(|stored| stored.name == name) else {
+        return Some("it is not provisioned; run `provision`".to_owned());
+    };
+    table.first_incarnation = stored.first_incarnation.clone();
+    table.incarnation = stored.incarnation.clone();
+    if stored.local_table != table.binding.local_table || stored.local_schema != table.schema {
+        return Some(format!(
+            "it was provisioned as {:?} in the schema {:?}; rename it back, or add it to the group anew",
+            stored.local_table, stored.local_schema
+        ));
+    }
+    if stored.generation != table.binding.schema.generation {
+        return Some(format!(
+            "it is provisioned for generation {} of its topics, and the group is at {}; run `provision`",
+            stored.generation, table.binding.schema.generation
+        ));
+    }
+    let now = ProvisionedColumns::of(table);
+    let before =
+        stored.columns.clone().unwrap_or(ProvisionedColumns { columns: Vec::new(), key: Vec::new() });
+    if before.key != now.key {
+        return Some(format!(
+            "its key was ({}) when it was provisioned and is ({}) now; change it back, or add the table to the group \
+             anew",
+            before.key.join(", "),
+            now.key.join(", ")
+        ));
+    }
+    if before != now {
+        return Some(describe_difference(&before, &now));
+    }
+    for object in objects::of_table(table) {
+        let what = match found.has(&object, Some((at, table))) {
+            Has::Same => {
+                if object.kind == ObjectKind::Trigger && is_disabled(table, &object.name) {
+                    return Some(format!(
+                        "its trigger {:?} is disabled, so changes may have been missed; run ENABLE TRIGGER {} ON {}, \
+                         then `verify`",
+                        object.name,
+                        quote::qualified(&object.schema, &object.name),
+                        table.base
+                    ));
+                }
+                continue;
+            }
+            Has::Missing => "is missing",
+            Has::Other => "is not as it was provisioned",
+            Has::Foreign => "is something else",
+        };
+        let kind = object.kind.keyword().to_lowercase();
+        return Some(format!(
+            "its {kind} {:?} {what}, so changes may have been missed; run `provision`, then `verify`",
+            object.name
+        ));
+    }
+    table.catalog.as_ref().and_then(inspect::trigger_trouble)
+}
+
+fn is_disabled(table: &BoundTable, trigger: &str) -> bool {
+    let triggers = table.catalog.iter().flat_map(|catalog| &catalog.triggers);
+    triggers.filter(|found| super::catalog::same_name(&found.name, trigger)).any(|found| found.disabled)
+}
+
+fn describe_difference(before: &ProvisionedColumns, now: &ProvisionedColumns) -> String {
+    let find =
+        |name: &str| before.columns.iter().find(|(column, _)| column == name).map(|(_, declared)| declared);
+    for (name, declared) in &now.columns {
+        match find(name) {
+            None => return format!("column {name:?} is not provisioned yet; run `provision`"),
+            Some(old) if old != declared => {
+                return format!(
+                    "column {name:?} was declared as {old} when it was provisioned and is {declared} now; change it \
+                     back, or run `provision`"
+                );
+            }
+            Some(_) => {}
+        }
+    }
+    "its synchronised columns are others than when it was provisioned; run `provision`".to_owned()
+}

@@ -1,0 +1,630 @@
+//! Values between SQL Server and the logical types, column by column, in both directions, without loss.
+//!
+//! A value that a column cannot hold as it is is not written, unless the member is set to round; what the server
+//! would do to it in silence (cut seconds, fill up, put question marks) is worked out before it is written. Every value
+//! has one text form, which a statement converts: so that one text can carry a whole batch.
+
+use super::code_page::CodePage;
+use super::declared::{Declared, Kind};
+use super::names::units;
+use super::quote;
+use crate::sqlite::OnLoss;
+use bigdecimal::num_bigint::BigInt;
+use bigdecimal::{BigDecimal, RoundingMode};
+use std::borrow::Cow;
+use std::str::FromStr as _;
+use tiberius::ColumnData;
+use tributary_model::time::{TICKS_A_DAY, TICKS_A_MILLISECOND, TICKS_A_SECOND};
+use tributary_model::{LogicalType, Value, time};
+use uuid::Uuid;
+
+/// 0001-01-01 and 9999-12-31 in days since 1970-01-01.
+const DAYS: std::ops::RangeInclusive<i32> = -719_162..=2_932_896;
+/// The same in ticks, to the last.
+const TICKS: std::ops::RangeInclusive<i64> = -719_162 * TICKS_A_DAY..=(2_932_896 + 1) * TICKS_A_DAY - 1;
+/// `datetime` begins in 1753, `smalldatetime` lasts from 1900 to 2079-06-06.
+const DATETIME_FROM: i64 = -79_258 * TICKS_A_DAY;
+const SMALL_FROM: i64 = -25_567 * TICKS_A_DAY;
+const SMALL_TO: i64 = 39_968 * TICKS_A_DAY;
+/// 1900-01-01 in days since 1970-01-01.
+const DAY_1900: i64 = -25_567;
+/// The longest text that is read as a number.
+const MAX_DECIMAL_TEXT: usize = 150_000;
+
+/// How one column's values are read and written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Codec {
+    /// The group's type: what is read has it, what is written comes in it.
+    group: LogicalType,
+    /// The column's type.
+    declared: Declared,
+    /// The code page of its texts.
+    code_page: CodePage,
+    /// Whether it is a key column, whose values must be spelt as we would spell them: they are looked up.
+    key: bool,
+    /// Whether texts are read as UTF-16 bytes.
+    as_utf16: bool,
+}
+
+/// A value that a column cannot hold as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// What cannot be held, in words that do not tell the value.
+    pub(crate) reason: &'static str,
+}
+
+/// A value as a column holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Stored<'a> {
+    Null,
+    Bit(bool),
+    Integer(i64),
+    Decimal(Cow<'a, BigDecimal>),
+    Real(f32),
+    Float(f64),
+    Text(Cow<'a, str>),
+    Bytes(Cow<'a, [u8]>),
+    Uuid(Uuid),
+    /// Days since 1970-01-01.
+    Date(i32),
+    /// Ticks since midnight.
+    Time(i64),
+    /// Ticks since 1970-01-01.
+    Timestamp(i64),
+    /// Ticks since 1970-01-01 in UTC, and the offset in minutes.
+    TimestampOffset(i64, i16),
+}
+
+/// What one value becomes when it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Written<'a> {
+    /// The value that the column will hold.
+    pub(crate) stored: Stored<'a>,
+    /// Whether it was rounded.
+    pub(crate) rounded: bool,
+}
+
+impl Codec {
+    /// The codec of a column of the group's type `group` that is declared as `declared`; `None` when values of the
+    /// one cannot stand in the other.
+    pub(crate) fn new(
+        group: LogicalType,
+        declared: &Declared,
+        code_page: CodePage,
+        key: bool,
+        as_utf16: bool,
+    ) -> Option<Self> {
+        use LogicalType as T;
+        let local = declared.logical()?;
+        let plain_text = declared.is_text();
+        let whole = matches!(local, T::Int | T::Long);
+        let fits = match group {
+            T::Boolean => local == T::Boolean || whole,
+            T::Int | T::Long => whole,
+            T::Decimal { .. } | T::Numeric => matches!(local, T::Decimal { .. }) || whole || plain_text,
+            T::Float | T::Double => matches!(local, T::Float | T::Double) && !key,
+            T::String => local == T::String,
+            T::Bytes => local == T::Bytes,
+            T::Uuid | T::Date | T::Time | T::Timestamp | T::TimestampOffset => local == group || plain_text,
+        };
+        fits.then(|| Self { group, declared: declared.clone(), code_page, key, as_utf16 })
+    }
+
+    /// The group's type.
+    pub(crate) fn logical(&self) -> LogicalType {
+        self.group
+    }
+
+    /// The column's type.
+    pub(crate) fn declared(&self) -> &Declared {
+        &self.declared
+    }
+
+    /// The expression that selects `expression`, a column of this type, so that [`Codec::read`] can read it: what
+    /// the client library would round (money), refuse (38 digits behind the point) or give up the whole page for (text
+    /// that is no Unicode) comes in another form.
+    pub(crate) fn select(&self, expression: &str) -> String {
+        let declared = &self.declared;
+        let utf16 = |unicode: String, units: Option<u32>| {
+            if !self.as_utf16 {
+                return unicode;
+            }
+            match units.filter(|units| *units <= 4000) {
+                Some(units) => format!("CAST({unicode} AS varbinary({}))", units * 2),
+                None => format!("CAST({unicode} AS varbinary(max))"),
+            }
+        };
+        match declared.kind {
+            Kind::Money | Kind::SmallMoney => format!("CAST({expression} AS decimal(19,4))"),
+            Kind::Decimal if declared.scale >= 38 => format!("CAST({expression} AS varchar(41))"),
+            Kind::NChar | Kind::NVarChar => utf16(expression.to_owned(), declared.length),
+            Kind::Char | Kind::VarChar => match declared.length.filter(|bytes| *bytes <= 4000) {
+                Some(bytes) => utf16(format!("CAST({expression} AS nvarchar({bytes}))"), Some(bytes)),
+                None => utf16(format!("CAST({expression} AS nvarchar(max))"), None),
+            },
+            Kind::Text | Kind::NText | Kind::Xml | Kind::Json => {
+                utf16(format!("CAST({expression} AS nvarchar(max))"), None)
+            }
+            Kind::Image => format!("CAST({expression} AS varbinary(max))"),
+            _ => expression.to_owned(),
+        }
+    }
+
+    /// Reads a value as [`Codec::select`] gives it. The error says why it is not of the column's type, and never the
+    /// value.
+    pub(crate) fn read(&self, cell: &ColumnData<'static>) -> Result<Value, String> {
+        let Some(stored) = self.read_stored(cell)? else { return Ok(Value::Null) };
+        let value = self.value(stored)?;
+        if self.key && self.has_spellings() && !self.is_canonical(cell, &value) {
+            return Err(format!(
+                "is a key column and holds a {} spelt otherwise than this program would spell it",
+                self.group
+            ));
+        }
+        Ok(value)
+    }
+
+    /// What stands in a cell; `None` for NULL.
+    fn read_stored(&self, cell: &ColumnData<'static>) -> Result<Option<Stored<'static>>, String> {
+        let foreign = || format!("holds what is no {}", self.declared.spelt());
+        let stored = match cell {
+            ColumnData::Bit(value) => value.map(Stored::Bit),
+            ColumnData::U8(value) => value.map(|value| Stored::Integer(i64::from(value))),
+            ColumnData::I16(value) => value.map(|value| Stored::Integer(i64::from(value))),
+            ColumnData::I32(value) => value.map(|value| Stored::Integer(i64::from(value))),
+            ColumnData::I64(value) => value.map(Stored::Integer),
+            ColumnData::F32(value) => value.map(Stored::Real),
+            ColumnData::F64(value) => value.map(Stored::Float),
+            ColumnData::Numeric(value) => value.map(|value| {
+                let digits = BigInt::from(value.value());
+                Stored::Decimal(Cow::Owned(BigDecimal::new(digits, i64::from(value.scale()))))
+            }),
+            ColumnData::String(Some(value)) if self.declared.kind == Kind::Decimal => {
+                Some(Stored::Decimal(Cow::Owned(decimal_of(value).ok_or_else(foreign)?)))
+            }
+            ColumnData::String(value) => {
+                value.as_ref().map(|value| Stored::Text(Cow::Owned(value.to_string())))
+            }
+            ColumnData::Binary(Some(bytes)) if self.declared.logical() == Some(LogicalType::String) => {
+                Some(Stored::Text(Cow::Owned(of_utf16(bytes)?)))
+            }
+            ColumnData::Binary(value) => {
+                value.as_ref().map(|value| Stored::Bytes(Cow::Owned(value.to_vec())))
+            }
+            ColumnData::Guid(value) => value.map(Stored::Uuid),
+            ColumnData::Date(value) => value.map(|value| Stored::Date(days(value.days()))),
+            ColumnData::Time(value) => value.map(|value| Stored::Time(ticks(value))),
+            ColumnData::DateTime2(value) => value.map(|value| Stored::Timestamp(timestamp(value))),
+            ColumnData::DateTime(value) => value.map(|value| {
+                // As every driver shows it: to the nearest millisecond.
+                let milliseconds = (i64::from(value.seconds_fragments()) * 10 + 1) / 3;
+                let day = DAY_1900 + i64::from(value.days());
+                Stored::Timestamp(day * TICKS_A_DAY + milliseconds * TICKS_A_MILLISECOND)
+            }),
+            ColumnData::SmallDateTime(value) => value.map(|value| {
+                let day = DAY_1900 + i64::from(value.days());
+                let minutes = i64::from(value.seconds_fragments());
+                Stored::Timestamp(day * TICKS_A_DAY + minutes * 60 * TICKS_A_SECOND)
+            }),
+            ColumnData::DateTimeOffset(value) => {
+                value.map(|value| Stored::TimestampOffset(timestamp(value.datetime2()), value.offset()))
+            }
+            ColumnData::Xml(value) => value.as_ref().map(|value| Stored::Text(Cow::Owned(value.to_string()))),
+        };
+        Ok(stored)
+    }
+
+    /// The group's value of what stands in the column.
+    fn value(&self, stored: Stored<'_>) -> Result<Value, String> {
+        let foreign = || format!("holds a {} that is no {}", self.declared.spelt(), self.group);
+        let range = || format!("holds a {} outside of what {} allows", self.declared.spelt(), self.group);
+        let value = match (self.group, stored) {
+            (LogicalType::Boolean, Stored::Bit(flag)) => Value::Boolean(flag),
+            (LogicalType::Boolean, Stored::Integer(number @ (0 | 1))) => Value::Boolean(number == 1),
+            (LogicalType::Int, Stored::Integer(number)) => {
+                Value::Int(i32::try_from(number).map_err(|_| range())?)
+            }
+            (LogicalType::Long, Stored::Integer(number)) => Value::Long(number),
+            (LogicalType::Decimal { .. } | LogicalType::Numeric, stored) => {
+                let decimal = match stored {
+                    Stored::Decimal(decimal) => decimal.into_owned(),
+                    Stored::Integer(number) => BigDecimal::from(number),
+                    Stored::Text(text) => decimal_of(self.unpadded(&text)).ok_or_else(foreign)?,
+                    _ => return Err(foreign()),
+                };
+                let value = Value::Decimal(decimal);
+                if !value.fits(self.group) {
+                    return Err(range());
+                }
+                value
+            }
+            (LogicalType::Float, Stored::Real(number)) => Value::Float(number),
+            (LogicalType::Float, Stored::Float(number)) => {
+                let narrow = number as f32;
+                if f64::from(narrow).to_bits() != number.to_bits() {
+                    return Err(range());
+                }
+                Value::Float(narrow)
+            }
+            (LogicalType::Double, Stored::Float(number)) => Value::Double(number),
+            (LogicalType::Double, Stored::Real(number)) => Value::Double(f64::from(number)),
+            (LogicalType::String, Stored::Text(text)) => Value::String(self.unpadded(&text).to_owned()),
+            (LogicalType::Bytes, Stored::Bytes(bytes)) => Value::Bytes(bytes.into_owned()),
+            (LogicalType::Uuid, Stored::Uuid(id)) => Value::Uuid(id),
+            (LogicalType::Date, Stored::Date(days)) => Value::Date(days),
+            (LogicalType::Time, Stored::Time(ticks)) => Value::Time(ticks),
+            (LogicalType::Timestamp, Stored::Timestamp(ticks)) => Value::Timestamp(ticks),
+            (LogicalType::TimestampOffset, Stored::TimestampOffset(ticks, offset_minutes)) => {
+                Value::TimestampOffset { ticks, offset_minutes }
+            }
+            (_, Stored::Text(text)) => self.value_of_text(self.unpadded(&text)).ok_or_else(foreign)?,
+            _ => return Err(foreign()),
+        };
+        Ok(value)
+    }
+
+    /// The blanks that fill a `char` up are not its value.
+    fn unpadded<'t>(&self, text: &'t str) -> &'t str {
+        if self.declared.is_padded() { text.trim_end_matches(' ') } else { text }
+    }
+
+    fn value_of_text(&self, text: &str) -> Option<Value> {
+        match self.group {
+            // Other spellings (braces, no hyphens) would not come back as they were.
+            LogicalType::Uuid if text.len() == 36 => Uuid::try_parse(text).ok().map(Value::Uuid),
+            LogicalType::Date => time::parse_date(text).map(Value::Date),
+            LogicalType::Time => time::parse_time(text).map(Value::Time),
+            LogicalType::Timestamp => time::parse_timestamp(text).map(Value::Timestamp),
+            LogicalType::TimestampOffset => time::parse_timestamp_offset(text)
+                .map(|(ticks, offset_minutes)| Value::TimestampOffset { ticks, offset_minutes }),
+            _ => None,
+        }
+    }
+
+    /// Whether one value can stand in the column in several ways: as a text.
+    fn has_spellings(&self) -> bool {
+        self.declared.is_text() && self.group != LogicalType::String
+    }
+
+    fn is_canonical(&self, cell: &ColumnData<'static>, value: &Value) -> bool {
+        let (Ok(written), Ok(Some(found))) = (self.write(value, OnLoss::Refuse), self.read_stored(cell))
+        else {
+            return false;
+        };
+        match (written.stored, found) {
+            (Stored::Text(ours), Stored::Text(theirs)) => ours == self.unpadded(&theirs),
+            _ => false,
+        }
+    }
+
+    /// The value that the column will hold so that reading it gives `value` again.
+    pub(crate) fn write<'a>(&self, value: &'a Value, on_loss: OnLoss) -> Result<Written<'a>, Lost> {
+        let exact = |stored| Ok(Written { stored, rounded: false });
+        if value.is_null() {
+            return exact(Stored::Null);
+        }
+        if !value.fits(self.group) {
+            return Err(Lost { reason: "a value of another type than the column's" });
+        }
+        // Key values are looked up: they never stand for others.
+        let on_loss = if self.key { OnLoss::Refuse } else { on_loss };
+        if self.has_spellings() {
+            return self.write_text(Cow::Owned(spelling(value)), OnLoss::Refuse);
+        }
+        match value {
+            Value::Null => exact(Stored::Null),
+            Value::Boolean(flag) if self.declared.kind == Kind::Bit => exact(Stored::Bit(*flag)),
+            Value::Boolean(flag) => exact(Stored::Integer(i64::from(*flag))),
+            Value::Int(number) => self.write_integer(i64::from(*number)),
+            Value::Long(number) => self.write_integer(*number),
+            Value::Decimal(decimal) => self.write_decimal(decimal, on_loss),
+            Value::Float(number) => self.write_float(f64::from(*number), on_loss),
+            Value::Double(number) => self.write_float(*number, on_loss),
+            Value::String(text) => self.write_text(Cow::Borrowed(text), on_loss),
+            Value::Bytes(bytes) => self.write_bytes(bytes, on_loss),
+            Value::Uuid(id) => exact(Stored::Uuid(*id)),
+            Value::Date(days) if DAYS.contains(days) => exact(Stored::Date(*days)),
+            Value::Date(_) => Err(Lost { reason: "a date outside of the years 1 to 9999" }),
+            Value::Time(ticks) => self.write_time(*ticks, on_loss),
+            Value::Timestamp(ticks) => self.write_timestamp(*ticks, on_loss),
+            Value::TimestampOffset { ticks, offset_minutes } => {
+                self.write_offset(*ticks, *offset_minutes, on_loss)
+            }
+        }
+    }
+
+    fn write_integer(&self, number: i64) -> Result<Written<'static>, Lost> {
+        let fits = match self.declared.kind {
+            Kind::TinyInt => u8::try_from(number).is_ok(),
+            Kind::SmallInt => i16::try_from(number).is_ok(),
+            Kind::Int => i32::try_from(number).is_ok(),
+            _ => true,
+        };
+        if fits {
+            Ok(Written { stored: Stored::Integer(number), rounded: false })
+        } else {
+            Err(Lost { reason: "an integer outside of the column's range" })
+        }
+    }
+
+    fn write_decimal<'a>(&self, decimal: &'a BigDecimal, on_loss: OnLoss) -> Result<Written<'a>, Lost> {
+        let local = match self.declared.logical() {
+            Some(LogicalType::Int | LogicalType::Long) => LogicalType::Decimal { precision: 19, scale: 0 },
+            Some(local @ LogicalType::Decimal { .. }) => local,
+            _ => return Err(Lost { reason: "a decimal, for a column that holds none" }),
+        };
+        let LogicalType::Decimal { scale, .. } = local else {
+            return Err(Lost { reason: "a decimal, for a column that holds none" });
+        };
+        let fits =
+            |decimal: &BigDecimal| Value::Decimal(decimal.clone()).fits(local) && self.in_money(decimal);
+        let (decimal, rounded) = if fits(decimal) {
+            (Cow::Borrowed(decimal), false)
+        } else {
+            let narrowed = decimal.with_scale_round(i64::from(scale), RoundingMode::HalfEven);
+            if on_loss == OnLoss::Refuse || !fits(&narrowed) {
+                return Err(Lost { reason: "a decimal with more digits than the column has" });
+            }
+            (Cow::Owned(narrowed), true)
+        };
+        if matches!(self.declared.logical(), Some(LogicalType::Int | LogicalType::Long)) {
+            let number = i64::from_str(&decimal.with_scale(0).to_plain_string());
+            let number = number.map_err(|_| Lost { reason: "a decimal outside of the column's range" })?;
+            return Ok(Written { rounded, ..self.write_integer(number)? });
+        }
+        Ok(Written { stored: Stored::Decimal(decimal), rounded })
+    }
+
+    /// Money is a whole number of ten-thousandths in 64 or 32 bits: less than its 19 or 10 digits.
+    fn in_money(&self, decimal: &BigDecimal) -> bool {
+        let bits = match self.declared.kind {
+            Kind::Money => 63,
+            Kind::SmallMoney => 31,
+            _ => return true,
+        };
+        let (units, _) = decimal.with_scale(4).into_bigint_and_exponent();
+        let bound = BigInt::from(1_u8) << bits;
+        units < bound && units >= -bound
+    }
+
+    fn write_float(&self, number: f64, on_loss: OnLoss) -> Result<Written<'static>, Lost> {
+        if !number.is_finite() {
+            return Err(Lost { reason: "infinity or NaN, which SQL Server has no floats for" });
+        }
+        if self.declared.kind != Kind::Real {
+            if number.is_subnormal() {
+                return subnormal(on_loss, Stored::Float(0.0));
+            }
+            return Ok(Written { stored: Stored::Float(number), rounded: false });
+        }
+        let narrow = number as f32;
+        if narrow.is_subnormal() {
+            return subnormal(on_loss, Stored::Real(0.0));
+        }
+        let exact = f64::from(narrow).to_bits() == number.to_bits();
+        if exact || (on_loss == OnLoss::Round && narrow.is_finite()) {
+            Ok(Written { stored: Stored::Real(narrow), rounded: !exact })
+        } else {
+            Err(Lost { reason: "a double, for a column of single floats" })
+        }
+    }
+
+    fn write_text<'a>(&self, text: Cow<'a, str>, on_loss: OnLoss) -> Result<Written<'a>, Lost> {
+        let mut text = text;
+        let mut rounded = false;
+        let round = on_loss == OnLoss::Round;
+        if self.declared.is_code_page() && self.code_page.length(&text).is_none() {
+            if !round {
+                return Err(Lost { reason: "a character that the column's code page lacks" });
+            }
+            (text, rounded) = (Cow::Owned(self.code_page.narrowed(&text)), true);
+        }
+        if self.declared.is_padded() && text.ends_with(' ') {
+            if !round {
+                return Err(Lost { reason: "blanks at its end, which a char column does not keep" });
+            }
+            (text, rounded) = (Cow::Owned(text.trim_end_matches(' ').to_owned()), true);
+        }
+        let length = if self.declared.is_code_page() {
+            self.code_page.length(&text).unwrap_or(usize::MAX)
+        } else {
+            units(&text)
+        };
+        // A text is never cut: who would miss its end?
+        if self.declared.length.is_some_and(|most| length > most as usize) {
+            return Err(Lost { reason: "a text longer than the column" });
+        }
+        Ok(Written { stored: Stored::Text(text), rounded })
+    }
+
+    fn write_bytes<'a>(&self, bytes: &'a [u8], on_loss: OnLoss) -> Result<Written<'a>, Lost> {
+        let Some(most) = self.declared.length.map(|most| most as usize) else {
+            return Ok(Written { stored: Stored::Bytes(Cow::Borrowed(bytes)), rounded: false });
+        };
+        if bytes.len() > most {
+            return Err(Lost { reason: "more bytes than the column has" });
+        }
+        if !self.declared.is_padded() || bytes.len() == most {
+            return Ok(Written { stored: Stored::Bytes(Cow::Borrowed(bytes)), rounded: false });
+        }
+        if on_loss == OnLoss::Refuse {
+            return Err(Lost { reason: "fewer bytes than the column, which the server would fill up" });
+        }
+        let mut filled = bytes.to_vec();
+        filled.resize(most, 0);
+        Ok(Written { stored: Stored::Bytes(Cow::Owned(filled)), rounded: true })
+    }
+
+    fn write_time(&self, ticks: i64, on_loss: OnLoss) -> Result<Written<'static>, Lost> {
+        let (cut, rounded) = self.cut(ticks, on_loss)?;
+        Ok(Written { stored: Stored::Time(cut), rounded })
+    }
+
+    fn write_timestamp(&self, ticks: i64, on_loss: OnLoss) -> Result<Written<'static>, Lost> {
+        let outside = Lost { reason: "a time outside of what the column's type reaches" };
+        let (ticks, rounded) = match self.declared.kind {
+            Kind::DateTime => {
+                let near = nearest_datetime(ticks);
+                if !(DATETIME_FROM..=*TICKS.end()).contains(&near) {
+                    return Err(outside);
+                }
+                (near, near != ticks)
+            }
+            Kind::SmallDateTime => {
+                let minute = 60 * TICKS_A_SECOND;
+                let near = (ticks + minute / 2).div_euclid(minute) * minute;
+                if !(SMALL_FROM..SMALL_TO).contains(&near) {
+                    return Err(outside);
+                }
+                (near, near != ticks)
+            }
+            _ => self.cut(ticks, on_loss)?,
+        };
+        if rounded && on_loss == OnLoss::Refuse {
+            return Err(Lost { reason: "a time finer than the column's" });
+        }
+        if !TICKS.contains(&ticks) {
+            return Err(outside);
+        }
+        Ok(Written { stored: Stored::Timestamp(ticks), rounded })
+    }
+
+    fn write_offset(&self, ticks: i64, minutes: i16, on_loss: OnLoss) -> Result<Written<'static>, Lost> {
+        let (ticks, rounded) = self.cut(ticks, on_loss)?;
+        let local = ticks.checked_add(i64::from(minutes) * 60 * TICKS_A_SECOND);
+        if !TICKS.contains(&ticks) || !local.is_some_and(|local| TICKS.contains(&local)) {
+            return Err(Lost { reason: "a time outside of the years 1 to 9999" });
+        }
+        Ok(Written { stored: Stored::TimestampOffset(ticks, minutes), rounded })
+    }
+
+    /// Ticks with as many digits behind the second as the column has. Cut and not rounded: 23:59:59.9999999 must not
+    /// become a time of the next day.
+    fn cut(&self, ticks: i64, on_loss: OnLoss) -> Result<(i64, bool), Lost> {
+        let unit = 10_i64.pow(7_u32.saturating_sub(self.declared.scale));
+        let cut = ticks.div_euclid(unit) * unit;
+        if cut != ticks && on_loss == OnLoss::Refuse {
+            return Err(Lost { reason: "a time finer than the column's" });
+        }
+        Ok((cut, cut != ticks))
+    }
+
+    /// The expression of the column's type that `expression`, a text as [`Stored::text`] writes it, stands for.
+    pub(crate) fn convert(&self, expression: &str) -> String {
+        let spelt = self.declared.spelt();
+        match self.declared.kind {
+            // What is written into a column takes the column's own code page on the way; a cast would take the
+            // database's.
+            Kind::NVarChar | Kind::NChar | Kind::NText | Kind::Char | Kind::VarChar | Kind::Text => {
+                expression.to_owned()
+            }
+            // The text is hexadecimal without a mark.
+            Kind::Binary | Kind::VarBinary => format!("CONVERT({spelt}, {expression}, 2)"),
+            Kind::Image => format!("CONVERT(varbinary(max), {expression}, 2)"),
+            // Times are ISO 8601, which is read alike whatever the session's language is.
+            _ => format!("CAST({expression} AS {spelt})"),
+        }
+    }
+
+    /// A value as SQL text that the column takes as it is.
+    pub(crate) fn literal(&self, stored: &Stored<'_>) -> String {
+        match stored {
+            Stored::Null => "NULL".to_owned(),
+            Stored::Bit(flag) => u8::from(*flag).to_string(),
+            Stored::Integer(number) => number.to_string(),
+            Stored::Decimal(decimal) => decimal.to_plain_string(),
+            Stored::Real(number) => format!("CAST({:E} AS real)", f64::from(*number)),
+            Stored::Float(number) => format!("{number:E}"),
+            Stored::Text(value) => quote::text(value),
+            Stored::Bytes(bytes) => quote::bytes(bytes),
+            other => self.convert(&quote::text(&other.text().unwrap_or_default())),
+        }
+    }
+}
+
+impl Stored<'_> {
+    /// The value as a text that [`Codec::convert`] reads; `None` for NULL.
+    pub(crate) fn text(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Owned(match self {
+            Stored::Null => return None,
+            Stored::Text(text) => return Some(Cow::Borrowed(text)),
+            Stored::Bit(flag) => u8::from(*flag).to_string(),
+            Stored::Integer(number) => number.to_string(),
+            Stored::Decimal(decimal) => decimal.to_plain_string(),
+            Stored::Real(number) => format!("{number:E}"),
+            Stored::Float(number) => format!("{number:E}"),
+            Stored::Bytes(bytes) => quote::hexadecimal(bytes),
+            Stored::Uuid(id) => id.hyphenated().to_string(),
+            Stored::Date(days) => time::format_date(*days),
+            Stored::Time(ticks) => time::format_time(*ticks),
+            Stored::Timestamp(ticks) => iso(*ticks),
+            Stored::TimestampOffset(ticks, minutes) => {
+                let local = ticks.saturating_add(i64::from(*minutes) * 60 * TICKS_A_SECOND);
+                let (sign, minutes) = (if *minutes < 0 { '-' } else { '+' }, minutes.unsigned_abs());
+                format!("{}{sign}{:02}:{:02}", iso(local), minutes / 60, minutes % 60)
+            }
+        }))
+    }
+}
+
+/// ISO 8601 with a `T`, the one form that every type and language reads alike.
+fn iso(ticks: i64) -> String {
+    time::format_timestamp(ticks).replacen(' ', "T", 1)
+}
+
+/// How a value is spelt in a column of texts.
+fn spelling(value: &Value) -> String {
+    match value {
+        Value::Decimal(decimal) => decimal.normalized().to_plain_string(),
+        other => other.to_string(),
+    }
+}
+
+fn subnormal(on_loss: OnLoss, zero: Stored<'static>) -> Result<Written<'static>, Lost> {
+    match on_loss {
+        OnLoss::Round => Ok(Written { stored: zero, rounded: true }),
+        OnLoss::Refuse => Err(Lost { reason: "a float so small that SQL Server has none" }),
+    }
+}
+
+/// The nearest time that a `datetime` shows: whole three-hundredths of a second, to the millisecond.
+fn nearest_datetime(ticks: i64) -> i64 {
+    let (day, rest) = (ticks.div_euclid(TICKS_A_DAY), ticks.rem_euclid(TICKS_A_DAY));
+    let fragments = (rest * 300 + TICKS_A_SECOND / 2) / TICKS_A_SECOND;
+    day * TICKS_A_DAY + (fragments * 10 + 1) / 3 * TICKS_A_MILLISECOND
+}
+
+fn days(from_year_one: u32) -> i32 {
+    i32::try_from(from_year_one).map_or(i32::MAX, |days| days - 719_162)
+}
+
+fn ticks(time: tiberius::time::Time) -> i64 {
+    let unit = 10_i64.pow(7_u32.saturating_sub(u32::from(time.scale())));
+    i64::try_from(time.increments()).map_or(i64::MAX, |increments| increments.saturating_mul(unit))
+}
+
+/// A time of the server's in ticks.
+pub(super) fn timestamp(value: tiberius::time::DateTime2) -> i64 {
+    i64::from(days(value.date().days())) * TICKS_A_DAY + ticks(value.time())
+}
+
+fn of_utf16(bytes: &[u8]) -> Result<String, String> {
+    let pairs = bytes.chunks_exact(2);
+    let whole = pairs.remainder().is_empty();
+    let units: Vec<u16> = pairs.map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    let text = String::from_utf16(&units).ok().filter(|_| whole);
+    text.ok_or_else(|| "holds a text that is not valid Unicode: half of a surrogate pair".to_owned())
+}
+
+/// A plain decimal text: sign, digits, point. An exponent could name a number too long to write out.
+fn decimal_of(text: &str) -> Option<BigDecimal> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        && digits.bytes().any(|byte| byte.is_ascii_digit())
+        && digits.bytes().filter(|byte| *byte == b'.').count() <= 1
+        && text.len() <= MAX_DECIMAL_TEXT;
+    if plain { BigDecimal::from_str(text).ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests;
