@@ -47,6 +47,17 @@ pub trait Fixture {
     fn holds(&self, _: &Value) -> bool {
         true
     }
+
+    /// Whether tables and columns can have this name.
+    fn takes_name(&self, _: &str) -> bool {
+        true
+    }
+
+    /// Whether such a column can be a key that holds the value beside the others of the checks: a database may take
+    /// two texts for the same that differ in blanks at the end.
+    fn holds_key(&self, value: &Value) -> bool {
+        self.holds(value)
+    }
 }
 
 /// A user's connection.

@@ -135,7 +135,7 @@ pub async fn every_key_type(factory: &dyn Factory) {
             continue;
         }
         let fixture = factory.fresh().await;
-        let values: Vec<Value> = values.into_iter().filter(|value| fixture.holds(value)).collect();
+        let values: Vec<Value> = values.into_iter().filter(|value| fixture.holds_key(value)).collect();
         let schema = table("keyed", &[("k", logical), ("n", LogicalType::Int)], &["k"]);
         let mut member = provisioned(fixture.as_ref(), &[bind(schema)]).await;
         let mut user = fixture.user().await;
