@@ -31,7 +31,7 @@ pub use cluster::Cluster;
 pub use connect::Connect;
 pub use front::Front;
 pub use harness::{Test, main};
-pub use needs::Need;
+pub use needs::{Need, mssql_url};
 pub use postgres::{Postgres, PostgresSettings};
 pub use programs::kafka_tool;
 pub use properties::{Listener, Security};

@@ -12,6 +12,15 @@ use std::sync::OnceLock;
 /// fails, where it would else be skipped. For machines that are meant to run everything.
 const REQUIRE: &str = "TRIBUTARY_TEST_REQUIRE";
 
+/// Names the SQL Server that tests make their databases on, as a member's url.
+const MSSQL_URL: &str = "TRIBUTARY_TEST_MSSQL_URL";
+
+/// The url of the SQL Server that tests make their databases on, if there is one.
+pub fn mssql_url() -> Option<String> {
+    let url = std::env::var_os(MSSQL_URL)?.to_string_lossy().into_owned();
+    Some(url).filter(|url| !url.trim().is_empty())
+}
+
 /// Something that a test cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
@@ -31,10 +40,12 @@ pub enum Need {
     Shellcheck,
     /// The PostgreSQL server's programs.
     Postgres,
+    /// A SQL Server, named in [`MSSQL_URL`]. It cannot be had by itself, so `all` does not mean it.
+    Mssql,
 }
 
 impl Need {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Services,
         Self::Openssl,
         Self::Faketime,
@@ -43,6 +54,7 @@ impl Need {
         Self::Promtool,
         Self::Shellcheck,
         Self::Postgres,
+        Self::Mssql,
     ];
 
     /// Its name in `TRIBUTARY_TEST_REQUIRE`.
@@ -56,6 +68,7 @@ impl Need {
             Self::Promtool => "promtool",
             Self::Shellcheck => "shellcheck",
             Self::Postgres => "postgres",
+            Self::Mssql => "mssql",
         }
     }
 
@@ -73,7 +86,7 @@ impl Need {
         let known = |name: &str| name == "all" || Self::ALL.iter().any(|need| need.name() == name);
         required.split(',').map(str::trim).filter(|name| !name.is_empty()).any(|name| {
             assert!(known(name), "{REQUIRE} names something unknown: {name}");
-            name == "all" || name == self.name()
+            (name == "all" && self != Self::Mssql) || name == self.name()
         })
     }
 
@@ -87,6 +100,12 @@ impl Need {
             Self::Promtool => program(&["promtool", "--version"], "there is no promtool", "prometheus"),
             Self::Shellcheck => program(&["shellcheck", "--version"], "there is no shellcheck", "shellcheck"),
             Self::Postgres => postgres::programs().err(),
+            Self::Mssql => mssql_url().is_none().then(|| {
+                format!(
+                    "{MSSQL_URL} names no server\nSet it to the url of one on which databases can be made, such as \
+                     mssql://user:password@127.0.0.1:1433/master"
+                )
+            }),
         }
     }
 }
