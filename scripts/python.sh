@@ -6,7 +6,11 @@
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-requirements=("$here/../tests/consumers/requirements.txt" "$here/../tests/deploy/requirements.txt")
+requirements=(
+  "$here/../tests/consumers/requirements.txt"
+  "$here/../tests/deploy/requirements.txt"
+  "$here/../crates/member/tests/sqlserver_statements/requirements.txt"
+)
 
 say() { printf 'python.sh: %s\n' "$*" >&2; }
 
