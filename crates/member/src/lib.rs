@@ -14,6 +14,7 @@ pub mod postgres;
 pub mod sqlite;
 pub mod sqlserver;
 mod template;
+mod waiting;
 
 pub use api::{
     Applied, ApplyBatch, ApplyRecord, BlockedDelete, CaptureCommit, Captured, Connector, Member, OffsetMove,

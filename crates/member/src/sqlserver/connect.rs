@@ -62,6 +62,7 @@ impl SqlServerConnector {
             glance: None,
             news: None,
             empty_ranges: vec![None; bindings.len()],
+            shapes: None,
             rounded: 0,
         };
         provisioned::check_identity(&mut member).await?;

@@ -4,34 +4,50 @@
 //! table, the metadata prepared by `table`. What only SQL Server itself can show is listed in `docs/sql-server.md`.
 
 mod apply;
+mod cascade;
 mod catalog;
 mod cells;
 mod clock;
 mod code_page;
 mod connect;
+mod decide;
 mod declared;
+mod deferred;
 mod digest;
+mod exceptions;
 mod failure;
 mod image;
 mod inspect;
+mod json;
+mod keys;
 mod look;
 mod names;
 mod objects;
+mod offsets;
+mod parking;
 mod poll;
 mod provision;
 mod provisioned;
 mod quote;
+mod references;
+mod refusal;
 mod rows;
+mod run;
 mod scan;
 mod server;
 mod session;
 mod settings;
+mod shape;
 #[cfg(test)]
 mod statements;
 mod states;
+mod swap;
 mod table;
 mod token;
+mod tracking;
 mod values;
+mod watch;
+mod writes;
 
 pub use connect::SqlServerConnector;
 pub use poll::HoldsBack;
@@ -43,6 +59,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use table::BoundTable;
 use tributary_model::{KeyBytes, MemberId, Row, TableName, Ticks};
 
@@ -69,6 +86,8 @@ pub struct SqlServerMember {
     news: Option<[u8; 8]>,
     /// By table: positions between which there is nothing, so that polls need not read what apply wrote there again.
     empty_ranges: Vec<Option<poll::EmptyRange>>,
+    /// What apply has prepared for the catalog as it was at its last look.
+    shapes: Option<Arc<shape::Shapes>>,
     /// Values that were rounded because of `on_loss`, since the connection was opened.
     rounded: u64,
 }
@@ -190,19 +209,19 @@ impl Member for SqlServerMember {
     }
 
     async fn offsets(&mut self) -> Result<Vec<StoredOffset>> {
-        apply::offsets(self).await
+        offsets::offsets(self).await
     }
 
     async fn parked(&mut self, filter: &ParkedFilter) -> Result<Vec<Parked>> {
-        apply::parked(self, filter).await
+        exceptions::parked(self, filter).await
     }
 
     async fn parked_counts(&mut self) -> Result<BTreeMap<(TableName, &'static str), u64>> {
-        apply::parked_counts(self).await
+        exceptions::parked_counts(self).await
     }
 
     async fn retry_parked(&mut self, table: Option<&TableName>) -> Result<u64> {
-        apply::retry_parked(self, table).await
+        exceptions::retry_parked(self, table).await
     }
 
     async fn digest(&mut self, table: usize, bits: u8) -> Result<Vec<BucketDigest>> {

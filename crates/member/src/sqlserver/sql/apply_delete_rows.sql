@@ -1,0 +1,2 @@
+DELETE b FROM {keys} INNER LOOP JOIN {base} AS b WITH (ROWLOCK) ON {base_match};
+SELECT @@ROWCOUNT;
