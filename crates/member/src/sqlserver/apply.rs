@@ -134,7 +134,8 @@ async fn round(
         altered: Vec::new(),
         tokens: Vec::new(),
     };
-    let number = begun.last().and_then(|set| set.first()).map_or(Err("no number".to_owned()), |row| integer(row, 0));
+    let number =
+        begun.last().and_then(|set| set.first()).map_or(Err("no number".to_owned()), |row| integer(row, 0));
     run.number = number.map_err(|reason| run.damaged("DataSync.dss_batch", reason))?;
     run.take_look(&found)?;
     run.read_shelf().await?;
@@ -168,7 +169,8 @@ impl Run<'_> {
     fn take_look(&mut self, found: &[Cells]) -> Step<()> {
         let (mut stored, mut parked_in, mut waiting) = (Vec::new(), Vec::new(), false);
         for row in found {
-            let read = || Ok::<_, String>((integer(row, 0)?, usize::try_from(integer(row, 1)?).unwrap_or_default()));
+            let read =
+                || Ok::<_, String>((integer(row, 0)?, usize::try_from(integer(row, 1)?).unwrap_or_default()));
             match read().map_err(|reason| self.damaged("DataSync.dss_exceptions", reason))? {
                 (1, _) => stored.push(row),
                 (2, table) => parked_in.push(table),

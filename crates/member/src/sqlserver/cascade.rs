@@ -6,8 +6,8 @@
 //! DEFAULT, be it by way of tables that are not synchronised. Cascades that end in those are the member's own
 //! business. The rows to be deleted are locked against new children before the look.
 
-use super::keys;
 use super::json::Rows;
+use super::keys;
 use super::references::Place;
 use super::refusal;
 use super::run::{At, Run, STATEMENT_ROWS, Step};

@@ -143,8 +143,7 @@ impl Run<'_> {
     async fn choose(&mut self, cells: &[At]) -> Step<Vec<Mark>> {
         let (table, _) = self.table(self.groups[cells[0].0].table)?;
         let subscribe_only = self.settings.subscribe_only;
-        let passed =
-            if subscribe_only { HashSet::new() } else { self.passed_by_scan(table, cells).await? };
+        let passed = if subscribe_only { HashSet::new() } else { self.passed_by_scan(table, cells).await? };
         let mut chosen = Vec::with_capacity(cells.len());
         for at in cells {
             let cell = self.cell(*at);

@@ -28,7 +28,9 @@ impl Run<'_> {
                 for (at, refusal) in self.orphans(&cells).await? {
                     self.refuse(at, refusal);
                 }
-                cells.retain(|at| !matches!(self.cell(*at).state, State::Refused(ref refused) if refused.marked));
+                cells.retain(
+                    |at| !matches!(self.cell(*at).state, State::Refused(ref refused) if refused.marked),
+                );
                 self.control("SAVE TRANSACTION dss_circle").await?;
             }
             let groups = self.circle(&cells);
@@ -164,10 +166,8 @@ impl Run<'_> {
 
     /// Records of a set whose parents are neither in the database nor in the set, and those that refer to one of them.
     pub(super) async fn orphans(&mut self, set: &[At]) -> Step<Vec<(At, Refusal)>> {
-        let places: HashMap<(usize, &[u8]), At> = set
-            .iter()
-            .map(|at| ((self.groups[at.0].table, self.record_key(*at).as_slice()), *at))
-            .collect();
+        let places: HashMap<(usize, &[u8]), At> =
+            set.iter().map(|at| ((self.groups[at.0].table, self.record_key(*at).as_slice()), *at)).collect();
         let mut guilty: Vec<(At, Refusal)> = Vec::new();
         // By cell: those that wait for its row.
         let mut behind: HashMap<At, Vec<(At, String)>> = HashMap::new();
@@ -251,9 +251,9 @@ impl Run<'_> {
             values.push((*place, row.get(child.columns[*column].position)?));
         }
         values.sort_by_key(|(place, _)| *place);
-        let typed = values.iter().map(|(place, value)| {
-            (parent.columns[parent.key[*place]].codec.logical(), Some(*value))
-        });
+        let typed = values
+            .iter()
+            .map(|(place, value)| (parent.columns[parent.key[*place]].codec.logical(), Some(*value)));
         tributary_model::key::encode(typed).ok()
     }
 }

@@ -15,7 +15,9 @@ use super::session::{Cells, long, text as parameter};
 use super::table::BoundTable;
 use crate::template::fill;
 use crate::waiting::Token;
-use crate::{ApplyRecord, Error, Parked, ParkedAt, ParkedFilter, Refusal, RefusalKind, Result, Source as LogSource};
+use crate::{
+    ApplyRecord, Error, Parked, ParkedAt, ParkedFilter, Refusal, RefusalKind, Result, Source as LogSource,
+};
 use std::collections::{BTreeMap, HashMap};
 use tributary_model::{KeyBytes, TableName, Ticks, VersionVector};
 
@@ -154,8 +156,30 @@ fn sized(template: &str, name: &str, source: &Source) -> String {
     fill(template, &[(name, &source.sql("u", 1))])
 }
 
+/// The statement that reads what is parked of cells.
+pub(super) fn find_sql() -> String {
+    sized(include_str!("sql/parked_find.sql"), "hashes", &Source::default().with(hash_column("row_hash")))
+}
+
+/// The statement that removes parked records.
+pub(super) fn remove_sql() -> String {
+    sized(include_str!("sql/parked_remove.sql"), "ids", &Source::default().with(Column::long("id")))
+}
+
+/// The statement that notes other attempts.
+pub(super) fn postpone_sql() -> String {
+    let source = ["id", "attempts", "due_at"].map(Column::long);
+    let source = source.into_iter().fold(Source::default(), |source, column| source.with(column));
+    sized(include_str!("sql/parked_postpone.sql"), "postponed", &source)
+}
+
+/// The statement that makes records due.
+pub(super) fn wake_sql() -> String {
+    sized(include_str!("sql/parked_wake.sql"), "tokens", &Source::default().with(hash_column("token")))
+}
+
 /// The statement that parks.
-fn park_sql() -> String {
+pub(super) fn park_sql() -> String {
     let mut source = Source::default().with(hash_column("row_hash"));
     source.push(Column::text("table_name"));
     source.push(Column::bytes("key"));
@@ -181,11 +205,7 @@ impl Run<'_> {
         let batch = self.batch;
         let has = |record: &&ApplyRecord| self.shelf.tables.get(record.table).copied().unwrap_or(false);
         let records: Vec<&ApplyRecord> = batch.records.iter().filter(has).collect();
-        let sql = sized(
-            include_str!("sql/parked_find.sql"),
-            "hashes",
-            &Source::default().with(hash_column("row_hash")),
-        );
+        let sql = find_sql();
         for part in records.chunks(STATEMENT_ROWS) {
             let mut rows = Rows::default();
             for (place, record) in part.iter().enumerate() {
@@ -194,7 +214,8 @@ impl Run<'_> {
             }
             for row in self.query("read parked records", &sql, rows, Vec::new()).await? {
                 let record = part[self.place(&row)?];
-                let entry = Entry::of(&row).map_err(|reason| self.damaged("DataSync.dss_exceptions", reason))?;
+                let entry =
+                    Entry::of(&row).map_err(|reason| self.damaged("DataSync.dss_exceptions", reason))?;
                 self.shelf.entries.insert((record.table, record.key.clone()), entry);
             }
         }
@@ -203,8 +224,7 @@ impl Run<'_> {
 
     /// Removes parked records.
     pub(super) async fn unpark(&mut self, ids: &[i64]) -> Step<()> {
-        let sql =
-            sized(include_str!("sql/parked_remove.sql"), "ids", &Source::default().with(Column::long("id")));
+        let sql = remove_sql();
         for part in ids.chunks(STATEMENT_ROWS) {
             let mut rows = Rows::default();
             for (place, id) in part.iter().enumerate() {
@@ -218,9 +238,7 @@ impl Run<'_> {
 
     /// Notes other attempts, and when the next ones are due.
     pub(super) async fn postpone(&mut self, records: &[Postponed]) -> Step<()> {
-        let source = ["id", "attempts", "due_at"].map(Column::long);
-        let source = source.into_iter().fold(Source::default(), |source, column| source.with(column));
-        let sql = sized(include_str!("sql/parked_postpone.sql"), "postponed", &source);
+        let sql = postpone_sql();
         let now = self.now;
         for part in records.chunks(STATEMENT_ROWS) {
             let mut rows = Rows::default();
@@ -240,7 +258,8 @@ impl Run<'_> {
         for part in entrants.chunks(STATEMENT_ROWS) {
             let mut rows = Rows::default();
             for (place, entrant) in part.iter().enumerate() {
-                let Entrant { table, record, refusal, attempts, first_at, last_at, due_at, waits_for } = entrant;
+                let Entrant { table, record, refusal, attempts, first_at, last_at, due_at, waits_for } =
+                    entrant;
                 let LogSource { generation, partition, offset } = &record.source;
                 let vv = match &record.resolved {
                     Ok(resolved) => resolved.vv.to_string(),
@@ -272,11 +291,7 @@ impl Run<'_> {
 
     /// Makes records due that wait for one of these tokens, at most so many.
     pub(super) async fn wake_waiting(&mut self, tokens: &[Token], limit: usize) -> Step<Vec<Woken>> {
-        let sql = sized(
-            include_str!("sql/parked_wake.sql"),
-            "tokens",
-            &Source::default().with(hash_column("token")),
-        );
+        let sql = wake_sql();
         let (now, mut left, mut woken) = (self.now, limit, Vec::new());
         for part in tokens.chunks(STATEMENT_ROWS) {
             let mut rows = Rows::default();
@@ -354,7 +369,8 @@ fn listed(row: &Cells) -> Cell<Parked> {
     let kind = text(row, 8)?;
     let kind = RefusalKind::parse(&kind).ok_or_else(|| format!("an exception of the kind {kind:?}"))?;
     let vv = VersionVector::parse(&text(row, 4)?).map_err(|error| error.to_string())?;
-    let number = |place| Ok::<_, String>(optional_integer(row, place)?.and_then(|number| u32::try_from(number).ok()));
+    let number =
+        |place| Ok::<_, String>(optional_integer(row, place)?.and_then(|number| u32::try_from(number).ok()));
     let offset = optional_integer(row, 7)?.and_then(|offset| u64::try_from(offset).ok());
     let source = match (at, number(5)?, number(6)?, offset) {
         (ParkedAt::Apply, Some(generation), Some(partition), Some(offset)) => {

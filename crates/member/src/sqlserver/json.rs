@@ -163,8 +163,11 @@ impl Source {
 
     /// The derived table under the alias `alias`, of the parameter of this number.
     pub(super) fn sql(&self, alias: &str, parameter: usize) -> String {
-        let select: String =
-            self.columns.iter().map(|Column { name, expression }| format!(", {expression} AS {name}")).collect();
+        let select: String = self
+            .columns
+            .iter()
+            .map(|Column { name, expression }| format!(", {expression} AS {name}"))
+            .collect();
         let texts = self.texts.iter().enumerate();
         let with: String =
             texts.map(|(at, name)| format!(", {} nvarchar(max) '$[{}]'", identifier(name), at + 1)).collect();

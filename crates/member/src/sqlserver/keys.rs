@@ -2,9 +2,11 @@
 //!
 //! A key that is looked up is a text for each column of the member's own primary key, in that key's order.
 
+use super::declared::Kind;
+use super::json::{Column, Rows};
 use super::session::Cells;
 use super::table::{BoundTable, Part};
-use super::json::{Column, Rows};
+use super::values::Codec;
 use crate::sqlite::OnLoss;
 use crate::{Refusal, RefusalKind};
 use smallvec::SmallVec;
@@ -47,12 +49,17 @@ pub(super) fn read(table: &BoundTable, row: &Cells, first: usize) -> Option<KeyB
 }
 
 /// The key columns of the base table under the alias `side`, for [`read`].
-pub(super) fn selected(table: &BoundTable, side: &str) -> String {
+pub(super) fn selected_columns(table: &BoundTable, side: &str) -> Vec<String> {
     let parts = table.own_key.iter().map(|at| {
         let column = &table.columns[*at];
         column.codec.select(&format!("{side}.{}", column.quoted))
     });
-    parts.collect::<Vec<_>>().join(", ")
+    parts.collect()
+}
+
+/// The same as a list.
+pub(super) fn selected(table: &BoundTable, side: &str) -> String {
+    selected_columns(table, side).join(", ")
 }
 
 /// How a person reads a key.
@@ -96,7 +103,7 @@ pub(super) fn columns(table: &BoundTable) -> (Vec<String>, Vec<Column>) {
         if tracking.part == Part::Value {
             texts.push(text);
         }
-        let value = column.codec.convert(&collated(&read, column.binary));
+        let value = typed(&column.codec, &read, column.binary);
         let expression = match tracking.part {
             Part::Value => value,
             Part::Length => format!("DATALENGTH({value})"),
@@ -113,6 +120,19 @@ pub(super) fn collated(text: &str, collation: Option<&str>) -> String {
     match collation {
         Some(collation) => format!("{text} COLLATE {collation}"),
         None => text.to_owned(),
+    }
+}
+
+/// A text as a value of a column's own type, to be compared with it: only then is the column's index of use, and the
+/// length in bytes that of the column's code page. No text that is sent is longer than its column.
+pub(super) fn typed(codec: &Codec, text: &str, collation: Option<&str>) -> String {
+    let declared = codec.declared();
+    let value = codec.convert(&collated(text, collation));
+    match declared.kind {
+        Kind::Char | Kind::VarChar | Kind::NChar | Kind::NVarChar => {
+            format!("CAST({value} AS {})", declared.spelt())
+        }
+        _ => value,
     }
 }
 
@@ -153,7 +173,8 @@ pub(super) fn base_is_within(table: &BoundTable) -> String {
         .filter(|(_, tracking)| tracking.part == Part::Value)
         .map(|(number, tracking)| {
             let column = &table.columns[tracking.column];
-            let collate = column.collation.as_ref().map_or_else(String::new, |name| format!(" COLLATE {name}"));
+            let collate =
+                column.collation.as_ref().map_or_else(String::new, |name| format!(" COLLATE {name}"));
             (format!("b.{}", column.quoted), format!("c.[{}]{collate}", name(number)))
         })
         .collect();
@@ -176,8 +197,7 @@ pub(super) fn tracking_values(table: &BoundTable) -> String {
 
 /// The derived table's column that holds a key column, by position in the table's columns.
 pub(super) fn value_of(table: &BoundTable, column: usize) -> Option<String> {
-    let of = |tracking: &super::table::TrackingColumn| {
-        tracking.column == column && tracking.part == Part::Value
-    };
+    let of =
+        |tracking: &super::table::TrackingColumn| tracking.column == column && tracking.part == Part::Value;
     table.tracking_key.iter().position(of).map(|number| format!("u.[{}]", name(number)))
 }

@@ -4,6 +4,8 @@
 //! table, the metadata prepared by `table`. What only SQL Server itself can show is listed in `docs/sql-server.md`.
 
 mod apply;
+#[cfg(test)]
+mod apply_statements;
 mod cascade;
 mod catalog;
 mod cells;

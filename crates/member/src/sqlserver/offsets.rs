@@ -60,7 +60,8 @@ pub(super) fn look_sql() -> String {
     fill(include_str!("sql/batch_look.sql"), &parts.each_ref().map(|(name, sql)| (*name, sql.as_str())))
 }
 
-fn write_sql() -> String {
+/// The statement that moves offsets.
+pub(super) fn write_sql() -> String {
     let moves = places().with(Column::long("expected")).with(Column::long("next")).sql("u", 1);
     fill(include_str!("sql/offsets_write.sql"), &[("moves", &moves)])
 }

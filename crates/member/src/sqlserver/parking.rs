@@ -81,8 +81,7 @@ impl<'a> Run<'a> {
                 refused.push((at, *reason));
             }
         }
-        let marked: Vec<At> =
-            refused.iter().filter(|(_, reason)| reason.marked).map(|(at, _)| *at).collect();
+        let marked: Vec<At> = refused.iter().filter(|(_, reason)| reason.marked).map(|(at, _)| *at).collect();
         self.put_back(&marked).await?;
         let (mut restored, mut parked) = (Vec::new(), Vec::new());
         for (at, Refused { refusal, due, .. }) in refused {

@@ -98,30 +98,43 @@ impl References {
         synced: &HashSet<(String, String)>,
     ) -> Result<Self> {
         let action = "list its foreign keys";
-        let ids = session.query(action, &fill(include_str!("sql/reference_tables.sql"), &[]), Vec::new()).await?;
-        let ids: std::result::Result<Vec<i64>, String> = ids.iter().map(|row| cells::integer(row, 0)).collect();
+        let sql = fill(include_str!("sql/reference_tables.sql"), &[]);
+        let ids = session.query(action, &sql, Vec::new()).await?;
+        let ids: std::result::Result<Vec<i64>, String> =
+            ids.iter().map(|row| cells::integer(row, 0)).collect();
         let ids = ids.map_err(|reason| Error::Damaged {
             place: session.whose().place.clone(),
             object: "the catalog (sys.*)".to_owned(),
             reason,
         })?;
-        let found = if ids.is_empty() { Vec::new() } else { catalog::tables(session, Which::Only(&ids)).await? };
+        let found =
+            if ids.is_empty() { Vec::new() } else { catalog::tables(session, Which::Only(&ids)).await? };
+        Ok(Self::of(tables, &found, synced))
+    }
+
+    /// The foreign keys of these tables, which are all that have any or are referred to.
+    pub(super) fn of(
+        tables: &[BoundTable],
+        found: &[CatalogTable],
+        synced: &HashSet<(String, String)>,
+    ) -> Self {
         let mut references = Self::default();
         let mut places = Vec::with_capacity(found.len());
-        for table in &found {
-            let is_it = |bound: &BoundTable| bound.catalog.as_ref().is_some_and(|catalog| catalog.id == table.id);
+        for table in found {
+            let is_it =
+                |bound: &BoundTable| bound.catalog.as_ref().is_some_and(|catalog| catalog.id == table.id);
             places.push(match tables.iter().position(is_it) {
                 Some(bound) => Place::Bound(bound),
                 None => {
-                    let is_synced = synced
-                        .iter()
-                        .any(|(schema, name)| same_name(schema, &table.schema) && same_name(name, &table.name));
+                    let is_synced = synced.iter().any(|(schema, name)| {
+                        same_name(schema, &table.schema) && same_name(name, &table.name)
+                    });
                     references.others.push(Other { table: table.clone(), synced: is_synced });
                     Place::Other(references.others.len() - 1)
                 }
             });
         }
-        for (child, table) in places.iter().zip(&found) {
+        for (child, table) in places.iter().zip(found) {
             for key in table.foreign_keys.iter().filter(|key| key.enabled) {
                 let parent = found.iter().position(|parent| parent.id == key.references);
                 if let Some(parent) = parent {
@@ -141,7 +154,7 @@ impl References {
             numbers
         };
         (references.to, references.from) = (bound(|key| key.parent), bound(|key| key.child));
-        Ok(references)
+        references
     }
 
     fn add(
@@ -151,12 +164,12 @@ impl References {
         (parent, parent_table): (Place, &CatalogTable),
         key: &catalog::CatalogForeignKey,
     ) {
-        let codecs: Option<Vec<Codec>> = key.referenced.iter().map(|name| codec(parent_table, name)).collect();
+        let codecs: Option<Vec<Codec>> =
+            key.referenced.iter().map(|name| codec(parent_table, name)).collect();
         // Of a type that no value of ours has; a look at it would tell nothing.
         let Some(codecs) = codecs else { return };
-        let nullable = |name: &String| {
-            child_table.position(name).is_some_and(|at| child_table.columns[at].nullable)
-        };
+        let nullable =
+            |name: &String| child_table.position(name).is_some_and(|at| child_table.columns[at].nullable);
         let to = synced_columns(tables, parent, &key.referenced);
         let in_key = |own: bool| {
             let (Place::Bound(bound), Some(to)) = (parent, &to) else { return None };
@@ -273,8 +286,9 @@ impl References {
     /// By which foreign keys a delete reaches a synchronised table: where the child is one, or where its row is
     /// deleted too and others reach one from there.
     fn find_ways(&mut self) {
-        let direct =
-            |reference: &Reference| reference.on_delete != OnDelete::Refuse && self.is_synced(reference.child);
+        let direct = |reference: &Reference| {
+            reference.on_delete != OnDelete::Refuse && self.is_synced(reference.child)
+        };
         let mut open: Vec<usize> = (0..self.all.len()).filter(|at| direct(&self.all[*at])).collect();
         while let Some(at) = open.pop() {
             if std::mem::replace(&mut self.all[at].reaches_synced, true) {
@@ -282,7 +296,9 @@ impl References {
             }
             let parent = self.all[at].parent;
             let leads = |reference: &Reference| {
-                reference.on_delete == OnDelete::Cascade && reference.child == parent && !reference.reaches_synced
+                reference.on_delete == OnDelete::Cascade
+                    && reference.child == parent
+                    && !reference.reaches_synced
             };
             open.extend((0..self.all.len()).filter(|at| leads(&self.all[*at])));
         }
@@ -320,17 +336,21 @@ impl References {
                 parts.collect::<Vec<_>>().join(" AND ")
             };
             let columns = match reference.child {
-                Place::Bound(bound) => keys::selected(&tables[bound], "c"),
+                Place::Bound(bound) => keys::selected_columns(&tables[bound], "c"),
                 Place::Other(_) => {
                     let onward = reference.onward.iter().flat_map(|(next, codecs)| {
                         let names = self.all[*next].referenced.iter();
-                        names.zip(codecs).map(|(name, codec)| codec.select(&format!("c.{}", identifier(name))))
+                        names
+                            .zip(codecs)
+                            .map(|(name, codec)| codec.select(&format!("c.{}", identifier(name))))
                     });
                     let onward: Vec<String> = onward.collect();
-                    if onward.is_empty() { "1".to_owned() } else { onward.join(", ") }
+                    if onward.is_empty() { vec!["1".to_owned()] } else { onward }
                 }
             };
-            let columns = named(&columns);
+            // A derived table's columns need names.
+            let columns = columns.iter().enumerate().map(|(at, column)| format!("{column} AS [c{at}]"));
+            let columns = columns.collect::<Vec<_>>().join(", ");
             let child = self.name(tables, reference.child);
             let rows = fill(
                 include_str!("sql/reference_rows.sql"),
@@ -375,33 +395,11 @@ impl Reference {
     fn source(&self) -> Source {
         let mut source = Source::default();
         for (at, (codec, collation)) in self.codecs.iter().zip(&self.collations).enumerate() {
-            let convert = |text: &str| codec.convert(&keys::collated(text, collation.as_deref()));
+            let convert = |text: &str| keys::typed(codec, text, collation.as_deref());
             source.push(Column::new(&format!("r{at}"), convert));
         }
         source
     }
-}
-
-/// A list of expressions with names, as a derived table needs them. The expressions have no commas outside of brackets.
-fn named(expressions: &str) -> String {
-    let (mut depth, mut start, mut parts) = (0_usize, 0, Vec::new());
-    let mut quoted = false;
-    for (at, c) in expressions.char_indices() {
-        match c {
-            '[' if !quoted => quoted = true,
-            ']' if quoted => quoted = false,
-            '(' if !quoted => depth += 1,
-            ')' if !quoted => depth = depth.saturating_sub(1),
-            ',' if !quoted && depth == 0 => {
-                parts.push(&expressions[start..at]);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&expressions[start..]);
-    let named = parts.iter().enumerate().map(|(at, part)| format!("{} AS [c{at}]", part.trim()));
-    named.collect::<Vec<_>>().join(", ")
 }
 
 fn synced_columns(tables: &[BoundTable], place: Place, names: &[String]) -> Option<Vec<usize>> {
@@ -418,18 +416,4 @@ fn synced_columns(tables: &[BoundTable], place: Place, names: &[String]) -> Opti
 fn codec(table: &CatalogTable, name: &str) -> Option<Codec> {
     let column = &table.columns[table.position(name)?];
     Codec::new(column.declared.logical()?, &column.declared, column.code_page, false, false)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn expressions_get_names() {
-        assert_eq!(
-            named("c.[a,(b], CAST(c.[x] AS decimal(19,4)), 1"),
-            "c.[a,(b] AS [c0], CAST(c.[x] AS decimal(19,4)) AS [c1], 1 AS [c2]"
-        );
-        assert_eq!(named("c.[a]],b]"), "c.[a]],b] AS [c0]");
-    }
 }

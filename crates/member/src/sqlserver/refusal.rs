@@ -29,11 +29,9 @@ impl Said {
     /// What the server said in an error, if it was the server.
     pub(super) fn of(error: &Error) -> Option<Self> {
         match error.source()?.downcast_ref::<Client>()? {
-            Client::Server(said) => Some(Self {
-                number: said.code(),
-                class: said.class(),
-                message: said.message().to_owned(),
-            }),
+            Client::Server(said) => {
+                Some(Self { number: said.code(), class: said.class(), message: said.message().to_owned() })
+            }
             _ => None,
         }
     }
@@ -57,8 +55,8 @@ pub(super) fn of(error: &Error, verb: Verb, stirs: bool) -> Option<Refusal> {
         2601 | 2627 => refused(RefusalKind::Unique),
         515 => refused(RefusalKind::NotNull),
         // Too long, out of range, not to be converted, not within the type's own bounds.
-        220 | 232 | 235 | 241 | 242 | 244 | 245 | 248 | 257 | 295 | 517 | 529 | 2628 | 6355 | 8114 | 8115 | 8152 | 8169
-        | 9402 | 9413 | 9420 | 9436 | 9803 | 9827 | 13609 => unless_trigger(RefusalKind::Value),
+        220 | 232 | 235 | 241 | 242 | 244 | 245 | 248 | 257 | 295 | 517 | 529 | 2628 | 6355 | 8114 | 8115
+        | 8152 | 8169 | 9402 | 9413 | 9420 | 9436 | 9803 | 9827 | 13609 => unless_trigger(RefusalKind::Value),
         511 | 1701 | 1946 | 8618 => unless_trigger(RefusalKind::TooLarge),
         // The transaction ended in a trigger, was doomed there, or the trigger gave its own results or nested too deep.
         217 | 266 | 524 | 565 | 3609 | 3616 | 3621 | 3930 | 3931 | 3998 => refused(RefusalKind::Trigger),
@@ -67,13 +65,14 @@ pub(super) fn of(error: &Error, verb: Verb, stirs: bool) -> Option<Refusal> {
         NUMBERLESS => unless_trigger(RefusalKind::Other),
         // A name that is not known or a statement that does not fit: of a trigger's code it is a refusal, of ours a
         // table that has changed.
-        102 | 156 | 170 | 201 | 206 | 207 | 208 | 213 | 271 | 334 | 544 | 545 | 2812 | 4104 | 8101 | 8102 | 8144 | 8145
+        102 | 156 | 170 | 201 | 206 | 207 | 208 | 213 | 271 | 334 | 544 | 545 | 2812 | 4104 | 8101 | 8102
+        | 8144 | 8145
             if stirs =>
         {
             refused(RefusalKind::Trigger)
         }
-        102 | 156 | 170 | 201 | 206 | 207 | 208 | 213 | 271 | 334 | 544 | 545 | 2812 | 4104 | 8101 | 8102 | 8144
-        | 8145 | 1934 | 3902 | 3903 | 6401 => None,
+        102 | 156 | 170 | 201 | 206 | 207 | 208 | 213 | 271 | 334 | 544 | 545 | 2812 | 4104 | 8101 | 8102
+        | 8144 | 8145 | 1934 | 3902 | 3903 | 6401 => None,
         _ if said.class <= 16 => unless_trigger(RefusalKind::Other),
         _ => None,
     }
@@ -189,12 +188,36 @@ mod tests {
     #[test]
     fn constraints_are_told_apart() {
         for (message, verb, kind) in [
-            ("The INSERT statement conflicted with the CHECK constraint \"c\".", Verb::Upsert, RefusalKind::Check),
-            ("The INSERT statement conflicted with the FOREIGN KEY constraint \"f\".", Verb::Upsert, RefusalKind::ForeignKey),
-            ("The DELETE statement conflicted with the REFERENCE constraint \"f\".", Verb::Delete, RefusalKind::Referenced),
-            ("The UPDATE statement conflicted with the REFERENCE constraint \"f\".", Verb::Upsert, RefusalKind::Referenced),
-            ("new row for relation \"item\" violates check constraint \"c\"", Verb::Upsert, RefusalKind::Check),
-            ("insert or update on table \"kid\" violates foreign key constraint \"f\"", Verb::Upsert, RefusalKind::ForeignKey),
+            (
+                "The INSERT statement conflicted with the CHECK constraint \"c\".",
+                Verb::Upsert,
+                RefusalKind::Check,
+            ),
+            (
+                "The INSERT statement conflicted with the FOREIGN KEY constraint \"f\".",
+                Verb::Upsert,
+                RefusalKind::ForeignKey,
+            ),
+            (
+                "The DELETE statement conflicted with the REFERENCE constraint \"f\".",
+                Verb::Delete,
+                RefusalKind::Referenced,
+            ),
+            (
+                "The UPDATE statement conflicted with the REFERENCE constraint \"f\".",
+                Verb::Upsert,
+                RefusalKind::Referenced,
+            ),
+            (
+                "new row for relation \"item\" violates check constraint \"c\"",
+                Verb::Upsert,
+                RefusalKind::Check,
+            ),
+            (
+                "insert or update on table \"kid\" violates foreign key constraint \"f\"",
+                Verb::Upsert,
+                RefusalKind::ForeignKey,
+            ),
         ] {
             assert_eq!(constraint(message, verb), kind, "{message}");
         }
@@ -206,9 +229,13 @@ mod tests {
         let duplicate = "Violation of UNIQUE KEY constraint 'u'. Cannot insert duplicate key in object 'dbo.t'. The \
                          duplicate key value is (secret).";
         assert!(words(&said(2627, duplicate)).ends_with("in object 'dbo.t'."));
-        let truncated = "String or binary data would be truncated in table 't', column 'c'. Truncated value: 'secret'.";
+        let truncated =
+            "String or binary data would be truncated in table 't', column 'c'. Truncated value: 'secret'.";
         assert!(words(&said(2628, truncated)).ends_with("column 'c'."));
-        let converted = words(&said(245, "Conversion failed when converting the varchar value 'secret' to data type int."));
+        let converted = words(&said(
+            245,
+            "Conversion failed when converting the varchar value 'secret' to data type int.",
+        ));
         assert_eq!(converted, "Conversion failed when converting the varchar value … to data type int.");
     }
 }

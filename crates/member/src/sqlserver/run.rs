@@ -313,9 +313,6 @@ impl<'a> Run<'a> {
     /// Cells of groups, each group's as one slice of at most so many, in the groups' order.
     pub(super) fn by_group(mut cells: Vec<At>, most: usize) -> Vec<Vec<At>> {
         cells.sort_unstable();
-        cells
-            .chunk_by(|a, b| a.0 == b.0)
-            .flat_map(|part| part.chunks(most).map(<[At]>::to_vec))
-            .collect()
+        cells.chunk_by(|a, b| a.0 == b.0).flat_map(|part| part.chunks(most).map(<[At]>::to_vec)).collect()
     }
 }

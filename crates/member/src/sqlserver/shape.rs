@@ -3,16 +3,16 @@
 
 use super::SqlServerMember;
 use super::catalog::{CatalogTable, CatalogTrigger, same_name};
+use super::cells::{optional_text, text};
 use super::json::{Column, Source};
 use super::keys;
 use super::names::Names;
 use super::references::References;
-use super::cells::{optional_text, text};
 use super::states::Glance;
 use super::table::{BoundColumn, BoundTable};
+use crate::Result;
 use crate::plan::TableOrder;
 use crate::template::fill;
-use crate::Result;
 use std::collections::HashSet;
 use std::sync::Arc;
 use tributary_model::TableName;
@@ -146,7 +146,7 @@ fn has_triggers(triggers: &[CatalogTrigger]) -> bool {
 }
 
 impl TableShape {
-    fn new(table: &BoundTable, catalog: &CatalogTable, stirs: bool) -> Self {
+    pub(super) fn new(table: &BoundTable, catalog: &CatalogTable, stirs: bool) -> Self {
         let values: Vec<usize> = (0..table.columns.len()).filter(|at| !table.key.contains(at)).collect();
         let parts = Parts::new(table);
         let sql = TableSql::new(table, &parts, &values);
@@ -308,10 +308,10 @@ fn uniques(table: &BoundTable, parts: &Parts, catalog: &CatalogTable) -> Vec<Uni
         let mut same = Vec::new();
         for (number, at) in columns.iter().enumerate() {
             let column = &table.columns[*at];
-            wanted.push(value_column(column, &format!("w{number}")));
-            let collate =
-                column.collation.as_ref().map_or_else(String::new, |name| format!(" COLLATE {name}"));
-            same.push(format!("b.{} = u.[w{number}]{collate}", column.quoted));
+            wanted.push(Column::new(&format!("w{number}"), |text| {
+                keys::typed(&column.codec, text, column.collation.as_deref())
+            }));
+            same.push(format!("b.{} = u.[w{number}]", column.quoted));
         }
         let mut free: Vec<usize> = columns
             .iter()

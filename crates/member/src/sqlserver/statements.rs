@@ -19,10 +19,14 @@ use tributary_model::{
 const SNAPSHOT: &str = "SET TRANSACTION ISOLATION LEVEL SNAPSHOT; ";
 
 /// A column as the server would describe it: name, type, collation.
-struct Described(&'static str, &'static str, Option<&'static str>);
+pub(super) struct Described(
+    pub(super) &'static str,
+    pub(super) &'static str,
+    pub(super) Option<&'static str>,
+);
 
 /// A bound table of these columns; those of the key come first.
-fn bound(schema: Option<&str>, table: &str, columns: &[Described], key: usize) -> BoundTable {
+pub(super) fn bound(schema: Option<&str>, table: &str, columns: &[Described], key: usize) -> BoundTable {
     let declared: Vec<Declared> = columns.iter().map(|column| Declared::parse(column.1)).collect();
     let group = TableSchema {
         name: TableName::new(table),
@@ -77,7 +81,7 @@ fn bound(schema: Option<&str>, table: &str, columns: &[Described], key: usize) -
 }
 
 /// Statements with what they are for, separated as scripts separate batches.
-fn script(statements: &[(&str, String)]) -> String {
+pub(super) fn script(statements: &[(&str, String)]) -> String {
     let mut out = String::new();
     for (purpose, sql) in statements {
         write!(out, "-- {purpose}\n{}\nGO\n", sql.trim_end()).unwrap();

@@ -230,9 +230,8 @@ impl Run<'_> {
         let own: HashSet<&KeyBytes> = set.iter().map(|at| self.record_key(*at)).collect();
         let holders = self.holders(set).await?;
         for outside in [true, false] {
-            let counts = |holder: &&Holder| {
-                !outside || holder.key.as_ref().is_none_or(|key| !own.contains(key))
-            };
+            let counts =
+                |holder: &&Holder| !outside || holder.key.as_ref().is_none_or(|key| !own.contains(key));
             let held: Vec<(At, Refusal)> = set
                 .iter()
                 .zip(&holders)
@@ -299,7 +298,12 @@ fn placeholder(column: &BoundColumn, batch: i64, number: usize) -> Option<String
         }
         Type::UniqueIdentifier => Uuid::new_v4().hyphenated().to_string(),
         Type::Date => time::format_date(-719_162 + day),
-        Type::DateTime2 if declared.scale > 2 => format!("0001-01-01T00:{:02}:{:02}.{:03}", number / 60_000 % 60, number / 1_000 % 60, number % 1_000),
+        Type::DateTime2 if declared.scale > 2 => format!(
+            "0001-01-01T00:{:02}:{:02}.{:03}",
+            number / 60_000 % 60,
+            number / 1_000 % 60,
+            number % 1_000
+        ),
         _ => return None,
     })
 }

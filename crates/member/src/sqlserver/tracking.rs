@@ -6,10 +6,10 @@
 use super::cells::{Cell as Read, flag, optional_integer, optional_text, text};
 use super::json::Rows;
 use super::keys::Key;
+use super::refusal;
 use super::run::{At, Run, Step, Stop};
 use super::session::{Cells, long};
 use super::table::BoundTable;
-use super::refusal;
 use tributary_model::{Dot, Incarnation, VersionVector};
 use tributary_settle::LocalState;
 
@@ -130,8 +130,9 @@ impl Run<'_> {
         }
         let cells: Vec<At> = marks.iter().map(|mark| mark.at).collect();
         let number = self.number;
-        let missed =
-            self.query("read tracking rows", &shape.sql.missed, self.keys(&cells), vec![long(number)]).await?;
+        let missed = self
+            .query("read tracking rows", &shape.sql.missed, self.keys(&cells), vec![long(number)])
+            .await?;
         Ok(self.places(&missed)?.into_iter().map(|place| cells[place]).collect())
     }
 
@@ -224,4 +225,3 @@ fn has_expired(state: &LocalState, vv: &VersionVector) -> bool {
 pub(super) fn later_incarnation(table: &BoundTable) -> &str {
     if table.incarnation == table.first_incarnation { "" } else { table.incarnation.as_str() }
 }
-

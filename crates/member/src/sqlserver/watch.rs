@@ -35,7 +35,9 @@ impl Run<'_> {
         for at in self.all_cells() {
             let cell = self.cell(at);
             match &cell.state {
-                State::Refused(reason) if reason.marked => refused.push((cell.record, reason.refusal.clone())),
+                State::Refused(reason) if reason.marked => {
+                    refused.push((cell.record, reason.refusal.clone()))
+                }
                 State::Written => written.push(at),
                 State::Refused(_) | State::Decided | State::Marked => {}
             }

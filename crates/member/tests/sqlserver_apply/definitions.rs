@@ -1,0 +1,202 @@
+//! What a table's definition can have that applying must not trip over, and who else may be at work.
+
+use crate::stage::{Stage, bound, row, rows};
+use crate::support::{SqlServerFixture, block_on};
+use tributary_member::contract::apply::feed::Scene;
+use tributary_member::contract::fixture::{GROUP, User as _, bind, id, key_of, provisioned, table};
+use tributary_member::sqlserver::SqlServerConnector;
+use tributary_member::{Connector as _, ErrorKind};
+use tributary_model::{ForeignKey, LogicalType, MemberId, OnDelete, Row, TableName, Value};
+
+/// Rows come with their own numbers; the server's go on for users.
+pub(crate) fn identity_columns() {
+    block_on(async {
+        let mut stage = Stage::new(
+            &["CREATE TABLE note (id bigint IDENTITY (100, 1) NOT NULL PRIMARY KEY, body nvarchar(100) CHECK (body <> 'bad'))"],
+            vec![bound("note")],
+        )
+        .await;
+        let records = stage.scene.upserts(0, [row(5, "a"), row(7, "b"), row(8, "bad")]);
+        assert_eq!(stage.scene.apply(records).await, ["upserted", "upserted", "check"]);
+        let mut records = stage.scene.upserts(0, [row(5, "c")]);
+        records.extend(stage.scene.deletes(0, [id(7)]));
+        assert_eq!(stage.scene.apply(records).await, ["upserted", "deleted"]);
+        stage.run("INSERT INTO note (body) VALUES ('mine')").await;
+        let stands = stage.query("SELECT body FROM note ORDER BY id").await;
+        assert!(stands.contains(&"c".to_owned()) && stands.contains(&"mine".to_owned()), "{stands:?}");
+        assert_eq!(stage.scene.captured(0).await.len(), 1);
+    });
+}
+
+/// A table of nothing but its key, whose columns the group has in another order.
+pub(crate) fn tables_of_keys_alone() {
+    block_on(async {
+        let columns = [("b", LogicalType::String), ("a", LogicalType::Int)];
+        let schema = table("pair", &columns, &["a", "b"]);
+        let mut stage = Stage::new(
+            &["CREATE TABLE pair (a int NOT NULL, b varchar(20) NOT NULL, PRIMARY KEY (b, a))"],
+            vec![bind(schema.clone())],
+        )
+        .await;
+        let pair = |a, b: &str| Row::of([Value::String(b.to_owned()), Value::Int(a)]);
+        let records = stage.scene.upserts(0, [pair(1, "x"), pair(1, "y"), pair(2, "x")]);
+        assert_eq!(stage.scene.apply(records).await, ["upserted"; 3]);
+        // The same once more, as another version.
+        let records = stage.scene.upserts(0, [pair(1, "x")]);
+        assert_eq!(stage.scene.apply(records).await, ["upserted"]);
+        let keys: Vec<_> =
+            [pair(1, "x"), pair(7, "z")].iter().map(|row| schema.key_of(row).unwrap()).collect();
+        let deletes = stage.scene.deletes(0, keys);
+        assert_eq!(stage.scene.apply(deletes).await, ["deleted", "deleted"]);
+        assert_eq!(stage.query("SELECT a, b FROM pair ORDER BY a, b").await, ["1|y", "2|x"]);
+        assert!(stage.scene.captured(0).await.is_empty());
+    });
+}
+
+/// Keys that the table takes for equal and the group does not.
+pub(crate) fn keys_that_only_a_collation_makes_equal() {
+    block_on(async {
+        let schema = table("word", &[("w", LogicalType::String), ("n", LogicalType::Long)], &["w"]);
+        let mut stage = Stage::new(
+            &["CREATE TABLE word (w nvarchar(20) COLLATE Latin1_General_CI_AS NOT NULL PRIMARY KEY, n bigint)"],
+            vec![bind(schema)],
+        )
+        .await;
+        let word = |w: &str, n| Row::of([Value::String(w.to_owned()), Value::Long(n)]);
+        let records = stage.scene.upserts(0, [word("abc", 1), word("b", 2)]);
+        stage.scene.apply(records).await;
+        let records = stage.scene.upserts(0, [word("ABC", 3)]);
+        assert_eq!(stage.scene.apply(records).await, ["unique"]);
+        let stands = stage.query("SELECT w, n FROM word ORDER BY n").await;
+        assert_eq!(stands, ["abc|1", "b|2"], "another cell's row is left alone");
+        let keys = ["B", "abc"].map(|w| key_of(LogicalType::String, Value::String(w.into())));
+        let deletes = stage.scene.deletes(0, keys);
+        assert_eq!(stage.scene.apply(deletes).await, ["deleted", "deleted"]);
+        assert_eq!(stage.query("SELECT w, n FROM word").await, ["b|2"]);
+        stage.scene.feed.wait(1);
+        assert_eq!(stage.scene.retry().await, ["upserted"]);
+        assert_eq!(stage.query("SELECT w, n FROM word ORDER BY n").await, ["b|2", "ABC|3"]);
+    });
+}
+
+/// A circle of tables in which one reference cannot be NULL.
+pub(crate) fn circles_that_cannot_be_null() {
+    block_on(async {
+        let referring = |name: &str, to: &str| {
+            let mut schema = table(name, &[("id", LogicalType::Long), ("up", LogicalType::Long)], &["id"]);
+            schema.foreign_keys.push(ForeignKey {
+                columns: vec![1],
+                references: TableName::new(to),
+                referenced_columns: vec!["id".to_owned()],
+                on_delete: OnDelete::Refuse,
+            });
+            bind(schema)
+        };
+        let mut stage = Stage::new(
+            &["CREATE TABLE team (id bigint NOT NULL PRIMARY KEY, up bigint NULL); \
+               CREATE TABLE man (id bigint NOT NULL PRIMARY KEY, up bigint NOT NULL REFERENCES team (id)); \
+               ALTER TABLE team ADD CONSTRAINT lead FOREIGN KEY (up) REFERENCES man (id)"],
+            vec![referring("man", "team"), referring("team", "man")],
+        )
+        .await;
+        let of = |id, up| Row::of([Value::Long(id), Value::Long(up)]);
+        let mut records = stage.scene.upserts(0, [of(1, 10), of(2, 10), of(3, 99)]);
+        records.extend(stage.scene.upserts(1, [of(10, 1), of(11, 3)]));
+        let words = stage.scene.apply(records).await;
+        assert_eq!(words, ["upserted", "upserted", "foreign_key", "upserted", "foreign_key"]);
+        assert_eq!(stage.query("SELECT id, up FROM team").await, ["10|1"]);
+        let mut deletes = stage.scene.deletes(1, [id(10)]);
+        deletes.extend(stage.scene.deletes(0, [id(1), id(2)]));
+        assert_eq!(stage.scene.apply(deletes).await, ["deleted"; 3]);
+        assert!(stage.scene.captured(0).await.is_empty() && stage.scene.captured(1).await.is_empty());
+    });
+}
+
+/// Of two workers that go on from the same offset, one finds it moved.
+pub(crate) fn two_workers_with_one_offset() {
+    block_on(async {
+        let mut stage = Stage::new(
+            &["CREATE TABLE note (id bigint NOT NULL PRIMARY KEY, body nvarchar(100))"],
+            vec![bound("note")],
+        )
+        .await;
+        let records = stage.scene.upserts(0, rows(2, "x"));
+        let batch = stage.scene.feed.batch(records);
+        let mut other = stage.scene.fixture.connector("hq").connect(&stage.scene.bindings).await.unwrap();
+        stage.scene.member.apply(batch.clone(), 0).await.unwrap();
+        assert_eq!(other.apply(batch, 0).await.unwrap_err().kind(), ErrorKind::OffsetMoved);
+        assert_eq!(stage.query("SELECT COUNT(*) FROM note").await, ["2"]);
+    });
+}
+
+/// A connection that goes away in the middle of a batch leaves nothing behind.
+pub(crate) fn dropped_connections_leave_nothing() {
+    block_on(async {
+        let fixture = SqlServerFixture::new().await;
+        let mut user = fixture.client().await;
+        user.run("CREATE TABLE note (id bigint NOT NULL PRIMARY KEY, body nvarchar(100))").await;
+        let bindings = vec![bound("note")];
+        let member = provisioned(&fixture, &bindings).await;
+        let mut half = fixture.client().await;
+        let mut scene = Scene::of(Box::new(fixture), bindings, member).await;
+        let records = scene.upserts(0, rows(3, "x"));
+        scene.apply(records).await;
+        // What a batch does until just before its commit.
+        half.run("EXEC sys.sp_set_session_context @key = N'dss_apply', @value = 99").await;
+        half.run("BEGIN TRANSACTION").await;
+        half.run("UPDATE [DataSync].[note_dss_tracking] SET apply_batch = 99; UPDATE note SET body = 'half'")
+            .await;
+        drop(half);
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        user.run("UPDATE note SET body = 'mine' WHERE id = 2").await;
+        assert_eq!(scene.captured(0).await, [("2".to_owned(), "2|mine".to_owned())]);
+        let mut stands = user.query("SELECT body FROM note ORDER BY id").await;
+        assert_eq!(stands.remove(0), ["x"]);
+    });
+}
+
+/// A member that only takes changes.
+pub(crate) fn subscribers_are_overwritten() {
+    block_on(async {
+        let fixture = SqlServerFixture::new().await;
+        let mut user = fixture.client().await;
+        user.run("CREATE TABLE note (id bigint NOT NULL PRIMARY KEY, body nvarchar(100))").await;
+        user.run("INSERT INTO note (id, body) VALUES (1, 'before'), (2, 'before')").await;
+        let bindings = vec![bound("note")];
+        let mut settings = fixture.server.settings(&fixture.database);
+        settings.subscribe_only = true;
+        let connector = SqlServerConnector::new(MemberId::new("hq").unwrap(), GROUP, settings);
+        let mut member = connector.connect(&bindings).await.unwrap();
+        member.provision().await.unwrap();
+        let mut scene = Scene::of(Box::new(fixture), bindings, member).await;
+        let records = scene.upserts(0, rows(2, "theirs"));
+        assert_eq!(scene.apply(records).await, ["upserted", "upserted"]);
+        user.run("UPDATE note SET body = 'mine'").await;
+        let mut records = scene.upserts(0, rows(1, "theirs again"));
+        records.extend(scene.deletes(0, [id(2)]));
+        assert_eq!(scene.apply(records).await, ["upserted", "deleted"]);
+        assert_eq!(user.query("SELECT id, body FROM note").await, [["1", "theirs again"]]);
+        let null = scene.feed.expire(0, &id(2));
+        assert_eq!(scene.apply(vec![null]).await, ["purged"]);
+        assert_eq!(user.query("SELECT COUNT(*) FROM [DataSync].[note_dss_tracking]").await, [["1"]]);
+    });
+}
+
+/// A batch of more rows than one statement writes, and than the server locks one by one.
+pub(crate) fn large_batches() {
+    block_on(async {
+        let mut stage = Stage::new(
+            &["CREATE TABLE note (id bigint NOT NULL PRIMARY KEY, body nvarchar(100) CHECK (body <> 'bad'))"],
+            vec![bound("note")],
+        )
+        .await;
+        let mut all = rows(2_500, "x");
+        all[1_234] = row(1_235, "bad");
+        let records = stage.scene.upserts(0, all);
+        let words = stage.scene.apply(records).await;
+        assert_eq!(words.iter().filter(|word| **word == "upserted").count(), 2_499);
+        assert_eq!(words[1_234], "check");
+        assert_eq!(stage.query("SELECT COUNT(*) FROM note").await, ["2499"]);
+        assert!(stage.scene.captured(0).await.is_empty());
+    });
+}
