@@ -43,7 +43,7 @@ impl Run<'_> {
             return Ok(cells);
         }
         let blocked = self.blocked(&cells, looked, true).await?;
-        for (at, _) in &blocked {
+        for at in blocked.keys() {
             self.refuse(*at, refusal::cascade());
         }
         Ok(cells.into_iter().filter(|at| !blocked.contains_key(at)).collect())

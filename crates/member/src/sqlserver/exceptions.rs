@@ -132,6 +132,15 @@ impl Shelf {
         self.entries.get(&(record.table, record.key.clone()))
     }
 
+    /// Notes that a record takes the place of what is parked of its cell.
+    pub(super) fn replace(&mut self, record: &ApplyRecord, refusal: &Refusal, attempts: u32, waits_for: Option<Token>) {
+        if let Some(entry) = self.entries.get_mut(&(record.table, record.key.clone())) {
+            (entry.generation, entry.offset) = (record.source.generation, record.source.offset);
+            (entry.attempts, entry.waits_for) = (attempts, waits_for);
+            entry.code.clone_from(&refusal.code);
+        }
+    }
+
     /// Whether this very record is parked.
     pub(super) fn holds(&self, record: &ApplyRecord) -> bool {
         self.entry(record).is_some_and(|entry| entry.compare(&record.source).is_eq())

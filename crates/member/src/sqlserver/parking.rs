@@ -134,6 +134,7 @@ impl<'a> Run<'a> {
             settled.retry_now |= due == Due::AtOnce;
             let (table, last_at) = (&self.tables[record.table], self.now);
             self.outcomes[at] = Some(Outcome::Parked(refusal.clone()));
+            self.shelf.replace(record, &refusal, attempts, waits_for);
             entrants.push(Entrant { table, record, refusal, attempts, first_at, last_at, due_at, waits_for });
         }
         self.park(&entrants).await
