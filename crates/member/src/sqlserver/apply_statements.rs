@@ -24,8 +24,9 @@ fn all_of(table: &BoundTable) -> Vec<(&'static str, String)> {
     let shape = TableShape::new(table, table.catalog.as_ref().unwrap(), false);
     let sql = &shape.sql;
     let mut statements = vec![
-        ("lock rows", sql.lock_rows.clone()),
-        ("lock rows that others may refer to", sql.lock_parents.clone()),
+        ("make the procedure", sql.procedure.clone()),
+        ("lock rows", sql.read.clone()),
+        ("lock rows that others may refer to", sql.read_parents.clone()),
         ("read tracking rows", sql.read_tracking.clone()),
         ("compare keys with the first scan's", sql.scan_passed.clone()),
         ("track rows that the first scan did not see", sql.track_rows.clone()),
@@ -167,7 +168,7 @@ fn every_type() {
     let statements = all_of(&bound(None, "every type", &columns, 1));
     let writes = statements
         .into_iter()
-        .filter(|(purpose, _)| matches!(*purpose, "read rows" | "insert rows" | "update rows"));
+        .filter(|(purpose, _)| matches!(*purpose, "read rows" | "make the procedure"));
     snapshot!("apply_every_type", script(&writes.collect::<Vec<_>>()));
 }
 

@@ -120,19 +120,19 @@ impl Run<'_> {
         let Group { table: at, verb, .. } = self.groups[cells[0].0];
         let (table, shape) = self.table(at)?;
         let parents = verb == Verb::Delete && !self.shapes.references.hazards(at).is_empty();
-        let lock = if parents { &shape.sql.lock_parents } else { &shape.sql.lock_rows };
-        let present = self.query("lock a batch's rows", lock, self.keys(cells), Vec::new()).await?;
-        let answer =
-            self.query("read tracking rows", &shape.sql.read_tracking, self.keys(cells), Vec::new()).await?;
+        let read = if parents { &shape.sql.read_parents } else { &shape.sql.read };
+        let answer = self.query("lock a batch's rows", read, self.keys(cells), Vec::new()).await?;
         for at in cells {
             let cell = self.cell_mut(*at);
             (cell.present, cell.before) = (false, Before::Absent);
         }
-        for place in self.places(&present)? {
-            self.cell_mut(cells[place]).present = true;
-        }
         for row in &answer {
             let place = self.place(row)?;
+            // Of two answers the first has nothing but places.
+            if row.len() == 1 {
+                self.cell_mut(cells[place]).present = true;
+                continue;
+            }
             let before = Before::of(row).map_err(|reason| self.damaged(&table.tracking, reason))?;
             self.cell_mut(cells[place]).before = before;
         }

@@ -203,6 +203,15 @@ pub(super) fn of_table(table: &BoundTable) -> Vec<Object> {
         include_str!("sql/select_changes.sql"),
         &[("procedure", &quoted)],
     ));
+    objects.push(Object {
+        kind: ObjectKind::Procedure,
+        schema: OUR_SCHEMA.to_owned(),
+        on: None,
+        columns: &[],
+        name: names.apply.clone(),
+        sql: super::shape::procedure(table),
+        purpose: format!("procedure that applies changes of {}", table.base),
+    });
     objects
 }
 

@@ -6,7 +6,8 @@ use super::catalog::{CatalogTable, CatalogTrigger, same_name};
 use super::cells::{optional_text, text};
 use super::json::{Column, Source};
 use super::keys;
-use super::names::Names;
+use super::names::{Names, OUR_SCHEMA};
+use super::quote::qualified;
 use super::references::References;
 use super::states::Glance;
 use super::table::{BoundColumn, BoundTable};
@@ -59,9 +60,12 @@ pub(super) struct UniqueShape {
 /// A table's statements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TableSql {
-    pub(super) lock_rows: String,
+    /// Makes the procedure that the next ones call.
+    pub(super) procedure: String,
+    /// Locks rows and reads their tracking rows.
+    pub(super) read: String,
     /// The same for rows that are to be deleted and that others may refer to.
-    pub(super) lock_parents: String,
+    pub(super) read_parents: String,
     pub(super) read_tracking: String,
     pub(super) mark: String,
     pub(super) missed: String,
@@ -147,7 +151,7 @@ fn has_triggers(triggers: &[CatalogTrigger]) -> bool {
 
 impl TableShape {
     pub(super) fn new(table: &BoundTable, catalog: &CatalogTable, stirs: bool) -> Self {
-        let values: Vec<usize> = (0..table.columns.len()).filter(|at| !table.key.contains(at)).collect();
+        let values = values(table);
         let parts = Parts::new(table);
         let sql = TableSql::new(table, &parts, &values);
         let uniques = uniques(table, &parts, catalog);
@@ -235,18 +239,55 @@ impl TableSql {
         let columns = columns.collect::<Vec<_>>().join(", ");
         let lock = |strength| parts.fill(include_str!("sql/apply_lock_rows.sql"), &[("strength", strength)]);
         let rows = rows.sql("u", 1);
+        let mark = parts.fill(
+            include_str!("sql/apply_mark.sql"),
+            &[
+                ("new_marks", &seen.sql("u", 1)),
+                ("settled_marks", &seen.sql("u", 2)),
+                ("local_marks", &local.sql("u", 3)),
+            ],
+        );
+        let insert_rows = parts.fill(
+            include_str!("sql/apply_insert_rows.sql"),
+            &[
+                ("insert_columns", &names.join(", ")),
+                ("u_values", &u_values.join(", ")),
+                ("rows", &rows),
+                ("identity_on", &line("ON")),
+                ("identity_off", &line("OFF")),
+            ],
+        );
+        let update_rows = (!assignments.is_empty()).then(|| {
+            parts.fill(
+                include_str!("sql/apply_update_rows.sql"),
+                &[("rows", &rows), ("assignments", &assignments.join(", "))],
+            )
+        });
+        let procedure = qualified(OUR_SCHEMA, &table.names.apply);
+        let call = |step: &str, parameters: &str| format!("EXEC {procedure} '{step}', {parameters}");
+        let read_tracking = plain(include_str!("sql/apply_read_tracking.sql"));
+        let update = update_rows.as_ref().map_or_else(String::new, |update| {
+            format!("  IF @step = 'update'\n  BEGIN\n{update}\n  END\n")
+        });
+        let steps = [
+            ("procedure", procedure.as_str()),
+            ("lock_rows", &lock("UPDLOCK")),
+            ("lock_parents", &lock("XLOCK")),
+            ("read_tracking", &read_tracking),
+            ("mark", &mark),
+            ("insert_rows", &insert_rows),
+            ("update", &update),
+            ("delete_rows", &plain(include_str!("sql/apply_delete_rows.sql"))),
+        ];
         Self {
-            lock_rows: lock("UPDLOCK"),
-            lock_parents: lock("XLOCK"),
-            read_tracking: plain(include_str!("sql/apply_read_tracking.sql")),
-            mark: parts.fill(
-                include_str!("sql/apply_mark.sql"),
-                &[
-                    ("new_marks", &seen.sql("u", 1)),
-                    ("settled_marks", &seen.sql("u", 2)),
-                    ("local_marks", &local.sql("u", 3)),
-                ],
-            ),
+            procedure: fill(include_str!("sql/apply_procedure.sql"), &steps),
+            read: call("read", "@P1"),
+            read_parents: call("parents", "@P1"),
+            mark: call("mark", "@P1, @P2, @P3, @P4, @P5"),
+            insert_rows: call("insert", "@P1"),
+            update_rows: update_rows.map(|_| call("update", "@P1")),
+            delete_rows: call("delete", "@P1"),
+            read_tracking,
             missed: plain(include_str!("sql/apply_missed.sql")),
             forget_tracking: plain(include_str!("sql/apply_forget_tracking.sql")),
             return_tracking: parts
@@ -260,26 +301,19 @@ impl TableSql {
                 .fill(include_str!("sql/apply_restore_rows.sql"), &[("seens", &seen.sql("u", 1))]),
             scan_passed: plain(include_str!("sql/apply_scan_passed.sql")),
             read_rows: parts.fill(include_str!("sql/apply_read_rows.sql"), &[("columns", &columns)]),
-            insert_rows: parts.fill(
-                include_str!("sql/apply_insert_rows.sql"),
-                &[
-                    ("insert_columns", &names.join(", ")),
-                    ("u_values", &u_values.join(", ")),
-                    ("rows", &rows),
-                    ("identity_on", &line("ON")),
-                    ("identity_off", &line("OFF")),
-                ],
-            ),
-            update_rows: (!assignments.is_empty()).then(|| {
-                parts.fill(
-                    include_str!("sql/apply_update_rows.sql"),
-                    &[("rows", &rows), ("assignments", &assignments.join(", "))],
-                )
-            }),
-            delete_rows: plain(include_str!("sql/apply_delete_rows.sql")),
             identity_off: identity.then(|| switch("OFF")),
         }
     }
+}
+
+/// The statement that makes the procedure by which apply writes a described table.
+pub(super) fn procedure(table: &BoundTable) -> String {
+    TableSql::new(table, &Parts::new(table), &values(table)).procedure
+}
+
+/// Positions of the columns that are no key columns.
+fn values(table: &BoundTable) -> Vec<usize> {
+    (0..table.columns.len()).filter(|at| !table.key.contains(at)).collect()
 }
 
 /// The statement that makes a table's rows refer to nothing by these columns.
