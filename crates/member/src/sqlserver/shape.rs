@@ -159,9 +159,9 @@ impl TableShape {
     }
 }
 
-/// A column's value, made of the text that is sent.
+/// A column's value, made of the text that is sent. A text takes the column's own collation when it is written.
 fn value_column(column: &BoundColumn, name: &str) -> Column {
-    Column::new(name, |text| column.codec.convert(&keys::collated(text, column.collation.as_deref())))
+    Column::new(name, |text| column.codec.convert(text))
 }
 
 /// Parts of statements that are the same for all of a table's.

@@ -1,24 +1,30 @@
--- lock rows
-SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0]
-GO
--- lock rows that others may refer to
-SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b WITH (XLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0]
-GO
--- read tracking rows
+-- make the procedure
+CREATE PROCEDURE [DataSync].[key_dss_apply]
+  @step varchar(10),
+  @P1 nvarchar(max),
+  @P2 nvarchar(max) = NULL,
+  @P3 nvarchar(max) = NULL,
+  @P4 bit = NULL,
+  @P5 bigint = NULL
+AS
+BEGIN
+  SET NOCOUNT ON;
+  IF @step = 'read'
+  BEGIN
+SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
-FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[key_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0]
-GO
--- compare keys with the first scan's
-SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b ON b.[id] = u.[k0] CROSS JOIN (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P2) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS c
-WHERE b.[id] <= c.[k0]
-GO
--- track rows that the first scan did not see
-INSERT INTO [DataSync].[key_dss_tracking] ([id], [local_version], [local_incarnation], [is_local], [is_tombstone], [seen])
-SELECT u.[k0], NEXT VALUE FOR [DataSync].[dss_version], NULLIF(@P2, ''), 1, 0, '' FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u
-WHERE NOT EXISTS (SELECT 1 FROM [DataSync].[key_dss_tracking] AS t WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE t.[id] = u.[k0])
-GO
--- mark cells
+FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[key_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0];
+  END
+  IF @step = 'parents'
+  BEGIN
+SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b WITH (XLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0];
+SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
+  CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
+FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[key_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0];
+  END
+  IF @step = 'mark'
+  BEGIN
 DECLARE @marked int = 0;
 INSERT INTO [DataSync].[key_dss_tracking] ([id], [is_local], [is_tombstone], [seen], [apply_batch])
 SELECT u.[k0], 0, @P4, u.[seen], @P5 FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0], CAST(j.[seen] COLLATE Latin1_General_BIN2 AS varchar(max)) AS [seen] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [seen] nvarchar(max) '$[2]') AS j) AS u
@@ -42,6 +48,44 @@ FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0], CAST(j.[seen
 WHERE t.[local_version] = u.[version] AND ISNULL(t.[local_incarnation], '') = ISNULL(u.[incarnation], '');
 SET @marked = @marked + @@ROWCOUNT;
 SELECT @marked;
+  END
+  IF @step = 'insert'
+  BEGIN
+INSERT INTO [dbo].[key] ([id])
+SELECT u.[k0] FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u
+WHERE NOT EXISTS (SELECT 1 FROM [dbo].[key] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE b.[id] = u.[k0]);
+DECLARE @written int = @@ROWCOUNT;
+SELECT @written;
+  END
+  IF @step = 'delete'
+  BEGIN
+DELETE b FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
+SELECT @@ROWCOUNT;
+  END
+END
+GO
+-- lock rows
+EXEC [DataSync].[key_dss_apply] 'read', @P1
+GO
+-- lock rows that others may refer to
+EXEC [DataSync].[key_dss_apply] 'parents', @P1
+GO
+-- read tracking rows
+SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
+  CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
+FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[key_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0]
+GO
+-- compare keys with the first scan's
+SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b ON b.[id] = u.[k0] CROSS JOIN (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P2) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS c
+WHERE b.[id] <= c.[k0]
+GO
+-- track rows that the first scan did not see
+INSERT INTO [DataSync].[key_dss_tracking] ([id], [local_version], [local_incarnation], [is_local], [is_tombstone], [seen])
+SELECT u.[k0], NEXT VALUE FOR [DataSync].[dss_version], NULLIF(@P2, ''), 1, 0, '' FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u
+WHERE NOT EXISTS (SELECT 1 FROM [DataSync].[key_dss_tracking] AS t WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE t.[id] = u.[k0])
+GO
+-- mark cells
+EXEC [DataSync].[key_dss_apply] 'mark', @P1, @P2, @P3, @P4, @P5
 GO
 -- which are not marked
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u
@@ -52,15 +96,10 @@ GO
 SELECT u.[place], b.[id] FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b WITH (UPDLOCK, ROWLOCK) ON b.[id] = u.[k0]
 GO
 -- insert rows
-INSERT INTO [dbo].[key] ([id])
-SELECT u.[k0] FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u
-WHERE NOT EXISTS (SELECT 1 FROM [dbo].[key] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE b.[id] = u.[k0]);
-DECLARE @written int = @@ROWCOUNT;
-SELECT @written;
+EXEC [DataSync].[key_dss_apply] 'insert', @P1
 GO
 -- delete rows
-DELETE b FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
-SELECT @@ROWCOUNT;
+EXEC [DataSync].[key_dss_apply] 'delete', @P1
 GO
 -- forget marks
 DELETE t FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[key_dss_tracking] AS t WITH (ROWLOCK) ON t.[id] = u.[k0] WHERE t.[apply_batch] = @P2

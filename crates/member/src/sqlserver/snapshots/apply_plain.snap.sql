@@ -1,24 +1,30 @@
--- lock rows
-SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0]
-GO
--- lock rows that others may refer to
-SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (XLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0]
-GO
--- read tracking rows
+-- make the procedure
+CREATE PROCEDURE [DataSync].[item_dss_apply]
+  @step varchar(10),
+  @P1 nvarchar(max),
+  @P2 nvarchar(max) = NULL,
+  @P3 nvarchar(max) = NULL,
+  @P4 bit = NULL,
+  @P5 bigint = NULL
+AS
+BEGIN
+  SET NOCOUNT ON;
+  IF @step = 'read'
+  BEGIN
+SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
-FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[item_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0]
-GO
--- compare keys with the first scan's
-SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b ON b.[id] = u.[k0] CROSS JOIN (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P2) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS c
-WHERE b.[id] <= c.[k0]
-GO
--- track rows that the first scan did not see
-INSERT INTO [DataSync].[item_dss_tracking] ([id], [local_version], [local_incarnation], [is_local], [is_tombstone], [seen])
-SELECT u.[k0], NEXT VALUE FOR [DataSync].[dss_version], NULLIF(@P2, ''), 1, 0, '' FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u
-WHERE NOT EXISTS (SELECT 1 FROM [DataSync].[item_dss_tracking] AS t WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE t.[id] = u.[k0])
-GO
--- mark cells
+FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[item_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0];
+  END
+  IF @step = 'parents'
+  BEGIN
+SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (XLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0];
+SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
+  CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
+FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[item_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0];
+  END
+  IF @step = 'mark'
+  BEGIN
 DECLARE @marked int = 0;
 INSERT INTO [DataSync].[item_dss_tracking] ([id], [is_local], [is_tombstone], [seen], [apply_batch])
 SELECT u.[k0], 0, @P4, u.[seen], @P5 FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], CAST(j.[seen] COLLATE Latin1_General_BIN2 AS varchar(max)) AS [seen] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [seen] nvarchar(max) '$[2]') AS j) AS u
@@ -42,6 +48,49 @@ FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], CAST(j.[seen] COLLATE 
 WHERE t.[local_version] = u.[version] AND ISNULL(t.[local_incarnation], '') = ISNULL(u.[incarnation], '');
 SET @marked = @marked + @@ROWCOUNT;
 SELECT @marked;
+  END
+  IF @step = 'insert'
+  BEGIN
+INSERT INTO [dbo].[item] ([id], [code], [name])
+SELECT u.[k0], u.[v0], u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[v0] COLLATE SQL_Latin1_General_CP1_CI_AS AS [v0], j.[v1] COLLATE Latin1_General_100_CI_AS AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u
+WHERE NOT EXISTS (SELECT 1 FROM [dbo].[item] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE b.[id] = u.[k0]);
+DECLARE @written int = @@ROWCOUNT;
+SELECT @written;
+  END
+  IF @step = 'update'
+  BEGIN
+UPDATE b SET [code] = u.[v0], [name] = u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[v0] COLLATE SQL_Latin1_General_CP1_CI_AS AS [v0], j.[v1] COLLATE Latin1_General_100_CI_AS AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
+SELECT @@ROWCOUNT;
+  END
+  IF @step = 'delete'
+  BEGIN
+DELETE b FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
+SELECT @@ROWCOUNT;
+  END
+END
+GO
+-- lock rows
+EXEC [DataSync].[item_dss_apply] 'read', @P1
+GO
+-- lock rows that others may refer to
+EXEC [DataSync].[item_dss_apply] 'parents', @P1
+GO
+-- read tracking rows
+SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
+  CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
+FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[item_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0]
+GO
+-- compare keys with the first scan's
+SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b ON b.[id] = u.[k0] CROSS JOIN (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P2) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS c
+WHERE b.[id] <= c.[k0]
+GO
+-- track rows that the first scan did not see
+INSERT INTO [DataSync].[item_dss_tracking] ([id], [local_version], [local_incarnation], [is_local], [is_tombstone], [seen])
+SELECT u.[k0], NEXT VALUE FOR [DataSync].[dss_version], NULLIF(@P2, ''), 1, 0, '' FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u
+WHERE NOT EXISTS (SELECT 1 FROM [DataSync].[item_dss_tracking] AS t WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE t.[id] = u.[k0])
+GO
+-- mark cells
+EXEC [DataSync].[item_dss_apply] 'mark', @P1, @P2, @P3, @P4, @P5
 GO
 -- which are not marked
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u
@@ -52,22 +101,16 @@ GO
 SELECT u.[place], b.[id], CAST(CAST(b.[code] AS nvarchar(20)) AS varbinary(40)), CAST(b.[name] AS varbinary(200)) FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (UPDLOCK, ROWLOCK) ON b.[id] = u.[k0]
 GO
 -- insert rows
-INSERT INTO [dbo].[item] ([id], [code], [name])
-SELECT u.[k0], u.[v0], u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[v0] COLLATE SQL_Latin1_General_CP1_CI_AS AS [v0], j.[v1] COLLATE Latin1_General_100_CI_AS AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u
-WHERE NOT EXISTS (SELECT 1 FROM [dbo].[item] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE b.[id] = u.[k0]);
-DECLARE @written int = @@ROWCOUNT;
-SELECT @written;
+EXEC [DataSync].[item_dss_apply] 'insert', @P1
 GO
 -- update rows
-UPDATE b SET [code] = u.[v0], [name] = u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[v0] COLLATE SQL_Latin1_General_CP1_CI_AS AS [v0], j.[v1] COLLATE Latin1_General_100_CI_AS AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
-SELECT @@ROWCOUNT;
+EXEC [DataSync].[item_dss_apply] 'update', @P1
 GO
 -- delete rows
-DELETE b FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
-SELECT @@ROWCOUNT;
+EXEC [DataSync].[item_dss_apply] 'delete', @P1
 GO
 -- who has unique values
-SELECT u.[place], b.[id] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[w0] COLLATE SQL_Latin1_General_CP1_CI_AS AS [w0], j.[w1] COLLATE Latin1_General_100_CI_AS AS [w1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [w0] nvarchar(max) '$[2]', [w1] nvarchar(max) '$[3]') AS j) AS u INNER JOIN [dbo].[item] AS b WITH (UPDLOCK, ROWLOCK) ON b.[code] = u.[w0] COLLATE SQL_Latin1_General_CP1_CI_AS AND b.[name] = u.[w1] COLLATE Latin1_General_100_CI_AS
+SELECT u.[place], b.[id] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], CAST(j.[w0] COLLATE SQL_Latin1_General_CP1_CI_AS AS varchar(20)) AS [w0], CAST(j.[w1] COLLATE Latin1_General_100_CI_AS AS nvarchar(100)) AS [w1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [w0] nvarchar(max) '$[2]', [w1] nvarchar(max) '$[3]') AS j) AS u INNER JOIN [dbo].[item] AS b WITH (UPDLOCK, ROWLOCK) ON b.[code] = u.[w0] AND b.[name] = u.[w1]
 WHERE NOT (b.[id] = u.[k0])
 GO
 -- move unique values
@@ -116,27 +159,33 @@ GO
 DELETE t FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], CAST(j.[version] AS bigint) AS [version] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [version] nvarchar(max) '$[2]') AS j) AS u INNER LOOP JOIN [DataSync].[item_dss_tracking] AS t WITH (ROWLOCK) ON t.[id] = u.[k0]
 WHERE t.[is_tombstone] = 1 AND ISNULL(t.[local_version], -1) = ISNULL(u.[version], -1)
 GO
--- lock rows
-SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) ON b.[numbered] = u.[k0]
-GO
--- lock rows that others may refer to
-SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b WITH (XLOCK, HOLDLOCK, ROWLOCK) ON b.[numbered] = u.[k0]
-GO
--- read tracking rows
+-- make the procedure
+CREATE PROCEDURE [DataSync].[line_dss_apply]
+  @step varchar(10),
+  @P1 nvarchar(max),
+  @P2 nvarchar(max) = NULL,
+  @P3 nvarchar(max) = NULL,
+  @P4 bit = NULL,
+  @P5 bigint = NULL
+AS
+BEGIN
+  SET NOCOUNT ON;
+  IF @step = 'read'
+  BEGIN
+SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) ON b.[numbered] = u.[k0];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
-FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[line_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[numbered] = u.[k0]
-GO
--- compare keys with the first scan's
-SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b ON b.[numbered] = u.[k0] CROSS JOIN (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P2) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS c
-WHERE b.[numbered] <= c.[k0]
-GO
--- track rows that the first scan did not see
-INSERT INTO [DataSync].[line_dss_tracking] ([numbered], [local_version], [local_incarnation], [is_local], [is_tombstone], [seen])
-SELECT u.[k0], NEXT VALUE FOR [DataSync].[dss_version], NULLIF(@P2, ''), 1, 0, '' FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u
-WHERE NOT EXISTS (SELECT 1 FROM [DataSync].[line_dss_tracking] AS t WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE t.[numbered] = u.[k0])
-GO
--- mark cells
+FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[line_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[numbered] = u.[k0];
+  END
+  IF @step = 'parents'
+  BEGIN
+SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b WITH (XLOCK, HOLDLOCK, ROWLOCK) ON b.[numbered] = u.[k0];
+SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
+  CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
+FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[line_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[numbered] = u.[k0];
+  END
+  IF @step = 'mark'
+  BEGIN
 DECLARE @marked int = 0;
 INSERT INTO [DataSync].[line_dss_tracking] ([numbered], [is_local], [is_tombstone], [seen], [apply_batch])
 SELECT u.[k0], 0, @P4, u.[seen], @P5 FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0], CAST(j.[seen] COLLATE Latin1_General_BIN2 AS varchar(max)) AS [seen] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [seen] nvarchar(max) '$[2]') AS j) AS u
@@ -160,6 +209,51 @@ FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0], CAST(j.[seen] COLLATE Lat
 WHERE t.[local_version] = u.[version] AND ISNULL(t.[local_incarnation], '') = ISNULL(u.[incarnation], '');
 SET @marked = @marked + @@ROWCOUNT;
 SELECT @marked;
+  END
+  IF @step = 'insert'
+  BEGIN
+SET IDENTITY_INSERT [dbo].[line] ON;
+INSERT INTO [dbo].[line] ([numbered], [item], [note])
+SELECT u.[k0], u.[v0], u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0], CAST(j.[v0] AS bigint) AS [v0], j.[v1] COLLATE Latin1_General_100_CI_AS AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u
+WHERE NOT EXISTS (SELECT 1 FROM [dbo].[line] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE b.[numbered] = u.[k0]);
+DECLARE @written int = @@ROWCOUNT;
+SET IDENTITY_INSERT [dbo].[line] OFF;
+SELECT @written;
+  END
+  IF @step = 'update'
+  BEGIN
+UPDATE b SET [item] = u.[v0], [note] = u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0], CAST(j.[v0] AS bigint) AS [v0], j.[v1] COLLATE Latin1_General_100_CI_AS AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b WITH (ROWLOCK) ON b.[numbered] = u.[k0];
+SELECT @@ROWCOUNT;
+  END
+  IF @step = 'delete'
+  BEGIN
+DELETE b FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b WITH (ROWLOCK) ON b.[numbered] = u.[k0];
+SELECT @@ROWCOUNT;
+  END
+END
+GO
+-- lock rows
+EXEC [DataSync].[line_dss_apply] 'read', @P1
+GO
+-- lock rows that others may refer to
+EXEC [DataSync].[line_dss_apply] 'parents', @P1
+GO
+-- read tracking rows
+SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
+  CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
+FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[line_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[numbered] = u.[k0]
+GO
+-- compare keys with the first scan's
+SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b ON b.[numbered] = u.[k0] CROSS JOIN (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P2) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS c
+WHERE b.[numbered] <= c.[k0]
+GO
+-- track rows that the first scan did not see
+INSERT INTO [DataSync].[line_dss_tracking] ([numbered], [local_version], [local_incarnation], [is_local], [is_tombstone], [seen])
+SELECT u.[k0], NEXT VALUE FOR [DataSync].[dss_version], NULLIF(@P2, ''), 1, 0, '' FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u
+WHERE NOT EXISTS (SELECT 1 FROM [DataSync].[line_dss_tracking] AS t WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE t.[numbered] = u.[k0])
+GO
+-- mark cells
+EXEC [DataSync].[line_dss_apply] 'mark', @P1, @P2, @P3, @P4, @P5
 GO
 -- which are not marked
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u
@@ -170,21 +264,13 @@ GO
 SELECT u.[place], b.[numbered], b.[item], CAST(CAST(b.[note] AS nvarchar(max)) AS varbinary(max)) FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b WITH (UPDLOCK, ROWLOCK) ON b.[numbered] = u.[k0]
 GO
 -- insert rows
-SET IDENTITY_INSERT [dbo].[line] ON;
-INSERT INTO [dbo].[line] ([numbered], [item], [note])
-SELECT u.[k0], u.[v0], u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0], CAST(j.[v0] AS bigint) AS [v0], j.[v1] COLLATE Latin1_General_100_CI_AS AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u
-WHERE NOT EXISTS (SELECT 1 FROM [dbo].[line] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE b.[numbered] = u.[k0]);
-DECLARE @written int = @@ROWCOUNT;
-SET IDENTITY_INSERT [dbo].[line] OFF;
-SELECT @written;
+EXEC [DataSync].[line_dss_apply] 'insert', @P1
 GO
 -- update rows
-UPDATE b SET [item] = u.[v0], [note] = u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0], CAST(j.[v0] AS bigint) AS [v0], j.[v1] COLLATE Latin1_General_100_CI_AS AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b WITH (ROWLOCK) ON b.[numbered] = u.[k0];
-SELECT @@ROWCOUNT;
+EXEC [DataSync].[line_dss_apply] 'update', @P1
 GO
 -- delete rows
-DELETE b FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b WITH (ROWLOCK) ON b.[numbered] = u.[k0];
-SELECT @@ROWCOUNT;
+EXEC [DataSync].[line_dss_apply] 'delete', @P1
 GO
 -- after an insert that failed
 SET IDENTITY_INSERT [dbo].[line] OFF
