@@ -166,9 +166,8 @@ fn every_type() {
         columns.push(Described(kind, kind, text));
     }
     let statements = all_of(&bound(None, "every type", &columns, 1));
-    let writes = statements
-        .into_iter()
-        .filter(|(purpose, _)| matches!(*purpose, "read rows" | "make the procedure"));
+    let writes =
+        statements.into_iter().filter(|(purpose, _)| matches!(*purpose, "read rows" | "make the procedure"));
     snapshot!("apply_every_type", script(&writes.collect::<Vec<_>>()));
 }
 

@@ -133,7 +133,13 @@ impl Shelf {
     }
 
     /// Notes that a record takes the place of what is parked of its cell.
-    pub(super) fn replace(&mut self, record: &ApplyRecord, refusal: &Refusal, attempts: u32, waits_for: Option<Token>) {
+    pub(super) fn replace(
+        &mut self,
+        record: &ApplyRecord,
+        refusal: &Refusal,
+        attempts: u32,
+        waits_for: Option<Token>,
+    ) {
         if let Some(entry) = self.entries.get_mut(&(record.table, record.key.clone())) {
             (entry.generation, entry.offset) = (record.source.generation, record.source.offset);
             (entry.attempts, entry.waits_for) = (attempts, waits_for);

@@ -266,9 +266,9 @@ impl TableSql {
         let procedure = qualified(OUR_SCHEMA, &table.names.apply);
         let call = |step: &str, parameters: &str| format!("EXEC {procedure} '{step}', {parameters}");
         let read_tracking = plain(include_str!("sql/apply_read_tracking.sql"));
-        let update = update_rows.as_ref().map_or_else(String::new, |update| {
-            format!("  IF @step = 'update'\n  BEGIN\n{update}\n  END\n")
-        });
+        let update = update_rows
+            .as_ref()
+            .map_or_else(String::new, |update| format!("  IF @step = 'update'\n  BEGIN\n{update}\n  END\n"));
         let steps = [
             ("procedure", procedure.as_str()),
             ("lock_rows", &lock("UPDLOCK")),

@@ -1,6 +1,7 @@
 //! The SQL Server adapter: what it applies, against the server that `TRIBUTARY_TEST_MSSQL_URL` names.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "tests print the seed that they ran with")]
 
 #[path = "../support/sqlserver.rs"]
 mod support;
@@ -55,7 +56,10 @@ fn main() -> ExitCode {
     }
     if is_babelfish() {
         tests.retain(|(name, _)| !NOT_ON_BABELFISH.contains(name));
-        eprintln!("on Babelfish, these checks are passed over (docs/sql-server.md): {}", NOT_ON_BABELFISH.join(", "));
+        eprintln!(
+            "on Babelfish, these checks are passed over (docs/sql-server-applying.md): {}",
+            NOT_ON_BABELFISH.join(", ")
+        );
     }
     let tests =
         tests.into_iter().map(|(name, run)| Test::new(name, run).without_services().needing(Need::Mssql));
