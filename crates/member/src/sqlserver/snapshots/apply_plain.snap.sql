@@ -52,14 +52,14 @@ SELECT @marked;
   IF @step = 'insert'
   BEGIN
 INSERT INTO [dbo].[item] ([id], [code], [name])
-SELECT u.[k0], u.[v0], u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[v0] COLLATE SQL_Latin1_General_CP1_CI_AS AS [v0], j.[v1] COLLATE Latin1_General_100_CI_AS AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u
+SELECT u.[k0], u.[v0], u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[v0] AS [v0], j.[v1] AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u
 WHERE NOT EXISTS (SELECT 1 FROM [dbo].[item] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE b.[id] = u.[k0]);
 DECLARE @written int = @@ROWCOUNT;
 SELECT @written;
   END
   IF @step = 'update'
   BEGIN
-UPDATE b SET [code] = u.[v0], [name] = u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[v0] COLLATE SQL_Latin1_General_CP1_CI_AS AS [v0], j.[v1] COLLATE Latin1_General_100_CI_AS AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
+UPDATE b SET [code] = u.[v0], [name] = u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[v0] AS [v0], j.[v1] AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
 SELECT @@ROWCOUNT;
   END
   IF @step = 'delete'
@@ -114,11 +114,11 @@ SELECT u.[place], b.[id] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0
 WHERE NOT (b.[id] = u.[k0])
 GO
 -- move unique values
-UPDATE b SET [code] = u.[value] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[value] COLLATE SQL_Latin1_General_CP1_CI_AS AS [value] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [value] nvarchar(max) '$[2]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
+UPDATE b SET [code] = u.[value] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[value] AS [value] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [value] nvarchar(max) '$[2]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
 SELECT @@ROWCOUNT;
 GO
 -- move unique values
-UPDATE b SET [name] = u.[value] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[value] COLLATE Latin1_General_100_CI_AS AS [value] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [value] nvarchar(max) '$[2]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
+UPDATE b SET [name] = u.[value] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[value] AS [value] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [value] nvarchar(max) '$[2]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
 SELECT @@ROWCOUNT;
 GO
 -- forget marks
@@ -214,7 +214,7 @@ SELECT @marked;
   BEGIN
 SET IDENTITY_INSERT [dbo].[line] ON;
 INSERT INTO [dbo].[line] ([numbered], [item], [note])
-SELECT u.[k0], u.[v0], u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0], CAST(j.[v0] AS bigint) AS [v0], j.[v1] COLLATE Latin1_General_100_CI_AS AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u
+SELECT u.[k0], u.[v0], u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0], CAST(j.[v0] AS bigint) AS [v0], j.[v1] AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u
 WHERE NOT EXISTS (SELECT 1 FROM [dbo].[line] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE b.[numbered] = u.[k0]);
 DECLARE @written int = @@ROWCOUNT;
 SET IDENTITY_INSERT [dbo].[line] OFF;
@@ -222,7 +222,7 @@ SELECT @written;
   END
   IF @step = 'update'
   BEGIN
-UPDATE b SET [item] = u.[v0], [note] = u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0], CAST(j.[v0] AS bigint) AS [v0], j.[v1] COLLATE Latin1_General_100_CI_AS AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b WITH (ROWLOCK) ON b.[numbered] = u.[k0];
+UPDATE b SET [item] = u.[v0], [note] = u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0], CAST(j.[v0] AS bigint) AS [v0], j.[v1] AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b WITH (ROWLOCK) ON b.[numbered] = u.[k0];
 SELECT @@ROWCOUNT;
   END
   IF @step = 'delete'

@@ -160,3 +160,69 @@ BEGIN
   ORDER BY t.[row_version], t.[local_version];
 END
 GO
+-- procedure that applies changes of [dbo].[key]
+CREATE PROCEDURE [DataSync].[key_dss_apply]
+  @step varchar(10),
+  @P1 nvarchar(max),
+  @P2 nvarchar(max) = NULL,
+  @P3 nvarchar(max) = NULL,
+  @P4 bit = NULL,
+  @P5 bigint = NULL
+AS
+BEGIN
+  SET NOCOUNT ON;
+  IF @step = 'read'
+  BEGIN
+SELECT u.[place] FROM (SELECT j.[place], CONVERT(varbinary(16), j.[key0], 2) AS [k0], DATALENGTH(CONVERT(varbinary(16), j.[key0], 2)) AS [k1], CAST(j.[key1] COLLATE Latin1_General_BIN2 AS char(5)) AS [k2], CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5)) AS [k3], DATALENGTH(CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5))) AS [k4] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) ON b.[bytes] = u.[k0] AND DATALENGTH(b.[bytes]) = u.[k1] AND b.[code] = u.[k2] COLLATE SQL_Latin1_General_CP1_CI_AS AND b.[code] COLLATE Latin1_General_BIN2 = u.[k2] AND b.[exact] = u.[k3] COLLATE Latin1_General_100_BIN2 AND DATALENGTH(b.[exact]) = u.[k4];
+SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
+  CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
+FROM (SELECT j.[place], CONVERT(varbinary(16), j.[key0], 2) AS [k0], DATALENGTH(CONVERT(varbinary(16), j.[key0], 2)) AS [k1], CAST(j.[key1] COLLATE Latin1_General_BIN2 AS char(5)) AS [k2], CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5)) AS [k3], DATALENGTH(CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5))) AS [k4] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [DataSync].[key_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[bytes] = u.[k0] AND t.[key_1_length] = u.[k1] AND t.[code] = u.[k2] AND t.[exact] = u.[k3] AND t.[key_3_length] = u.[k4];
+  END
+  IF @step = 'parents'
+  BEGIN
+SELECT u.[place] FROM (SELECT j.[place], CONVERT(varbinary(16), j.[key0], 2) AS [k0], DATALENGTH(CONVERT(varbinary(16), j.[key0], 2)) AS [k1], CAST(j.[key1] COLLATE Latin1_General_BIN2 AS char(5)) AS [k2], CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5)) AS [k3], DATALENGTH(CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5))) AS [k4] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b WITH (XLOCK, HOLDLOCK, ROWLOCK) ON b.[bytes] = u.[k0] AND DATALENGTH(b.[bytes]) = u.[k1] AND b.[code] = u.[k2] COLLATE SQL_Latin1_General_CP1_CI_AS AND b.[code] COLLATE Latin1_General_BIN2 = u.[k2] AND b.[exact] = u.[k3] COLLATE Latin1_General_100_BIN2 AND DATALENGTH(b.[exact]) = u.[k4];
+SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
+  CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
+FROM (SELECT j.[place], CONVERT(varbinary(16), j.[key0], 2) AS [k0], DATALENGTH(CONVERT(varbinary(16), j.[key0], 2)) AS [k1], CAST(j.[key1] COLLATE Latin1_General_BIN2 AS char(5)) AS [k2], CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5)) AS [k3], DATALENGTH(CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5))) AS [k4] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [DataSync].[key_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[bytes] = u.[k0] AND t.[key_1_length] = u.[k1] AND t.[code] = u.[k2] AND t.[exact] = u.[k3] AND t.[key_3_length] = u.[k4];
+  END
+  IF @step = 'mark'
+  BEGIN
+DECLARE @marked int = 0;
+INSERT INTO [DataSync].[key_dss_tracking] ([bytes], [key_1_length], [code], [exact], [key_3_length], [is_local], [is_tombstone], [seen], [apply_batch])
+SELECT u.[k0], u.[k1], u.[k2], u.[k3], u.[k4], 0, @P4, u.[seen], @P5 FROM (SELECT j.[place], CONVERT(varbinary(16), j.[key0], 2) AS [k0], DATALENGTH(CONVERT(varbinary(16), j.[key0], 2)) AS [k1], CAST(j.[key1] COLLATE Latin1_General_BIN2 AS char(5)) AS [k2], CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5)) AS [k3], DATALENGTH(CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5))) AS [k4], CAST(j.[seen] COLLATE Latin1_General_BIN2 AS varchar(max)) AS [seen] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]', [seen] nvarchar(max) '$[4]') AS j) AS u
+WHERE NOT EXISTS (SELECT 1 FROM [DataSync].[key_dss_tracking] AS t WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE t.[bytes] = u.[k0] AND t.[key_1_length] = u.[k1] AND t.[code] = u.[k2] AND t.[exact] = u.[k3] AND t.[key_3_length] = u.[k4]);
+SET @marked = @marked + @@ROWCOUNT;
+UPDATE t SET [is_tombstone] = @P4, [seen] = u.[seen], [apply_batch] = @P5
+FROM (SELECT j.[place], CONVERT(varbinary(16), j.[key0], 2) AS [k0], DATALENGTH(CONVERT(varbinary(16), j.[key0], 2)) AS [k1], CAST(j.[key1] COLLATE Latin1_General_BIN2 AS char(5)) AS [k2], CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5)) AS [k3], DATALENGTH(CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5))) AS [k4], CAST(j.[seen] COLLATE Latin1_General_BIN2 AS varchar(max)) AS [seen] FROM OPENJSON(@P2) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]', [seen] nvarchar(max) '$[4]') AS j) AS u INNER LOOP JOIN [DataSync].[key_dss_tracking] AS t WITH (ROWLOCK) ON t.[bytes] = u.[k0] AND t.[key_1_length] = u.[k1] AND t.[code] = u.[k2] AND t.[exact] = u.[k3] AND t.[key_3_length] = u.[k4]
+WHERE t.[local_version] IS NULL;
+SET @marked = @marked + @@ROWCOUNT;
+UPDATE t SET
+  [is_tombstone] = @P4,
+  [seen] = u.[seen],
+  [apply_batch] = @P5,
+  [local_version] = NULL,
+  [is_local] = 0,
+  [local_incarnation] = NULL,
+  [changed_at] = NULL,
+  [change_kind] = NULL,
+  [inside_apply] = NULL
+FROM (SELECT j.[place], CONVERT(varbinary(16), j.[key0], 2) AS [k0], DATALENGTH(CONVERT(varbinary(16), j.[key0], 2)) AS [k1], CAST(j.[key1] COLLATE Latin1_General_BIN2 AS char(5)) AS [k2], CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5)) AS [k3], DATALENGTH(CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5))) AS [k4], CAST(j.[seen] COLLATE Latin1_General_BIN2 AS varchar(max)) AS [seen], CAST(j.[version] AS bigint) AS [version], CAST(j.[incarnation] COLLATE Latin1_General_BIN2 AS varchar(max)) AS [incarnation] FROM OPENJSON(@P3) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]', [seen] nvarchar(max) '$[4]', [version] nvarchar(max) '$[5]', [incarnation] nvarchar(max) '$[6]') AS j) AS u INNER LOOP JOIN [DataSync].[key_dss_tracking] AS t WITH (ROWLOCK) ON t.[bytes] = u.[k0] AND t.[key_1_length] = u.[k1] AND t.[code] = u.[k2] AND t.[exact] = u.[k3] AND t.[key_3_length] = u.[k4]
+WHERE t.[local_version] = u.[version] AND ISNULL(t.[local_incarnation], '') = ISNULL(u.[incarnation], '');
+SET @marked = @marked + @@ROWCOUNT;
+SELECT @marked;
+  END
+  IF @step = 'insert'
+  BEGIN
+INSERT INTO [dbo].[key] ([bytes], [code], [exact])
+SELECT u.[k0], u.[k2], u.[k3] FROM (SELECT j.[place], CONVERT(varbinary(16), j.[key0], 2) AS [k0], DATALENGTH(CONVERT(varbinary(16), j.[key0], 2)) AS [k1], CAST(j.[key1] COLLATE Latin1_General_BIN2 AS char(5)) AS [k2], CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5)) AS [k3], DATALENGTH(CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5))) AS [k4] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]') AS j) AS u
+WHERE NOT EXISTS (SELECT 1 FROM [dbo].[key] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE b.[bytes] = u.[k0] AND DATALENGTH(b.[bytes]) = u.[k1] AND b.[code] = u.[k2] COLLATE SQL_Latin1_General_CP1_CI_AS AND b.[code] COLLATE Latin1_General_BIN2 = u.[k2] AND b.[exact] = u.[k3] COLLATE Latin1_General_100_BIN2 AND DATALENGTH(b.[exact]) = u.[k4]);
+DECLARE @written int = @@ROWCOUNT;
+SELECT @written;
+  END
+  IF @step = 'delete'
+  BEGIN
+DELETE b FROM (SELECT j.[place], CONVERT(varbinary(16), j.[key0], 2) AS [k0], DATALENGTH(CONVERT(varbinary(16), j.[key0], 2)) AS [k1], CAST(j.[key1] COLLATE Latin1_General_BIN2 AS char(5)) AS [k2], CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5)) AS [k3], DATALENGTH(CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5))) AS [k4] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b WITH (ROWLOCK) ON b.[bytes] = u.[k0] AND DATALENGTH(b.[bytes]) = u.[k1] AND b.[code] = u.[k2] COLLATE SQL_Latin1_General_CP1_CI_AS AND b.[code] COLLATE Latin1_General_BIN2 = u.[k2] AND b.[exact] = u.[k3] COLLATE Latin1_General_100_BIN2 AND DATALENGTH(b.[exact]) = u.[k4];
+SELECT @@ROWCOUNT;
+  END
+END
+GO

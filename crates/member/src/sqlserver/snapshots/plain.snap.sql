@@ -163,6 +163,77 @@ BEGIN
   ORDER BY t.[row_version], t.[local_version];
 END
 GO
+-- procedure that applies changes of [dbo].[item]
+CREATE PROCEDURE [DataSync].[item_dss_apply]
+  @step varchar(10),
+  @P1 nvarchar(max),
+  @P2 nvarchar(max) = NULL,
+  @P3 nvarchar(max) = NULL,
+  @P4 bit = NULL,
+  @P5 bigint = NULL
+AS
+BEGIN
+  SET NOCOUNT ON;
+  IF @step = 'read'
+  BEGIN
+SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0];
+SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
+  CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
+FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[item_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0];
+  END
+  IF @step = 'parents'
+  BEGIN
+SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (XLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0];
+SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
+  CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
+FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[item_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0];
+  END
+  IF @step = 'mark'
+  BEGIN
+DECLARE @marked int = 0;
+INSERT INTO [DataSync].[item_dss_tracking] ([id], [is_local], [is_tombstone], [seen], [apply_batch])
+SELECT u.[k0], 0, @P4, u.[seen], @P5 FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], CAST(j.[seen] COLLATE Latin1_General_BIN2 AS varchar(max)) AS [seen] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [seen] nvarchar(max) '$[2]') AS j) AS u
+WHERE NOT EXISTS (SELECT 1 FROM [DataSync].[item_dss_tracking] AS t WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE t.[id] = u.[k0]);
+SET @marked = @marked + @@ROWCOUNT;
+UPDATE t SET [is_tombstone] = @P4, [seen] = u.[seen], [apply_batch] = @P5
+FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], CAST(j.[seen] COLLATE Latin1_General_BIN2 AS varchar(max)) AS [seen] FROM OPENJSON(@P2) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [seen] nvarchar(max) '$[2]') AS j) AS u INNER LOOP JOIN [DataSync].[item_dss_tracking] AS t WITH (ROWLOCK) ON t.[id] = u.[k0]
+WHERE t.[local_version] IS NULL;
+SET @marked = @marked + @@ROWCOUNT;
+UPDATE t SET
+  [is_tombstone] = @P4,
+  [seen] = u.[seen],
+  [apply_batch] = @P5,
+  [local_version] = NULL,
+  [is_local] = 0,
+  [local_incarnation] = NULL,
+  [changed_at] = NULL,
+  [change_kind] = NULL,
+  [inside_apply] = NULL
+FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], CAST(j.[seen] COLLATE Latin1_General_BIN2 AS varchar(max)) AS [seen], CAST(j.[version] AS bigint) AS [version], CAST(j.[incarnation] COLLATE Latin1_General_BIN2 AS varchar(max)) AS [incarnation] FROM OPENJSON(@P3) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [seen] nvarchar(max) '$[2]', [version] nvarchar(max) '$[3]', [incarnation] nvarchar(max) '$[4]') AS j) AS u INNER LOOP JOIN [DataSync].[item_dss_tracking] AS t WITH (ROWLOCK) ON t.[id] = u.[k0]
+WHERE t.[local_version] = u.[version] AND ISNULL(t.[local_incarnation], '') = ISNULL(u.[incarnation], '');
+SET @marked = @marked + @@ROWCOUNT;
+SELECT @marked;
+  END
+  IF @step = 'insert'
+  BEGIN
+INSERT INTO [dbo].[item] ([id], [name])
+SELECT u.[k0], u.[v0] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[v0] AS [v0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]') AS j) AS u
+WHERE NOT EXISTS (SELECT 1 FROM [dbo].[item] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE b.[id] = u.[k0]);
+DECLARE @written int = @@ROWCOUNT;
+SELECT @written;
+  END
+  IF @step = 'update'
+  BEGIN
+UPDATE b SET [name] = u.[v0] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[v0] AS [v0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
+SELECT @@ROWCOUNT;
+  END
+  IF @step = 'delete'
+  BEGIN
+DELETE b FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
+SELECT @@ROWCOUNT;
+  END
+END
+GO
 -- read changes
 SET TRANSACTION ISOLATION LEVEL SNAPSHOT; EXEC [DataSync].[item_dss_selectchanges] @P1, @P2, @P3, @P4; SET TRANSACTION ISOLATION LEVEL READ COMMITTED
 GO
@@ -211,6 +282,9 @@ END
 GO
 -- delete a row by hand
 DELETE b FROM [dbo].[item] AS b WHERE b.[id] = 1099511627776;
+GO
+-- remove
+DROP PROCEDURE [DataSync].[item_dss_apply]
 GO
 -- remove
 DROP PROCEDURE [DataSync].[item_dss_selectchanges]
