@@ -53,6 +53,11 @@ pub trait Fixture {
         true
     }
 
+    /// Whether applying writes the value as it is.
+    fn applies(&self, value: &Value) -> bool {
+        self.holds(value)
+    }
+
     /// Whether such a column can be a key that holds the value beside the others of the checks: a database may take
     /// two texts for the same that differ in blanks at the end.
     fn holds_key(&self, value: &Value) -> bool {

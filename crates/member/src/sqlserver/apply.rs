@@ -105,7 +105,7 @@ async fn round(
         let reason = format!("a null record and another one of its cell in one batch, at position {record}");
         return Err(Stop::Failed(Error::Misuse { call: "apply", reason }));
     }
-    let SqlServerMember { session, tables, settings, .. } = member;
+    let SqlServerMember { session, tables, settings, server, .. } = member;
     let begin = crate::template::fill(include_str!("sql/apply_begin.sql"), &[]);
     let begun = session.results("begin to apply a batch", &begin).await?;
     if rounds.careful {
@@ -118,6 +118,7 @@ async fn round(
         session,
         tables,
         settings,
+        unescapes: server.unescapes_json,
         shapes,
         batch,
         rounds,

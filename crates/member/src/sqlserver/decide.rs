@@ -5,6 +5,7 @@
 //! tracking goes. A cell whose tracking row is another one at the write than at the read is locked, read and decided
 //! on again; nothing of it was written yet.
 
+use super::json::{UNREAD, needs_escapes};
 use super::keys::{self, Key};
 use super::refusal::Verb;
 use super::run::{At, Cell, Group, Refused, Run, STATEMENT_ROWS, State, Step, Stop};
@@ -13,7 +14,7 @@ use super::table::BoundTable;
 use super::tracking::{self, Before, Mark};
 use crate::plan::{BatchPlan, TableRecords};
 use crate::waiting::bytes_of_hex;
-use crate::{ApplyRecord, Error, Outcome};
+use crate::{ApplyRecord, Error, Outcome, Refusal, RefusalKind};
 use std::collections::HashSet;
 use tributary_model::{Dot, KeyBytes, VersionVector};
 use tributary_settle::{Decision, LocalState, Rules as _, Standard};
@@ -56,7 +57,14 @@ impl Run<'_> {
     fn cells(&mut self, table: &BoundTable, records: &TableRecords) -> Vec<Cell> {
         let mut cells = Vec::with_capacity(records.records.len());
         for record in &records.records {
-            match keys::stored(table, &self.batch.records[*record].key) {
+            let key = keys::stored(table, &self.batch.records[*record].key).and_then(|key| {
+                if self.unescapes || !key.iter().any(|text| needs_escapes(text)) {
+                    return Ok(key);
+                }
+                let message = format!("the key holds {UNREAD}");
+                Err(Refusal { kind: RefusalKind::Value, code: "key".to_owned(), message })
+            });
+            match key {
                 Ok(key) => cells.push(Cell {
                     record: *record,
                     key,

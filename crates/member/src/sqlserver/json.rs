@@ -87,6 +87,15 @@ impl Rows {
     }
 }
 
+/// Whether a text is sent otherwise than it is.
+pub(super) fn needs_escapes(text: &str) -> bool {
+    text.chars().any(|c| c < ' ' || matches!(c, '"' | '\\'))
+}
+
+/// What is said of a text that a server would store with its escapes.
+pub(super) const UNREAD: &str =
+    "a text with quotes, backslashes or control characters, which this server's OPENJSON does not read";
+
 fn push_string(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {

@@ -160,6 +160,8 @@ pub(super) struct Run<'a> {
     pub(super) session: &'a mut Session,
     pub(super) tables: &'a [BoundTable],
     pub(super) settings: &'a SqlServerSettings,
+    /// Whether the server reads the escapes of texts that are sent.
+    pub(super) unescapes: bool,
     pub(super) shapes: &'a Shapes,
     pub(super) batch: &'a ApplyBatch,
     pub(super) rounds: &'a mut Rounds,

@@ -37,6 +37,9 @@ pub(crate) struct Server {
     pub(crate) snapshots: Snapshots,
     /// Whether MIN_ACTIVE_ROWVERSION() is there.
     pub(crate) tells_active_rows: bool,
+    /// Whether OPENJSON reads the escapes of a text. A compatible server may give them as they are: then texts that need
+    /// any are refused, since they would be stored otherwise.
+    pub(crate) unescapes_json: bool,
     /// Whether the bytes of an nvarchar are UTF-16. Then texts are read as bytes, so that one that is no Unicode is
     /// one row's trouble and not the whole page's.
     pub(crate) gives_utf16: bool,
@@ -75,6 +78,7 @@ impl Server {
                 snapshots,
                 tells_active_rows: true,
                 gives_utf16: true,
+                unescapes_json: true,
                 digits: 7,
             };
             let read_only = optional_text(&facts, 3)?.is_some_and(|text| text == "READ_ONLY");
@@ -113,6 +117,13 @@ impl Server {
         if time.as_deref().and_then(|row| text(row, 0).ok()).as_deref() != Some("00:00:00.1234567") {
             self.digits = 6;
         }
+        let escaped = r#"SELECT j.v FROM OPENJSON(N'[["\"x"]]') WITH (v nvarchar(10) '$[0]') AS j"#;
+        let read = session.row(action, escaped, Vec::new()).await;
+        self.unescapes_json = match read {
+            Ok(row) => row.is_some_and(|row| super::cells::text(&row, 0).is_ok_and(|text| text == "\"x")),
+            Err(Error::Statement { .. }) => false,
+            Err(error) => return Err(error),
+        };
         match session.row(action, "SELECT MIN_ACTIVE_ROWVERSION()", Vec::new()).await {
             Ok(_) => {}
             Err(Error::Statement { .. }) => self.tells_active_rows = false,

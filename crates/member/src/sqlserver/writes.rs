@@ -7,7 +7,7 @@
 //! trigger, or of a conversion, takes the whole transaction with it: then the set that met it is halved in the rounds
 //! that follow.
 
-use super::json::Rows;
+use super::json::{Rows, UNREAD, needs_escapes};
 use super::refusal;
 use super::run::{At, Cell, Due, Group, Run, STATEMENT_ROWS, State, Step, Stop};
 use super::session::text;
@@ -73,8 +73,14 @@ fn put_values(
 fn unheld(run: &Run<'_>, table: &BoundTable, shape: &TableShape, row: &Row) -> Option<String> {
     shape.values.iter().find_map(|at| {
         let column = &table.columns[*at];
-        let lost = column.codec.write(row.get(column.position)?, run.settings.on_loss).err()?;
-        Some(format!("column {:?} cannot hold {}", column.name, lost.reason))
+        let reason = match column.codec.write(row.get(column.position)?, run.settings.on_loss) {
+            Ok(written) => {
+                let unread = !run.unescapes && written.stored.text().is_some_and(|text| needs_escapes(&text));
+                unread.then_some(UNREAD)?
+            }
+            Err(lost) => lost.reason,
+        };
+        Some(format!("column {:?} cannot hold {reason}", column.name))
     })
 }
 

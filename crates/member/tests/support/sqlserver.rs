@@ -217,6 +217,13 @@ impl Fixture for SqlServerFixture {
         !self.babelfish || !name.contains(']')
     }
 
+    /// Babelfish's OPENJSON does not read the escapes of texts; such texts are refused there.
+    fn applies(&self, value: &Value) -> bool {
+        let escaped = |c: char| c < ' ' || matches!(c, '"' | '\\');
+        self.holds(value)
+            && !(self.babelfish && matches!(value, Value::String(text) if text.contains(escaped)))
+    }
+
     /// Blanks at the end of a text do not tell keys apart.
     fn holds_key(&self, value: &Value) -> bool {
         self.holds(value) && !matches!(value, Value::String(text) if text.ends_with(' '))
