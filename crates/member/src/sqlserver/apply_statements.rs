@@ -121,10 +121,7 @@ fn odd_names_and_a_composite_key() {
         Described("bytes", "varbinary(16)", None),
         Described("{base}", "int", None),
     ];
-    snapshot!(
-        "apply_odd_names",
-        script(&all_of(&bound(Some("sales"), "Order Details größe", &columns, 4)))
-    );
+    snapshot!("apply_odd_names", script(&all_of(&bound(Some("sales"), "Order Details größe", &columns, 4))));
 }
 
 #[test]
@@ -186,6 +183,7 @@ fn statements_without_a_table() {
         ("synchronised tables", plain(include_str!("sql/synced_tables.sql"))),
         ("find parked records", exceptions::find_sql()),
         ("park", exceptions::park_sql()),
+        ("a long payload", plain(include_str!("sql/parked_payload.sql"))),
         ("remove parked records", exceptions::remove_sql()),
         ("postpone parked records", exceptions::postpone_sql()),
         ("make parked records due", exceptions::wake_sql()),

@@ -5,7 +5,7 @@
 //! tracking goes. A cell whose tracking row is another one at the write than at the read is locked, read and decided
 //! on again; nothing of it was written yet.
 
-use super::json::{UNREAD, needs_escapes};
+use super::json::{UNREAD, is_demanding};
 use super::keys::{self, Key};
 use super::refusal::Verb;
 use super::run::{At, Cell, Group, Refused, Run, STATEMENT_ROWS, State, Step, Stop};
@@ -58,7 +58,7 @@ impl Run<'_> {
         let mut cells = Vec::with_capacity(records.records.len());
         for record in &records.records {
             let key = keys::stored(table, &self.batch.records[*record].key).and_then(|key| {
-                if self.unescapes || !key.iter().any(|text| needs_escapes(text)) {
+                if self.unescapes || !key.iter().any(|text| is_demanding(text)) {
                     return Ok(key);
                 }
                 let message = format!("the key holds {UNREAD}");

@@ -7,11 +7,11 @@
 
 use super::SqlServerMember;
 use super::cells::{Cell, flag, integer, optional_bytes, optional_integer, text};
-use super::json::{Column, Rows, Source};
+use super::json::{Column, Rows, SHORT, Source};
 use super::keys;
 use super::references::References;
 use super::run::{Run, STATEMENT_ROWS, Step};
-use super::session::{Cells, long, text as parameter};
+use super::session::{Cells, binary, long, text as parameter};
 use super::table::BoundTable;
 use crate::template::fill;
 use crate::waiting::Token;
@@ -300,6 +300,14 @@ impl Run<'_> {
                 rows.bytes(record.payload.as_slice());
             }
             self.query("park records", &park_sql(), rows, Vec::new()).await?;
+            let cut =
+                part.iter().filter(|entrant| !self.unescapes && entrant.record.payload.len() > SHORT / 2);
+            for Entrant { table, record, .. } in cut {
+                let hash = row_hash(table, &record.key);
+                let sql = fill(include_str!("sql/parked_payload.sql"), &[]);
+                let payload = vec![binary(&hash), binary(&record.payload)];
+                self.session.query("park records", &sql, payload).await?;
+            }
         }
         Ok(())
     }

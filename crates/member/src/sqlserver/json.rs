@@ -87,14 +87,17 @@ impl Rows {
     }
 }
 
-/// Whether a text is sent otherwise than it is.
-pub(super) fn needs_escapes(text: &str) -> bool {
-    text.chars().any(|c| c < ' ' || matches!(c, '"' | '\\'))
+/// The most characters of a text that every server's OPENJSON reads.
+pub(super) const SHORT: usize = 4_000;
+
+/// Whether a text is one that only SQL Server's own OPENJSON reads: it has escapes, or is long.
+pub(super) fn is_demanding(text: &str) -> bool {
+    text.chars().any(|c| c < ' ' || matches!(c, '"' | '\\')) || text.encode_utf16().nth(SHORT).is_some()
 }
 
-/// What is said of a text that a server would store with its escapes.
-pub(super) const UNREAD: &str =
-    "a text with quotes, backslashes or control characters, which this server's OPENJSON does not read";
+/// What is said of a text that a server would store otherwise.
+pub(super) const UNREAD: &str = "a text with quotes, backslashes or control characters, or of more than 4,000 \
+                                 characters or 2,000 bytes, which this server's OPENJSON does not read";
 
 fn push_string(out: &mut String, text: &str) {
     out.push('"');

@@ -7,7 +7,7 @@
 //! trigger, or of a conversion, takes the whole transaction with it: then the set that met it is halved in the rounds
 //! that follow.
 
-use super::json::{Rows, UNREAD, needs_escapes};
+use super::json::{Rows, UNREAD, is_demanding};
 use super::refusal;
 use super::run::{At, Cell, Due, Group, Run, STATEMENT_ROWS, State, Step, Stop};
 use super::session::text;
@@ -75,7 +75,7 @@ fn unheld(run: &Run<'_>, table: &BoundTable, shape: &TableShape, row: &Row) -> O
         let column = &table.columns[*at];
         let reason = match column.codec.write(row.get(column.position)?, run.settings.on_loss) {
             Ok(written) => {
-                let unread = !run.unescapes && written.stored.text().is_some_and(|text| needs_escapes(&text));
+                let unread = !run.unescapes && written.stored.text().is_some_and(|text| is_demanding(&text));
                 unread.then_some(UNREAD)?
             }
             Err(lost) => lost.reason,

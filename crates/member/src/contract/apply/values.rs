@@ -67,7 +67,10 @@ pub async fn every_key_type_finds_its_row(factory: &dyn Factory) {
         let schema =
             table("keyed", &[("n", LogicalType::Int), ("k", logical), ("l", LogicalType::Int)], &["l", "k"]);
         let mut scene = Scene::new(factory, vec![bind(schema.clone())]).await;
-        let values: Vec<Value> = values.into_iter().filter(|value| scene.fixture.holds_key(value) && scene.fixture.applies(value)).collect();
+        let values: Vec<Value> = values
+            .into_iter()
+            .filter(|value| scene.fixture.holds_key(value) && scene.fixture.applies(value))
+            .collect();
         let row = |n, value: &Value| Row::of([Value::Int(n), value.clone(), Value::Int(7)]);
         for n in [1, 2] {
             let records = scene.upserts(0, values.iter().map(|value| row(n, value)));

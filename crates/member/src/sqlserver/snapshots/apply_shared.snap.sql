@@ -100,6 +100,9 @@ WHERE NOT EXISTS (
   SELECT 1 FROM [DataSync].[dss_exceptions] AS e WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE e.[row_hash] = u.[row_hash]
 );
 GO
+-- a long payload
+UPDATE [DataSync].[dss_exceptions] SET [payload] = @P2 WHERE [row_hash] = @P1
+GO
 -- remove parked records
 DELETE e FROM (SELECT j.[place], CAST(j.[id] AS bigint) AS [id] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [id] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[dss_exceptions] AS e WITH (ROWLOCK) ON e.[id] = u.[id]
 GO
