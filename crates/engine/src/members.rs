@@ -6,6 +6,7 @@ use tributary_group::file::{self, GroupFile, MemberUrl};
 use tributary_group::spec::{Bound, GroupSpec, bind};
 use tributary_member::postgres::{PostgresConnector, PostgresSettings};
 use tributary_member::sqlite::{SqliteConnector, SqliteSettings};
+use tributary_member::sqlserver::{SqlServerConnector, SqlServerSettings};
 use tributary_member::{Connector, Error, Inspection, OnLoss, Statement};
 use tributary_model::MemberId;
 
@@ -66,6 +67,12 @@ pub fn connector(
             settings.longest_lock = member.apply.longest_lock;
             settings.any_identity = opening.any_identity;
             Ok(Arc::new(PostgresConnector::new(id, group, settings)))
+        }
+        MemberUrl::SqlServer { url } => {
+            let mut settings = SqlServerSettings::from_url(&id, url.as_str(), member.password.clone())?;
+            settings.on_loss = on_loss;
+            settings.any_identity = opening.any_identity;
+            Ok(Arc::new(SqlServerConnector::new(id, group, settings)))
         }
     }
 }

@@ -18,7 +18,7 @@ const TABLE: &str =
 
 pub(crate) fn nothing_is_lost_when_process_and_server_are_killed() {
     let seed: u64 = rand::random();
-    println!("seed={seed}");
+    eprintln!("seed={seed}");
     // Its own server, which flushes what it commits: it is killed.
     let mut server = Postgres::start(PostgresSettings { durable: true, ..PostgresSettings::default() });
     connect(&server.url("postgres")).batch_execute("CREATE DATABASE cloud").unwrap();
@@ -95,7 +95,7 @@ pub(crate) fn nothing_is_lost_when_process_and_server_are_killed() {
     assert_eq!(rows(&cloud), rows(&branch));
     let ledger = Program::ok(&group, &["conflicts", "list", "--limit", "1000000", "--output", "json"]);
     obligations.assert_met(&group.connect("hq"), &ledger);
-    println!("{} acknowledged writes, {KILLS} kills", obligations.count());
+    eprintln!("{} acknowledged writes, {KILLS} kills", obligations.count());
     Program::assert_no_exceptions(&group);
 }
 

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tributary_member::postgres::PostgresSettings;
+use tributary_member::sqlserver::SqlServerSettings;
 use tributary_model::{MemberId, Policy, TableName};
 use tributary_settle::DeleteVsUpdate;
 use tributary_stream::kafka::{Compression, KafkaSettings, RegistrySettings, Sasl, TlsSettings};
@@ -213,6 +214,11 @@ pub enum MemberUrl {
         /// Its address, without a password.
         url: ServerUrl,
     },
+    /// A database of a SQL Server.
+    SqlServer {
+        /// Its address, without a password.
+        url: ServerUrl,
+    },
 }
 
 impl MemberUrl {
@@ -227,6 +233,9 @@ impl MemberUrl {
             Self::Postgres { url } => {
                 PostgresSettings::from_url(member, url.as_str()).map(drop).map_err(reason)
             }
+            Self::SqlServer { url } => {
+                SqlServerSettings::from_url(member, url.as_str(), None).map(drop).map_err(reason)
+            }
         }
     }
 }
@@ -236,7 +245,7 @@ impl fmt::Display for MemberUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite { path } => path.display().fmt(f),
-            Self::Postgres { url } => {
+            Self::Postgres { url } | Self::SqlServer { url } => {
                 f.write_str(url.0.split_once('?').map_or(url.as_str(), |(place, _)| place))
             }
         }

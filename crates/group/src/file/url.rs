@@ -35,14 +35,7 @@ pub(super) fn parse(
             };
         }
         "postgres" | "postgresql" => MemberUrl::Postgres { url: ServerUrl::new(&url.value) },
-        "mssql" | "sqlserver" => {
-            problem(
-                ProblemKind::NotInThisBuild,
-                "SQL Server members are not in this build yet",
-                "use a SQLite or PostgreSQL member, or a later version",
-            );
-            return None;
-        }
+        "mssql" | "sqlserver" => MemberUrl::SqlServer { url: ServerUrl::new(&url.value) },
         _ => {
             problem(
                 ProblemKind::InvalidValue,

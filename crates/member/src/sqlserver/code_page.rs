@@ -7,7 +7,7 @@ use encoding_rs::Encoding;
 pub(crate) struct CodePage(pub(crate) u32);
 
 /// UTF-8.
-const UTF_8: u32 = 65001;
+pub(crate) const UTF_8: u32 = 65001;
 
 impl CodePage {
     fn encoding(self) -> Option<&'static Encoding> {

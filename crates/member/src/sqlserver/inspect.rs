@@ -4,6 +4,7 @@
 
 use super::catalog::{self, CatalogColumn, CatalogTable, Which};
 use super::cells::{integer, optional_text};
+use super::code_page::UTF_8;
 use super::declared::{Kind, binary_collation};
 use super::names::{DEFAULT_SCHEMA, Names, OUR_SCHEMA};
 use super::objects::{is_our_trigger, is_tracking};
@@ -12,18 +13,19 @@ use super::server::Snapshots;
 use super::{SqlServerMember, quote};
 use crate::template::fill;
 use crate::{
-    ColumnInspection, Finding, ForeignKeyInspection, Inspection, Result, Severity, TableInspection,
+    ColumnInspection, Finding, ForeignKeyInspection, Inspection, Limits, Result, Severity, TableInspection,
     TriggerInspection,
 };
-use tributary_model::LogicalType;
+use tributary_model::{LogicalType, time};
 
 /// The guard that users' triggers may begin with.
-const GUARD: &str = "IF SESSION_CONTEXT(N'dss_apply') IS NOT NULL RETURN;";
+const GUARD: &str = "SESSION_CONTEXT(N'dss_apply') IS NULL";
 
 /// Tables, columns, types, keys, foreign keys and triggers as found.
 pub(super) async fn inspect(member: &mut SqlServerMember) -> Result<Inspection> {
     let tables = catalog::tables(&mut member.session, Which::All).await?;
-    let mut found = Inspection { server: member.server.label.clone(), ..Inspection::default() };
+    let mut found =
+        Inspection { server: member.server.label.clone(), trigger_guard: GUARD, ..Inspection::default() };
     database_findings(member, &mut found.findings).await?;
     let is_ours = |table: &CatalogTable| table.schema.eq_ignore_ascii_case(OUR_SCHEMA);
     let tracking: Vec<&CatalogTable> = tables
@@ -203,6 +205,7 @@ impl Look<'_> {
             logical,
             nullable: column.nullable,
             max_length: column.declared.length,
+            limits: limits(column),
             has_default: column.has_default || column.identity,
             generated: column.left_out.is_some(),
             collation: column.collation.clone().filter(|_| !column.is_binary()),
@@ -228,38 +231,6 @@ impl Look<'_> {
         let name = Some(column.name.as_str());
         let spelt = column.declared.spelt();
         match column.declared.kind {
-            Kind::Char | Kind::VarChar | Kind::Text if column.code_page.0 != 65001 => self.find(
-                Severity::Warning,
-                name,
-                format!(
-                    "{spelt} holds only the characters of code page {}; texts of other members with others are \
-                     refused here",
-                    column.code_page.0
-                ),
-                "declare it as nvarchar if members write in other scripts",
-            ),
-            Kind::DateTime => self.find(
-                Severity::Warning,
-                name,
-                "datetime holds times to a three-hundredth of a second; finer ones of other members are refused, or \
-                 rounded if the member's on_loss says so"
-                    .to_owned(),
-                "declare it as datetime2(7) to keep all digits",
-            ),
-            Kind::SmallDateTime => self.find(
-                Severity::Warning,
-                name,
-                "smalldatetime holds whole minutes from 1900 to 2079; other times are refused, or rounded if the \
-                 member's on_loss says so"
-                    .to_owned(),
-                "declare it as datetime2(7) to keep all digits",
-            ),
-            Kind::Time | Kind::DateTime2 | Kind::DateTimeOffset if column.declared.scale < 7 => self.find(
-                Severity::Note,
-                name,
-                format!("{spelt} keeps {} digits behind the second", column.declared.scale),
-                "declare it with (7) to keep all digits",
-            ),
             Kind::Text | Kind::NText | Kind::Image => self.find(
                 Severity::Warning,
                 name,
@@ -360,22 +331,10 @@ impl Look<'_> {
             table.triggers.iter().filter(|trigger| !is_our_trigger(&trigger.name, trigger.sql.as_deref()));
         let mut found = Vec::new();
         for trigger in own {
-            if !trigger.instead_of {
-                self.find(
-                    Severity::Warning,
-                    None,
-                    format!(
-                        "the trigger {:?} also fires for rows that come from other members; what it writes then is \
-                         published as this member's own change",
-                        trigger.name
-                    ),
-                    &format!("if it should not, let it begin with: {GUARD}"),
-                );
-            }
-            found.push(TriggerInspection {
-                name: trigger.name.clone(),
-                sql: trigger.sql.clone().unwrap_or_default(),
-            });
+            let sql = trigger.sql.clone().unwrap_or_default();
+            // One that takes the statement's place has been told of: there is no applying without it.
+            let guarded = trigger.instead_of || sql.to_ascii_lowercase().contains("dss_apply");
+            found.push(TriggerInspection { name: trigger.name.clone(), sql, guarded });
         }
         if !self.table.triggers.iter().any(|trigger| is_our_trigger(&trigger.name, trigger.sql.as_deref())) {
             self.find(
@@ -388,5 +347,36 @@ impl Look<'_> {
             );
         }
         found
+    }
+}
+/// What the column can hold beside what its logical type says.
+fn limits(column: &CatalogColumn) -> Limits {
+    let declared = &column.declared;
+    let code_page = || (column.code_page.0 != UTF_8).then(|| format!("code page {}", column.code_page.0));
+    let fraction = |digits: u32| Some(10_i64.pow(7 - digits.min(7)));
+    let span = |first: &str, last: &str| time::parse_timestamp(first).zip(time::parse_timestamp(last));
+    let all = || span("0001-01-01 00:00:00", "9999-12-31 23:59:59.9999999");
+    let none = Limits::default();
+    match declared.kind {
+        Kind::TinyInt => Limits { integers: Some((0, 255)), ..none },
+        Kind::SmallInt => Limits { integers: Some((i64::from(i16::MIN), i64::from(i16::MAX))), ..none },
+        Kind::Char | Kind::VarChar | Kind::Text => Limits { code_page: code_page(), ..none },
+        Kind::Time => Limits { step: fraction(declared.scale), ..none },
+        Kind::Date => Limits { span: all(), ..none },
+        Kind::DateTime2 | Kind::DateTimeOffset => {
+            Limits { step: fraction(declared.scale), span: all(), ..none }
+        }
+        // A three-hundredth of a second, as it shows: to a tick of the group's.
+        Kind::DateTime => Limits {
+            step: Some(33_333),
+            span: span("1753-01-01 00:00:00", "9999-12-31 23:59:59.9966667"),
+            ..none
+        },
+        Kind::SmallDateTime => Limits {
+            step: Some(60 * time::TICKS_A_SECOND),
+            span: span("1900-01-01 00:00:00", "2079-06-06 23:59:00"),
+            ..none
+        },
+        _ => none,
     }
 }

@@ -47,6 +47,7 @@ mod swap;
 mod table;
 mod token;
 mod tracking;
+mod url;
 mod values;
 mod watch;
 mod writes;

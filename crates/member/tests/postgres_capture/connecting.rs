@@ -42,7 +42,7 @@ async fn backends_that_are_killed() {
     world.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'tributary %' AND datname = current_database()").await;
     let error = world.member.poll(0, &world.position, 10).await.unwrap_err();
     assert_eq!((error.kind(), error.disposition()), (ErrorKind::Unreachable, Disposition::Retry), "{error}");
-    world.member = world.fixture.postgres("hq").open(&[world.binding.clone()]).await.unwrap();
+    world.member = world.fixture.postgres("hq").open(std::slice::from_ref(&world.binding)).await.unwrap();
     world.check("INSERT INTO item VALUES (1, 'a')", &[("1", "1|a")]).await;
 }
 
@@ -151,12 +151,12 @@ async fn statements_that_take_too_long() {
     let user = world.fixture.client().await;
     run(&user, "BEGIN; LOCK TABLE item IN ACCESS EXCLUSIVE MODE").await;
     world.run(&format!("ALTER DATABASE {} SET lock_timeout = '100ms'", world.fixture.database())).await;
-    let mut member = world.fixture.postgres("hq").open(&[world.binding.clone()]).await.unwrap();
+    let mut member = world.fixture.postgres("hq").open(std::slice::from_ref(&world.binding)).await.unwrap();
     let error = member.poll(0, &world.position, 10).await.unwrap_err();
     assert_eq!((error.kind(), error.disposition()), (ErrorKind::Busy, Disposition::Retry), "{error}");
     world.run(&format!("ALTER DATABASE {} RESET lock_timeout", world.fixture.database())).await;
     world.run(&format!("ALTER DATABASE {} SET statement_timeout = '200ms'", world.fixture.database())).await;
-    let mut member = world.fixture.postgres("hq").open(&[world.binding.clone()]).await.unwrap();
+    let mut member = world.fixture.postgres("hq").open(std::slice::from_ref(&world.binding)).await.unwrap();
     let error = member.poll(0, &world.position, 10).await.unwrap_err();
     assert_eq!((error.kind(), error.disposition()), (ErrorKind::TimedOut, Disposition::Retry), "{error}");
     run(&user, "ROLLBACK").await;

@@ -96,6 +96,8 @@ fn other_addresses_are_refused_with_what_to_write() {
 fn servers_have_addresses_without_passwords() {
     for (url, shown) in [
         ("postgres://app@db/retail", "postgres://app@db/retail"),
+        ("mssql://app@hq-sql:1444/Retail?ca=/ca.pem", "mssql://app@hq-sql:1444/Retail"),
+        ("sqlserver://hq-sql/Retail?authentication=entra&token_file=/run/token", "sqlserver://hq-sql/Retail"),
         (
             "postgresql://app@db:6432/${NAME}?sslmode=verify-full&sslrootcert=/ca.pem",
             "postgresql://app@db:6432/retail",
@@ -109,6 +111,8 @@ fn servers_have_addresses_without_passwords() {
         ("postgresql://db", "the url names no database"),
         ("postgresql://db/retail", "the url names no user"),
         ("postgresql://app@db/retail?sslmode=maybe", "sslmode is one of"),
+        ("mssql://app@hq-sql", "the url names no database"),
+        ("mssql://app@hq-sql/Retail?encrypt=sometimes", "encrypt is one of"),
     ] {
         let problems = refused(&member(&format!("url: '{url}'")));
         assert!(problems[0].contains("the address of the database cannot be used"), "{problems:?}");
