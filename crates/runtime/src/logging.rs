@@ -27,11 +27,18 @@ pub struct Settings {
     pub filter: String,
     /// Whether text is coloured. Default: [`color_is_welcome`].
     pub color: bool,
+    /// Targets that are not shown even where the filter would: libraries that tell what must not be told. Default: none.
+    pub hidden: Vec<&'static str>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { format: Format::Text, filter: "info".to_owned(), color: color_is_welcome() }
+        Self {
+            format: Format::Text,
+            filter: "info".to_owned(),
+            color: color_is_welcome(),
+            hidden: Vec::new(),
+        }
     }
 }
 
@@ -95,8 +102,11 @@ pub fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&settings.filter)
-        .map_err(|source| LoggingError::Filter { filter: settings.filter.clone(), source })?;
+    let failed = |source| LoggingError::Filter { filter: settings.filter.clone(), source };
+    let mut filter = EnvFilter::try_new(&settings.filter).map_err(failed)?;
+    for target in &settings.hidden {
+        filter = filter.add_directive(format!("{target}=off").parse().map_err(failed)?);
+    }
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     Ok(match settings.format {
         Format::Text => Box::new(builder.with_ansi(settings.color).finish()),
@@ -166,5 +176,24 @@ mod tests {
         let settings = Settings { filter: "info=loud=x".to_owned(), ..Settings::default() };
         let Err(error) = subscriber(&settings, io::sink) else { panic!("was accepted") };
         assert!(error.to_string().contains("info=loud=x"));
+    }
+
+    #[test]
+    fn hidden_targets_are_not_shown() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let settings = Settings {
+            filter: "debug".to_owned(),
+            color: false,
+            hidden: vec!["library"],
+            ..Settings::default()
+        };
+        tracing::subscriber::with_default(subscriber(&settings, move || writer.clone()).unwrap(), || {
+            tracing::error!(target: "library", "a row's value");
+            tracing::error!(target: "library::inner", "a row's value");
+            tracing::error!(target: "other", "ours");
+        });
+        let told = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert!(told.contains("ours") && !told.contains("value"), "{told}");
     }
 }

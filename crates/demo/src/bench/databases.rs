@@ -38,7 +38,7 @@ impl MemberChoice {
 /// A PostgreSQL server on which databases may be made and dropped.
 #[derive(Clone)]
 pub struct PostgresServer {
-    config: Config,
+    config: Box<Config>,
     url: String,
     password: Option<String>,
 }
@@ -61,7 +61,7 @@ impl PostgresServer {
         if let Some(password) = &password {
             config.password(password);
         }
-        Ok(Self { config, url: url.to_owned(), password })
+        Ok(Self { config: Box::new(config), url: url.to_owned(), password })
     }
 }
 
@@ -77,7 +77,7 @@ pub(super) enum Place {
 /// How a database of a PostgreSQL server is reached.
 #[derive(Clone)]
 pub(super) struct Server {
-    config: Config,
+    config: Box<Config>,
 }
 
 impl fmt::Debug for Server {

@@ -30,7 +30,7 @@ fn declared_types_and_lengths() {
          at DATETIME2(7), flag BIT NOT NULL, raw VARBINARY(16) DEFAULT NULL, plain, shape GEOGRAPHY, \
          twice INT GENERATED ALWAYS AS (id * 2) STORED, tag TEXT COLLATE NOCASE)",
     );
-    let table = found.table("T").unwrap();
+    let table = found.table(None, "T").unwrap();
     let columns: Vec<_> = table
         .columns
         .iter()
@@ -121,7 +121,7 @@ fn keys_of_all_kinds() {
          CREATE UNIQUE INDEX some ON child (x) WHERE x > 1; CREATE UNIQUE INDEX low ON child (lower(pb)); \
          CREATE INDEX plain ON child (pa); CREATE UNIQUE INDEX whole ON child (up)",
     );
-    let child = found.table("child").unwrap();
+    let child = found.table(None, "child").unwrap();
     let keys: Vec<_> = child
         .foreign_keys
         .iter()
@@ -151,7 +151,7 @@ fn keys_of_all_kinds() {
     let mut unique = child.unique.clone();
     unique.sort();
     assert_eq!(unique, [vec!["pb".to_owned(), "x".to_owned()], vec!["up".to_owned()]]);
-    assert_eq!(found.table("parent").unwrap().key, ["b", "a"]);
+    assert_eq!(found.table(None, "parent").unwrap().key, ["b", "a"]);
     let found = findings(&found);
     let mut about: Vec<_> = found.iter().map(|(severity, column, _)| (*severity, *column)).collect();
     about.sort_unstable();

@@ -40,7 +40,7 @@ pub enum Need {
     Shellcheck,
     /// The PostgreSQL server's programs.
     Postgres,
-    /// A SQL Server, named in [`MSSQL_URL`]. It cannot be had by itself, so `all` does not mean it.
+    /// A SQL Server, named in `TRIBUTARY_TEST_MSSQL_URL`. It cannot be had by itself, so `all` does not mean it.
     Mssql,
 }
 

@@ -4,6 +4,7 @@ use super::Context;
 use super::kafka::KafkaArguments;
 use crate::failure::Exit;
 use crate::output::{self, Format};
+use anyhow::Context as _;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use std::path::PathBuf;
@@ -47,9 +48,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Makes the members on this PostgreSQL server, as databases of their own that are dropped in the end:
-    /// postgresql://user@host:port/postgres, without encryption. The password is taken from PGPASSWORD.
+    /// postgresql://user@host:port/postgres, without encryption.
     #[arg(long, value_name = "URL")]
     postgres: Option<String>,
+    /// A file that holds the password for it and nothing else.
+    #[arg(long, value_name = "FILE", requires = "postgres")]
+    postgres_password: Option<PathBuf>,
     /// Where the log is.
     #[command(flatten)]
     log: KafkaArguments,
@@ -57,8 +61,11 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(context: &Context, arguments: Arguments) -> anyhow::Result<Exit> {
     let named: Vec<_> = arguments.workload.iter().filter_map(|name| Workload::parse(name)).collect();
+    let password = arguments.postgres_password.map(std::fs::read_to_string).transpose();
+    let password = password.context("the password file cannot be read")?;
+    let password = password.map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
     let databases = match &arguments.postgres {
-        Some(url) => MemberChoice::Postgres(PostgresServer::new(url, std::env::var("PGPASSWORD").ok())?),
+        Some(url) => MemberChoice::Postgres(PostgresServer::new(url, password)?),
         None => MemberChoice::Sqlite,
     };
     let options = Options {

@@ -31,7 +31,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Ex
         let mut members = Vec::with_capacity(wanted.len());
         for member in wanted {
             let done = deprovision(&file, member, arguments).await;
-            members.push(MemberView::of(member.id.to_string(), &done));
+            members.push(MemberView::of(member.id.to_string(), &done).with_tools_of(&file));
         }
         Ok(members)
     })?;

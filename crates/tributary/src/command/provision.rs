@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use tributary_engine::{Engine, EngineError, Options, Provisioned, inspect_all, provision_all};
 use tributary_group::check::FindingView;
-use tributary_group::file::{GroupFile, LogSettings};
+use tributary_group::file::{GroupFile, LogSettings, MemberUrl};
 use tributary_group::live::resolvers;
 use tributary_group::spec::{GroupFinding, derive};
 use tributary_member::{Severity, Statement};
@@ -45,6 +45,9 @@ impl From<&Statement> for StatementView {
 /// What was done in a member, for programs.
 #[derive(Debug, Serialize)]
 pub(super) struct MemberView {
+    /// Whether the database's own tools run one statement at a time, each ended by `GO`.
+    #[serde(skip)]
+    pub(super) in_batches: bool,
     pub(super) member: String,
     pub(super) statements: Vec<StatementView>,
     pub(super) error: Option<String>,
@@ -58,7 +61,14 @@ impl MemberView {
             Ok(statements) => (statements.iter().map(StatementView::from).collect(), None, None),
             Err(error) => (Vec::new(), Some(Chain(error).to_string()), Some(error.code())),
         };
-        Self { member, statements, error, code, findings: Vec::new() }
+        Self { in_batches: false, member, statements, error, code, findings: Vec::new() }
+    }
+
+    /// The view of this member of the group file.
+    pub(super) fn with_tools_of(mut self, file: &GroupFile) -> Self {
+        let settings = file.members.iter().find(|member| member.id.as_str() == self.member);
+        self.in_batches = settings.is_some_and(|member| matches!(member.url, MemberUrl::SqlServer { .. }));
+        self
     }
 
     /// Whether there was nothing to do.
@@ -73,6 +83,7 @@ impl MemberView {
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Exit> {
     let file = load(&context.group_file)?;
+    let members = file.clone();
     let (findings, provisioned) = block_on(async {
         if arguments.dry_run {
             return planned(&file).await;
@@ -92,7 +103,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Ex
         }
         Ok((engine.findings, provisioned))
     })?;
-    let members: Vec<_> = provisioned.iter().map(view).collect();
+    let members: Vec<_> = provisioned.iter().map(|done| view(done).with_tools_of(&members)).collect();
     let group: Vec<_> = findings.iter().map(FindingView::from).collect();
     show(context, arguments.dry_run, &group, &members, "provisioned")
 }
@@ -162,7 +173,9 @@ fn told(member: &MemberView, dry_run: bool, done: &str) -> anyhow::Result<()> {
         output::line(&format!("-- member {id}: {count} statements"))?;
         for statement in &member.statements {
             let sql = statement.sql.trim_end().trim_end_matches(';');
-            output::line(&format!("-- {}\n{sql};", statement.purpose))?;
+            // SQL Server's own tools want each of them in a batch of its own.
+            let end = if member.in_batches { "\nGO" } else { "" };
+            output::line(&format!("-- {}\n{sql};{end}", statement.purpose))?;
         }
         return Ok(());
     }
