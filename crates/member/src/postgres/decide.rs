@@ -221,17 +221,17 @@ impl Run<'_> {
                 .map(|(_, _, marks, sql, tombstone)| marks.write(self.member, sql, *tombstone, number));
             done.extend(join_all(writes).await);
         }
+        let done = match statements::all(done) {
+            Ok(done) => done,
+            // A row that was copied has its tracking row by now.
+            Err(error) if copy && error.code().is_some_and(|code| code.code() == "23505") => {
+                return Err(self.carefully());
+            }
+            Err(error) => return Err(self.failed("write tracking rows")(error)),
+        };
         let mut missed = Vec::new();
         let mut short = Vec::new();
         for ((group, chosen, ..), count) in counts.iter().zip(done) {
-            let count = match count {
-                Ok(count) => count,
-                // A row that was copied has its tracking row by now.
-                Err(error) if copy && error.code().is_some_and(|code| code.code() == "23505") => {
-                    return Err(self.carefully());
-                }
-                Err(error) => return Err(self.failed("write tracking rows")(error)),
-            };
             if count != chosen.len() as u64 {
                 short.push((*group, chosen.iter().map(|chosen| chosen.cell).collect::<Vec<_>>()));
             }

@@ -174,7 +174,13 @@ pub(super) fn altered() -> Refusal {
     }
 }
 
-/// Whether a commit that was cut short may have happened all the same.
+/// Whether it only says that an earlier statement of the transaction has failed. Of statements that are under way at the
+/// same time, one that is copied takes several messages, so that the cause may be answered behind its consequences.
+pub(super) fn is_consequence(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| code.code() == "25P02")
+}
+
+/// Whether the transaction has lost against another one, and may be tried again.
 pub(super) fn is_conflict(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| matches!(code.code(), "40001" | "40P01" | "55P03"))
 }

@@ -276,7 +276,8 @@ impl<'a> Run<'a> {
 
 /// What a statement's error means for a round.
 pub(super) fn stop(member: &PostgresMember, action: &'static str, source: tokio_postgres::Error) -> Stop {
-    let conflict = refusal::is_conflict(&source);
+    // Where the cause was not answered, the next try meets it again.
+    let conflict = refusal::is_conflict(&source) || refusal::is_consequence(&source);
     let error = member.session.origin.classify(action, source);
     if conflict { Stop::Conflict(error) } else { Stop::Failed(error) }
 }

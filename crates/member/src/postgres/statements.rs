@@ -2,6 +2,7 @@
 //! they mean for a batch is told from them.
 
 use super::PostgresMember;
+use super::refusal::is_consequence;
 use bytes::Bytes;
 use futures_util::SinkExt as _;
 use std::pin::pin;
@@ -10,6 +11,20 @@ use tokio_postgres::types::ToSql;
 
 /// What a statement comes to, in the client library's words.
 pub(super) type Database<T> = Result<T, tokio_postgres::Error>;
+
+/// What statements that were under way at the same time came to, or why the first of them failed.
+pub(super) fn all<T>(outcomes: impl IntoIterator<Item = Database<T>>) -> Database<Vec<T>> {
+    let mut all = Vec::new();
+    let mut failure: Option<tokio_postgres::Error> = None;
+    for outcome in outcomes {
+        match outcome {
+            Ok(value) => all.push(value),
+            Err(error) if failure.as_ref().is_none_or(is_consequence) => failure = Some(error),
+            Err(_) => {}
+        }
+    }
+    failure.map_or(Ok(all), Err)
+}
 
 /// A query's rows.
 pub(super) async fn query(

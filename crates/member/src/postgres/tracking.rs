@@ -210,9 +210,9 @@ impl Marks {
             let parameters = parameters(keys, &[seen, &tombstone, &batch, versions, incarnations]);
             statements::execute(member, &sql.replace_tracking, &parameters).await
         };
-        // The first error is the cause of those after it.
         let (absent, settled, local) = futures_util::future::join3(absent, settled, local).await;
-        Ok(absent? + settled? + local?)
+        let mut counts = statements::all([absent, settled, local])?;
+        Ok(counts.drain(..).sum())
     }
 }
 
