@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 const RECENT: Duration = Duration::from_secs(60);
 /// How the library says that it got no token.
 const NO_TOKEN: &str = "Failed to acquire SASL OAUTHBEARER token";
+/// How the library says that the other side has closed the connection: between two messages or in the middle of one.
+const HANGING_UP: [&str; 3] = ["Disconnected", "Send failed", "Receive failed"];
 /// What it may mean to be hung up on at once, which happens without a word.
 const HUNG_UP: &str = "a broker that wants TLS, or a user, or neither, hangs up like this";
 
@@ -220,7 +222,9 @@ pub(super) fn unanswered(settings: &KafkaSettings, watch: &Watch, action: &str, 
             Some(Sasl::OAuthBearer { token_url, .. }) if reason.contains(NO_TOKEN) => {
                 format!("{reason}, from {token_url}")
             }
-            _ if first && reason.contains("Disconnected") => format!("{reason}; {HUNG_UP}"),
+            _ if first && HANGING_UP.iter().any(|words| reason.contains(words)) => {
+                format!("{reason}; {HUNG_UP}")
+            }
             _ => reason,
         },
         None => words.to_owned(),
