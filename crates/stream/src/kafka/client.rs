@@ -46,7 +46,12 @@ pub(super) fn base_config(settings: &KafkaSettings) -> ClientConfig {
 }
 
 /// Puts the group file's own properties over everything else.
+///
+/// OpenSSL is set up here, before the client library does it: set up so it does not tidy up when the process ends, when
+/// clients that nobody waits for may still be closing in threads of their own. A command was seen to crash there, with
+/// everything done and told.
 pub(super) fn finish(mut config: ClientConfig, settings: &KafkaSettings) -> ClientConfig {
+    openssl::init();
     for (name, value) in &settings.properties {
         config.set(name, value);
     }
