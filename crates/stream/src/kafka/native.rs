@@ -12,6 +12,7 @@ use crate::{ConsumerSettings, Result};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A dead member's partitions are free after this. The least that brokers allow by default.
 const SESSION_TIMEOUT_MS: &str = "6000";
@@ -20,6 +21,9 @@ const HEARTBEAT_MS: &str = "1500";
 const MAX_POLL_INTERVAL_MS: &str = "900000";
 /// What is prefetched at most; a larger record is fetched all the same.
 const PREFETCH_KB: &str = "32768";
+
+/// How long leaving a group is waited for.
+const LEAVES_WITHIN: Duration = Duration::from_secs(5);
 
 /// One that only asks for its group's offsets, with nothing that would have to be looked after.
 pub(super) fn asker(shared: &Shared, group: &str) -> Result<BaseConsumer<ConsumerWatch>> {
@@ -86,8 +90,15 @@ impl Drop for Native {
     fn drop(&mut self) {
         if let Some(native) = self.0.take() {
             let joined = native.subscription().map_or(true, |topics| topics.count() > 0);
-            if !joined {
-                std::thread::spawn(move || drop(native));
+            let (done, closed) = std::sync::mpsc::sync_channel(1);
+            std::thread::spawn(move || {
+                drop(native);
+                // Nobody listens unless there is a group to be left.
+                let _ = done.send(());
+            });
+            if joined {
+                // Not for ever: leaving was seen to take minutes while the group's coordinator was gone.
+                let _ = closed.recv_timeout(LEAVES_WITHIN);
             }
         }
     }
