@@ -10,6 +10,7 @@ use super::names::{DEFAULT_SCHEMA, Names, OUR_SCHEMA};
 use super::objects::{is_our_trigger, is_tracking};
 use super::poll::snapshot_statement;
 use super::server::Snapshots;
+use super::values::write::{DATETIME_FROM, SMALL_FROM, SMALL_TO, TICKS};
 use super::{SqlServerMember, quote};
 use crate::template::fill;
 use crate::{
@@ -354,29 +355,22 @@ fn limits(column: &CatalogColumn) -> Limits {
     let declared = &column.declared;
     let code_page = || (column.code_page.0 != UTF_8).then(|| format!("code page {}", column.code_page.0));
     let fraction = |digits: u32| Some(10_i64.pow(7 - digits.min(7)));
-    let span = |first: &str, last: &str| time::parse_timestamp(first).zip(time::parse_timestamp(last));
-    let all = || span("0001-01-01 00:00:00", "9999-12-31 23:59:59.9999999");
+    let all = Some((*TICKS.start(), *TICKS.end()));
     let none = Limits::default();
     match declared.kind {
         Kind::TinyInt => Limits { integers: Some((0, 255)), ..none },
         Kind::SmallInt => Limits { integers: Some((i64::from(i16::MIN), i64::from(i16::MAX))), ..none },
         Kind::Char | Kind::VarChar | Kind::Text => Limits { code_page: code_page(), ..none },
         Kind::Time => Limits { step: fraction(declared.scale), ..none },
-        Kind::Date => Limits { span: all(), ..none },
+        Kind::Date => Limits { span: all, ..none },
         Kind::DateTime2 | Kind::DateTimeOffset => {
-            Limits { step: fraction(declared.scale), span: all(), ..none }
+            Limits { step: fraction(declared.scale), span: all, ..none }
         }
         // A three-hundredth of a second, as it shows: to a tick of the group's.
-        Kind::DateTime => Limits {
-            step: Some(33_333),
-            span: span("1753-01-01 00:00:00", "9999-12-31 23:59:59.9966667"),
-            ..none
-        },
-        Kind::SmallDateTime => Limits {
-            step: Some(60 * time::TICKS_A_SECOND),
-            span: span("1900-01-01 00:00:00", "2079-06-06 23:59:00"),
-            ..none
-        },
+        Kind::DateTime => Limits { step: Some(33_333), span: Some((DATETIME_FROM, *TICKS.end())), ..none },
+        Kind::SmallDateTime => {
+            Limits { step: Some(60 * time::TICKS_A_SECOND), span: Some((SMALL_FROM, SMALL_TO - 1)), ..none }
+        }
         _ => none,
     }
 }

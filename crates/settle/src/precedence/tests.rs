@@ -1,3 +1,6 @@
+//! Who wins under each policy, on cases written out and on random ones: the order is total and the same whoever asks. What
+//! becomes of the loser is not asked here: that is the settlement's.
+
 use super::*;
 use proptest::prelude::*;
 use tributary_model::{MemberId, TableName};

@@ -1,3 +1,7 @@
+//! What columns of every type hold of values at their edges, in both directions: equal again, refused, or rounded and said
+//! so. Asks the codec alone; whether a server agrees is the contract's to ask, on one.
+
+use super::write::{DATETIME_FROM, DAYS, SMALL_FROM, TICKS};
 use super::*;
 use proptest::prelude::*;
 use tiberius::time as tds;
