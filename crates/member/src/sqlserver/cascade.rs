@@ -192,7 +192,7 @@ impl Run<'_> {
 fn texts(codecs: &[Codec], row: &Cells, first: usize) -> Option<Values> {
     let values = codecs.iter().enumerate().map(|(at, codec)| {
         let value = codec.read(row.get(first + at)?).ok()?;
-        let written = codec.write(&value, crate::sqlite::OnLoss::Refuse).ok()?;
+        let written = codec.write(&value, crate::OnLoss::Refuse).ok()?;
         written.stored.text().map(std::borrow::Cow::into_owned)
     });
     values.collect()

@@ -13,7 +13,7 @@ use super::session::text;
 use super::shape;
 use super::writes::Kind;
 use crate::Refusal;
-use crate::sqlite::OnLoss;
+use crate::OnLoss;
 use std::collections::{HashMap, HashSet};
 use tributary_model::Value;
 

@@ -7,7 +7,7 @@ use super::json::{Column, Rows};
 use super::session::Cells;
 use super::table::{BoundTable, Part};
 use super::values::Codec;
-use crate::sqlite::OnLoss;
+use crate::OnLoss;
 use crate::{Refusal, RefusalKind};
 use smallvec::SmallVec;
 use tributary_model::{KeyBytes, Value, key};

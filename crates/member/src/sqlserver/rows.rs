@@ -8,7 +8,7 @@ use super::session::{long, text};
 use super::table::{BoundColumn, BoundTable};
 use super::values::{Lost, Stored};
 use super::{SqlServerMember, cells, states};
-use crate::sqlite::OnLoss;
+use crate::OnLoss;
 use crate::template::fill;
 use crate::{Error, Result};
 use std::collections::HashMap;

@@ -10,7 +10,7 @@ use super::poll::{AFTER_SNAPSHOT, snapshot};
 use super::session::{long, text};
 use super::table::BoundTable;
 use super::{SqlServerMember, quote, states};
-use crate::sqlite::OnLoss;
+use crate::OnLoss;
 use crate::template::fill;
 use crate::{Captured, Error, Page, Result, Scan, ScanBound, TablePosition};
 use tributary_model::{Change, ChangeKind, Dot, KeyBytes, VersionVector};

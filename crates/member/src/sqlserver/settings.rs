@@ -3,7 +3,7 @@
 //! Where secrets come from is the group file's matter; only a token that is renewed in a file is read here, at every
 //! connection, since it lives shorter than this program does.
 
-use crate::sqlite::OnLoss;
+use crate::OnLoss;
 use secrecy::SecretString;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use super::declared::Declared;
 use super::poll::{AFTER_SNAPSHOT, changes_sql, pending_sql};
 use super::table::BoundTable;
 use super::{digest, objects, provision, rows, scan};
-use crate::sqlite::OnLoss;
+use crate::OnLoss;
 use crate::{Scan, TableBinding};
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use super::session::text;
 use super::shape::UniqueShape;
 use super::table::{BoundColumn, BoundTable};
 use super::writes::{Kind, Tried};
-use crate::sqlite::OnLoss;
+use crate::OnLoss;
 use crate::{Refusal, RefusalKind};
 use std::collections::{HashMap, HashSet};
 use tributary_model::{KeyBytes, Row, time};

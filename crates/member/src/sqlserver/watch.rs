@@ -9,7 +9,7 @@ use super::refusal::{self, Verb};
 use super::run::{At, Due, Image, Run, State, Step, Stop};
 use super::table::BoundTable;
 use crate::Refusal;
-use crate::sqlite::OnLoss;
+use crate::OnLoss;
 use tributary_model::{Row, Value};
 
 /// After so many rounds what was refused stays as it is.
