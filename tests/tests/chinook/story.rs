@@ -12,19 +12,7 @@ const SCRIPT: &str = include_str!("../../data/chinook/Chinook_Sqlite.sql");
 /// Who has the data set, and who gets it.
 pub(crate) const MEMBERS: [&str; 3] = ["hq", "cloud", "branch"];
 /// Its tables.
-pub(crate) const TABLES: [&str; 11] = [
-    "Artist",
-    "Album",
-    "MediaType",
-    "Genre",
-    "Track",
-    "Playlist",
-    "PlaylistTrack",
-    "Employee",
-    "Customer",
-    "Invoice",
-    "InvoiceLine",
-];
+pub(crate) const TABLES: [&str; 11] = tributary_tests::CHINOOK_TABLES;
 const ROWS: i64 = 15_607;
 
 /// Plays it in a group of these members and tables, with random choices that the seed repeats; gives

@@ -18,7 +18,7 @@ pub(crate) fn a_broker_whose_disk_was_full_has_lost_nothing() {
     let running = Program::run(&group);
     let load = Load::start(&group, Duration::from_millis(100));
     assert_flows(&group, "hq", "till", 1_000, PATIENCE);
-    fill(&small);
+    small.fill();
     eventually("a broker that has given up", PATIENCE, || !broker.is_running() || !broker.answers());
     eventually("a word about it", PATIENCE, || told(&group).contains("failed and will be tried again"));
     small.resize(400);
@@ -29,18 +29,6 @@ pub(crate) fn a_broker_whose_disk_was_full_has_lost_nothing() {
     let obligations = load.stop();
     drop(running);
     check(&group, &obligations);
-}
-
-/// Takes all the room that is left.
-fn fill(small: &Tmpfs) {
-    let mut file = std::fs::File::create(small.path().join("filler")).unwrap();
-    let mut block = vec![0; 1 << 20];
-    while !block.is_empty() {
-        // Smaller and smaller blocks, so that nothing is left.
-        if std::io::Write::write_all(&mut file, &block).is_err() {
-            block.truncate(block.len() / 2);
-        }
-    }
 }
 
 /// The broker's clock, which stamps all records, is an hour ahead: of two changes of a row the later one wins all the

@@ -4,27 +4,15 @@
 use crate::support::{connect, database, texts};
 use rusqlite::Connection;
 use tributary_testkit::{GroupFolder, Program};
+use tributary_tests::CHINOOK_TABLES;
 
 const SQLITE: &str = include_str!("../../data/chinook/Chinook_Sqlite.sql");
 const POSTGRES: &str = include_str!("../../data/chinook/Chinook_PostgreSql.sql");
-const TABLES: [&str; 11] = [
-    "Artist",
-    "Album",
-    "MediaType",
-    "Genre",
-    "Track",
-    "Playlist",
-    "PlaylistTrack",
-    "Employee",
-    "Customer",
-    "Invoice",
-    "InvoiceLine",
-];
 
 pub(crate) fn names_and_types_of_three_dialects_meet() {
     let (cloud, branch) = (database(), database());
     let places = [("hq", "sqlite:hq.db"), ("cloud", cloud.as_str()), ("branch", branch.as_str())];
-    let group = GroupFolder::with_places("chinook", "{ embedded: ./log.db }", &places, &TABLES, "");
+    let group = GroupFolder::with_places("chinook", "{ embedded: ./log.db }", &places, &CHINOOK_TABLES, "");
     let hq = group.connect("hq");
     hq.execute_batch(SQLITE.trim_start_matches('\u{feff}')).unwrap();
     let (_, tables) = POSTGRES.split_once("\\c chinook;").unwrap();

@@ -50,7 +50,7 @@ pub(crate) fn a_full_disk_loses_nothing() {
     let mut here = connect(&cloud);
     eventually("a row in the cloud", || body(&mut here, 1).is_some());
     drop(here);
-    fill(&small);
+    let filler = small.fill();
     // Larger than what is left in any file.
     elsewhere
         .batch_execute(
@@ -61,7 +61,7 @@ pub(crate) fn a_full_disk_loses_nothing() {
     eventually("a word about it", || told().contains("apply cloud: failed and will be tried again"));
     assert!(!running.has_ended());
     small.resize(800);
-    std::fs::remove_file(small.path().join("filler")).unwrap();
+    std::fs::remove_file(filler).unwrap();
     // A server that cannot write its log gives up.
     if !server.is_running() {
         server.kill();
@@ -78,18 +78,6 @@ pub(crate) fn a_full_disk_loses_nothing() {
     Program::ok(&group, &["sync", "--timeout", "120s"]);
     Program::ok(&group, &["verify"]);
     Program::assert_no_exceptions(&group);
-}
-
-/// Takes all the room that is left.
-fn fill(small: &Tmpfs) {
-    let mut file = std::fs::File::create(small.path().join("filler")).unwrap();
-    let mut block = vec![0; 1 << 20];
-    while !block.is_empty() {
-        // Smaller and smaller blocks, so that nothing is left.
-        if std::io::Write::write_all(&mut file, &block).is_err() {
-            block.truncate(block.len() / 2);
-        }
-    }
 }
 
 /// The server's clock is ten minutes ahead, then jumps back, while rows are changed in both members: the later change wins

@@ -11,6 +11,8 @@ use tributary_stream::{Error as LogError, Headers, Log, Outgoing, TopicPartition
 /// Records, and about how many bytes of them, that go out together.
 const ROWS: usize = 10_000;
 const BYTES: usize = 8 << 20;
+/// How long what was written may take to show in the end.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often the end is asked for while it is not where it should be.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -25,11 +27,6 @@ pub(super) trait Destination {
     /// Takes `count` offsets (at least 2) of the partition of `filler`, without a record that can be read. The last of
     /// them may be taken only after a while.
     async fn fill(&mut self, filler: &Outgoing, count: u64) -> Result<(), LogError>;
-
-    /// How long what was written may take to show in the end.
-    fn patience(&self) -> Duration {
-        Duration::from_secs(60)
-    }
 }
 
 /// What was written for one partition.
@@ -164,7 +161,7 @@ impl<D: Destination> Writer<'_, D> {
     /// An abort is promised when the call comes back; its marker, which takes an offset, is written a little later, and
     /// what is appended before that would take its place.
     async fn check(&mut self, expected: u64) -> Result<(), CopyError> {
-        let until = Instant::now() + self.to.patience();
+        let until = Instant::now() + PATIENCE;
         loop {
             self.end = self.to.end(&self.at).await?;
             if self.end == expected {

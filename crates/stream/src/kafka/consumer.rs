@@ -5,6 +5,7 @@
 //! alone, as [`crate::Polled`] promises.
 
 use super::admin::out_of_range;
+use super::given_up::within;
 use super::group::{News, committed, list_of};
 use super::native::{Native, native};
 use super::trouble::{Watch, call_error, unanswered};
@@ -526,16 +527,11 @@ impl Consumer for KafkaConsumer {
         use RDKafkaErrorCode as Code;
         let Some((first, _)) = offsets.first() else { return Ok(()) };
         self.check_storable(offsets)?;
-        // The call was seen to wait without end while the group's coordinator was gone; so it is made on a thread of its
-        // own, which is given up then, and the consumer with it.
-        let (native, list) = (self.native.shared(), offsets.to_vec());
-        let (done, outcome) = std::sync::mpsc::sync_channel(1);
-        std::thread::spawn(move || {
-            let list = list_of(list.iter().map(|(at, next)| (at, *next)));
-            // Nobody listens any more once the caller has given up.
-            let _ = done.send(native.commit(&list, CommitMode::Sync));
-        });
-        let stored = outcome.recv_timeout(self.shared.settings.timeout).map_err(|_| {
+        // Seen to wait without end while the group's coordinator was gone; the consumer is given up with it.
+        let native = self.native.shared();
+        let list = list_of(offsets.iter().map(|(at, next)| (at, *next)));
+        let stored = within(self.shared.settings.timeout, move || native.commit(&list, CommitMode::Sync));
+        let stored = stored.ok_or_else(|| {
             let words = "the group's coordinator does not answer";
             unanswered(&self.shared.settings, self.watch(), "store a group's offsets", words)
         })?;

@@ -14,6 +14,7 @@ mod copy;
 mod description;
 mod difference;
 mod ends;
+mod given_up;
 mod group;
 mod identity;
 mod native;

@@ -6,6 +6,7 @@
 use super::Shared;
 use super::admin::isolation_level;
 use super::client::{STATISTICS_EVERY_MS, base_config, finish};
+use super::given_up::within;
 use super::group::ConsumerWatch;
 use super::trouble::{Watch, creation_error};
 use crate::{ConsumerSettings, Result};
@@ -90,16 +91,8 @@ impl Drop for Native {
     fn drop(&mut self) {
         if let Some(native) = self.0.take() {
             let joined = native.subscription().map_or(true, |topics| topics.count() > 0);
-            let (done, closed) = std::sync::mpsc::sync_channel(1);
-            std::thread::spawn(move || {
-                drop(native);
-                // Nobody listens unless there is a group to be left.
-                let _ = done.send(());
-            });
-            if joined {
-                // Not for ever: leaving was seen to take minutes while the group's coordinator was gone.
-                let _ = closed.recv_timeout(LEAVES_WITHIN);
-            }
+            // Not for ever: leaving was seen to take minutes while the group's coordinator was gone.
+            within(if joined { LEAVES_WITHIN } else { Duration::ZERO }, move || drop(native));
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use super::admin::{add, signed};
 use super::client::{STATISTICS_EVERY_MS, base_config, compression_name, finish};
+use super::given_up::within;
 use super::trouble::{Watch, call_error, creation_error};
 use super::{Membership, Shared};
 use crate::{Error, GroupMetadata, Outgoing, Producer, Result, TopicName, TopicPartition};
@@ -287,25 +288,18 @@ impl KafkaProducer {
 }
 
 /// Sends a group's offsets with the open transaction; `None` when the client library does not come back. It was seen to
-/// wait for ever, whatever its time-out, when a broker died during this very call; so the call is made on a thread of its
-/// own, which is given up then, and the producer with it.
+/// wait for ever, whatever its time-out, when a broker died during this very call; the producer is given up with it.
 fn send_offsets(
     native: &Arc<BaseProducer<ProducerWatch>>,
     membership: &Arc<Membership>,
     offsets: &BTreeMap<TopicPartition, u64>,
 ) -> Option<std::result::Result<(), KafkaError>> {
-    let (native, membership, offsets) = (Arc::clone(native), Arc::clone(membership), offsets.clone());
-    let (done, outcome) = std::sync::mpsc::sync_channel(1);
-    std::thread::spawn(move || {
-        let mut list = TopicPartitionList::new();
-        for (at, next) in &offsets {
-            add(&mut list, at, Offset::Offset(signed(*next)));
-        }
-        let sent = native.send_offsets_to_transaction(&list, &membership.native, STEP * 50);
-        // Nobody listens any more once the caller has given up.
-        let _ = done.send(sent);
-    });
-    outcome.recv_timeout(HANGS_AFTER).ok()
+    let (native, membership) = (Arc::clone(native), Arc::clone(membership));
+    let mut list = TopicPartitionList::new();
+    for (at, next) in offsets {
+        add(&mut list, at, Offset::Offset(signed(*next)));
+    }
+    within(HANGS_AFTER, move || native.send_offsets_to_transaction(&list, &membership.native, STEP * 50))
 }
 
 /// Waits until a producer without transactions has nothing left to write.

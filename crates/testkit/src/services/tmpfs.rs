@@ -1,6 +1,8 @@
 //! A file system that is soon full.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A small file system in memory, unmounted when it goes out of scope.
@@ -27,6 +29,20 @@ impl Tmpfs {
     /// Where it is.
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Takes all the room that is left; gives the file that does so.
+    pub fn fill(&self) -> PathBuf {
+        let filler = self.path().join("filler");
+        let mut file = File::create(&filler).unwrap();
+        let mut block = vec![0; 1 << 20];
+        while !block.is_empty() {
+            // Smaller and smaller blocks, so that nothing is left.
+            if file.write_all(&block).is_err() {
+                block.truncate(block.len() / 2);
+            }
+        }
+        filler
     }
 
     /// Gives it another size.

@@ -62,10 +62,6 @@ impl Destination for Memory {
         self.late.set(if taken.is_ok() { 2 } else { 0 });
         taken
     }
-
-    fn patience(&self) -> Duration {
-        Duration::from_secs(5)
-    }
 }
 
 const RESOLVED: &str = "tributary.retail.resolved.Customer";
