@@ -10,7 +10,7 @@ use crate::file::GroupFile;
 use crate::spec::{Bound, GroupFinding, GroupSpec, Seen, bind, derive, differences};
 use serde::Serialize;
 use std::collections::BTreeSet;
-use tributary_member::{Error, Finding, Inspection, Severity, TableInspection};
+use tributary_member::{Error, Finding, Inspection, Severity, TableBinding, TableInspection};
 use tributary_model::MemberId;
 
 /// One thing that was found.
@@ -155,7 +155,10 @@ fn unreachable(member: &MemberId, error: &Error) -> GroupFinding {
 fn checked(member: &MemberId, inspection: &Inspection, bound: &Bound) -> CheckedMember {
     let tables = bound.bindings.iter().zip(&bound.exists).map(|(binding, exists)| CheckedTable {
         table: binding.schema.name.to_string(),
-        local: binding.local_table.clone(),
+        local: match &binding.local_schema {
+            Some(schema) => format!("{schema}.{}", binding.local_table),
+            None => binding.local_table.clone(),
+        },
         exists: *exists,
         provisioned: inspection
             .table(binding.local_schema.as_deref(), &binding.local_table)
@@ -172,33 +175,35 @@ fn checked(member: &MemberId, inspection: &Inspection, bound: &Bound) -> Checked
 /// What the adapter found of the member itself and of the tables that take part, and their users' triggers. Columns
 /// are left to [`bind()`], which knows which of them take part.
 fn of_member(member: &MemberId, inspection: &Inspection, bound: &Bound) -> Vec<GroupFinding> {
-    let own: Vec<&TableInspection> = bound
+    let own: Vec<(&TableBinding, &TableInspection)> = bound
         .bindings
         .iter()
         .zip(&bound.exists)
         .filter(|(_, exists)| **exists)
-        .filter_map(|(binding, _)| inspection.table(binding.local_schema.as_deref(), &binding.local_table))
+        .filter_map(|(binding, _)| {
+            let found = inspection.table(binding.local_schema.as_deref(), &binding.local_table)?;
+            Some((binding.as_ref(), found))
+        })
         .collect();
     let takes_part = |finding: &&Finding| {
         let Some(table) = &finding.table else { return true };
-        let bound_columns = bound.bindings.iter().filter(|b| b.local_table.eq_ignore_ascii_case(table));
-        let synced = |column: &String| {
-            bound_columns.clone().any(|b| b.local_columns.iter().flatten().any(|own| own == column))
-        };
-        own.iter().any(|found| found.name.eq_ignore_ascii_case(table))
-            && finding.column.as_ref().is_none_or(synced)
+        own.iter().filter(|(_, found)| found.qualified().eq_ignore_ascii_case(table)).any(|(binding, _)| {
+            let synced = |column: &String| binding.local_columns.iter().flatten().any(|own| own == column);
+            finding.column.as_ref().is_none_or(synced)
+        })
     };
     let said = inspection.findings.iter().filter(takes_part).cloned();
     let mut findings: Vec<_> =
         said.map(|finding| GroupFinding { member: Some(member.clone()), finding }).collect();
-    for table in own {
+    for (_, table) in own {
+        let label = table.qualified();
         for trigger in &table.triggers {
             let named = |found: &GroupFinding| {
-                found.finding.table.as_deref() == Some(table.name.as_str())
+                found.finding.table.as_deref() == Some(label.as_ref())
                     && found.finding.message.contains(trigger.name.as_str())
             };
             if !trigger.guarded && !findings.iter().any(named) {
-                findings.push(unguarded(member, inspection.trigger_guard, &table.name, &trigger.name));
+                findings.push(unguarded(member, inspection.trigger_guard, &label, &trigger.name));
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use super::*;
 use std::path::{Path, PathBuf};
-use tributary_member::{ColumnInspection, Limits, Place, TriggerInspection};
-use tributary_model::LogicalType;
+use tributary_member::{ColumnInspection, ForeignKeyInspection, Limits, Place, TriggerInspection};
+use tributary_model::{LogicalType, OnDelete};
 
 const FILE: &str = "
 group: retail
@@ -213,4 +213,84 @@ fn a_log_that_cannot_be_asked_is_an_error_beside_what_else_is_found() {
         report.findings.iter().any(|found| found.severity == "error" && found.message.contains("(LOG-013)"))
     );
     assert_eq!(report.members[0].member, "hq");
+}
+
+fn number(name: &str, logical: LogicalType) -> ColumnInspection {
+    ColumnInspection { nullable: false, ..column(name, Some(logical)) }
+}
+
+#[test]
+fn what_a_member_cannot_hold_of_another_is_told_and_keys_are_never_rounded() {
+    let text = FILE
+        .replace("shop: { url: \"sqlite:shop.db\" }", "shop: { url: \"sqlite:shop.db\", on_loss: round }");
+    let file = GroupFile::parse(&text, Path::new("/group/tributary.yaml"), &|_| None).unwrap();
+    let decimal = |scale| LogicalType::Decimal { precision: 12, scale };
+    let of = |scale| {
+        table("Customer", &["Id"], vec![number("Id", decimal(scale)), number("Price", decimal(scale))])
+    };
+    let members = vec![(id("hq"), with(vec![of(4)], vec![])), (id("shop"), with(vec![of(2)], vec![]))];
+    let said = messages(&check(&file, members, None, Vec::new()));
+    let about = |what: &str| said.iter().filter(|line| line.contains(what)).count();
+    assert_eq!(
+        about("shop of hq, a number with more than 2 digits behind the point is rounded here"),
+        1,
+        "{said:?}"
+    );
+    assert_eq!(
+        about("shop of hq, a number with more than 2 digits behind the point is not written here"),
+        1,
+        "{said:?}"
+    );
+    assert_eq!(about("hq of shop, a number with more than 8 digits before the point"), 2, "{said:?}");
+}
+
+#[test]
+fn findings_of_a_table_in_another_schema_are_not_those_of_its_namesake() {
+    let text = FILE.replace(
+        "  - name: Customer\n",
+        "  - name: Customer\n    as: { hq: sales.Customer, shop: sales.Customer }\n",
+    );
+    let file = GroupFile::parse(&text, Path::new("/group/tributary.yaml"), &|_| None).unwrap();
+    let of = || vec![customer(), TableInspection { schema: Some("sales".to_owned()), ..customer() }];
+    let notes = vec![
+        finding(Severity::Warning, Some("Customer"), "of the namesake"),
+        finding(Severity::Warning, Some("sales.Customer"), "of the one that is meant"),
+    ];
+    let members = vec![(id("hq"), with(of(), notes)), (id("shop"), with(of(), vec![]))];
+    let report = check(&file, members, None, Vec::new());
+    assert_eq!(messages(&report), ["warning hq of the one that is meant"]);
+    assert_eq!(report.members[0].tables[0].local, "sales.Customer");
+}
+
+#[test]
+fn foreign_keys_name_columns_as_the_group_does() {
+    let key = ForeignKeyInspection {
+        columns: vec!["customer_id".to_owned()],
+        references: "customer".to_owned(),
+        referenced_columns: vec!["id_".to_owned()],
+        on_delete: OnDelete::Refuse,
+        deferred: false,
+    };
+    let orders = TableInspection {
+        foreign_keys: vec![key],
+        ..table(
+            "orders",
+            &["id_"],
+            vec![number("id_", LogicalType::Long), number("customer_id", LogicalType::Long)],
+        )
+    };
+    let own = table("customer", &["id_"], vec![number("id_", LogicalType::Long)]);
+    let file = GroupFile::parse(&format!("{FILE}  - name: Orders\n"), Path::new("/group/t.yaml"), &|_| None)
+        .unwrap();
+    let inspection =
+        |tables| Inspection { server: String::new(), tables, findings: Vec::new(), trigger_guard: GUARD };
+    let members = [(id("hq"), inspection(vec![customer()])), (id("shop"), inspection(vec![own, orders]))];
+    let (spec, findings) = derive(&file, &members, None);
+    assert!(findings.is_empty(), "{findings:?}");
+    assert_eq!(spec.tables[1].schema.foreign_keys[0].referenced_columns, ["Id"]);
+    // What the log knows stays as it is: topics were made of it.
+    let mut known = spec.clone();
+    std::sync::Arc::make_mut(&mut known.tables[1].schema).foreign_keys[0].referenced_columns =
+        vec!["id_".to_owned()];
+    assert_eq!(derive(&file, &members, Some(&known)).0, known);
 }

@@ -77,7 +77,7 @@ fn local_columns(
             Err(alike) => {
                 let message = format!("column {} may mean any of {}", column.name, alike.join(", "));
                 let remedy = "rename all but one of them, or exclude the column in the group file";
-                findings.push(GroupFinding::error(Some(member), &found.name, message, remedy));
+                findings.push(GroupFinding::error(Some(member), &found.qualified(), message, remedy));
                 None
             }
         };
@@ -89,17 +89,17 @@ fn local_columns(
                     own.name, own.declared, column.logical
                 );
                 let remedy = "give the column the group's type, or exclude it in the group file";
-                findings.push(GroupFinding::error(Some(member), &found.name, message, remedy));
+                findings.push(GroupFinding::error(Some(member), &found.qualified(), message, remedy));
             }
             None if schema.key.contains(&at) => {
                 let message = format!("the key column {} is missing or cannot be synchronised", column.name);
                 let remedy = "every member needs all columns of the key, with the group's types";
-                findings.push(GroupFinding::error(Some(member), &found.name, message, remedy));
+                findings.push(GroupFinding::error(Some(member), &found.qualified(), message, remedy));
             }
             None => findings.push(GroupFinding::of(
                 Severity::Warning,
                 Some(member),
-                &found.name,
+                &found.qualified(),
                 format!(
                     "column {} is not there: this member neither gives nor takes its values",
                     column.name
@@ -129,7 +129,7 @@ fn left_out(
             continue;
         }
         let own = |finding: &&Finding| {
-            finding.table.as_deref() == Some(found.name.as_str())
+            finding.table.as_deref() == Some(found.qualified().as_ref())
                 && finding.column.as_deref() == Some(column.name.as_str())
         };
         // Why a column is no use is the adapter's to say; that it is excluded is the user's own wish.
@@ -142,7 +142,7 @@ fn left_out(
                 format!("column {} is not synchronised, takes no NULL and has no default", column.name);
             let remedy =
                 "give it a default, let it be NULL, or synchronise it: inserts of others' rows would fail";
-            findings.push(GroupFinding::error(Some(member), &found.name, message, remedy));
+            findings.push(GroupFinding::error(Some(member), &found.qualified(), message, remedy));
         }
     }
 }

@@ -32,6 +32,11 @@ pub fn derive(
             tables.push(TableSpec { schema: Arc::new(schema), partitions: table.partitions });
         }
     }
+    let named = tables.clone();
+    let is_new = |table: &TableSpec| known.is_none_or(|spec| spec.table(&table.schema.name).is_none());
+    for table in tables.iter_mut().filter(|table| is_new(table)) {
+        name_as_the_group_does(Arc::make_mut(&mut table.schema), &named);
+    }
     (GroupSpec { tables }, findings)
 }
 
@@ -121,6 +126,19 @@ fn derive_table(
     Some(TableSchema { name: table.name.clone(), columns, key, foreign_keys, unique, generation: 1 })
 }
 
+/// Columns referred to are named by the member that has the foreign key; another one may have named the table's.
+fn name_as_the_group_does(schema: &mut TableSchema, tables: &[TableSpec]) {
+    for key in &mut schema.foreign_keys {
+        let Some(parent) = tables.iter().find(|table| table.schema.name == key.references) else { continue };
+        for name in &mut key.referenced_columns {
+            let same = parent.schema.columns.iter().find(|column| folded(&column.name) == folded(name));
+            if let Some(column) = same {
+                name.clone_from(&column.name);
+            }
+        }
+    }
+}
+
 /// Whether the group file lets a column take part.
 pub(super) fn is_chosen(table: &Table, column: &str, key: &[String]) -> bool {
     let among = |names: &[String]| names.iter().any(|name| folded(name) == folded(column));
@@ -145,7 +163,7 @@ fn add_columns(
         if alike > 1 {
             findings.push(GroupFinding::error(
                 Some(member),
-                &found.name,
+                &found.qualified(),
                 format!("column {} cannot be told from another one: names are compared without case and underscores", column.name),
                 "rename one of them, or exclude one in the group file",
             ));
@@ -185,7 +203,7 @@ fn unlike_types(
     );
     GroupFinding::error(
         Some(member),
-        &found.name,
+        &found.qualified(),
         message,
         "give the column the same type in every member, or exclude it in the group file",
     )

@@ -7,7 +7,7 @@ use super::types::digits;
 use super::{Bound, GroupFinding};
 use crate::file::{GroupFile, OnLoss};
 use std::collections::BTreeMap;
-use tributary_member::{ColumnInspection, Inspection, Limits, Severity};
+use tributary_member::{ColumnInspection, Inspection, Limits, Severity, TableInspection};
 use tributary_model::{LogicalType, MemberId, time};
 
 /// A member with its tables as found and as bound.
@@ -22,11 +22,12 @@ pub struct Seen<'a> {
 
 impl Seen<'_> {
     /// The member's own column for a column of the group's table, where it has both.
-    fn column(&self, table: usize, column: usize) -> Option<&ColumnInspection> {
+    fn column(&self, table: usize, column: usize) -> Option<(&TableInspection, &ColumnInspection)> {
         let binding = self.bound.bindings.get(table).filter(|_| self.bound.exists[table])?;
         let own = binding.local_columns.get(column)?.as_ref()?;
         let found = self.inspection.table(binding.local_schema.as_deref(), &binding.local_table)?;
-        found.columns.iter().find(|column| column.name == *own)
+        let column = found.columns.iter().find(|column| column.name == *own)?;
+        Some((found, column))
     }
 }
 
@@ -46,25 +47,20 @@ pub fn differences(file: &GroupFile, members: &[Seen<'_>]) -> Vec<GroupFinding> 
     for taker in members {
         for (table, binding) in taker.bound.bindings.iter().enumerate() {
             for at in 0..binding.schema.columns.len() {
-                let Some(own) = taker.column(table, at) else { continue };
-                findings.extend(kept_back(taker.member, &binding.local_table, own));
+                let Some((found, own)) = taker.column(table, at) else { continue };
+                let label = found.qualified();
+                findings.extend(kept_back(taker.member, &label, own));
                 let mut losses: BTreeMap<(Fate, String), Vec<&str>> = BTreeMap::new();
                 for giver in members.iter().filter(|giver| giver.member != taker.member) {
-                    let Some(theirs) = giver.column(table, at) else { continue };
-                    for loss in lost(theirs, own) {
-                        losses.entry(loss).or_default().push(giver.member.as_str());
+                    let Some((_, theirs)) = giver.column(table, at) else { continue };
+                    for (fate, what) in lost(theirs, own) {
+                        // A key is looked up: it never stands for another.
+                        let fate = if binding.schema.key.contains(&at) { Fate::Refused } else { fate };
+                        losses.entry((fate, what)).or_default().push(giver.member.as_str());
                     }
                 }
                 for ((fate, what), givers) in losses {
-                    findings.push(finding(
-                        file,
-                        taker.member,
-                        &binding.local_table,
-                        own,
-                        fate,
-                        &what,
-                        &givers,
-                    ));
+                    findings.push(finding(file, taker.member, &label, own, fate, &what, &givers));
                 }
             }
         }
