@@ -12,8 +12,8 @@ use super::run::{At, Run, STATEMENT_ROWS, State, Step};
 use super::session::text;
 use super::shape;
 use super::writes::Kind;
-use crate::Refusal;
 use crate::OnLoss;
+use crate::Refusal;
 use std::collections::{HashMap, HashSet};
 use tributary_model::Value;
 

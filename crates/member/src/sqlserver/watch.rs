@@ -8,8 +8,8 @@
 use super::refusal::{self, Verb};
 use super::run::{At, Due, Image, Run, State, Step, Stop};
 use super::table::BoundTable;
-use crate::Refusal;
 use crate::OnLoss;
+use crate::Refusal;
 use tributary_model::{Row, Value};
 
 /// After so many rounds what was refused stays as it is.
