@@ -13,6 +13,7 @@ use super::statements;
 use super::table::BoundTable;
 use super::tracking::{self, Before, Mark, Marks, parameters};
 use crate::plan::{BatchPlan, TableRecords};
+use crate::waiting::bytes_of_hex;
 use crate::{ApplyRecord, Error, Outcome};
 use futures_util::future::{join, join_all};
 use std::collections::HashSet;
@@ -372,7 +373,7 @@ impl Run<'_> {
             Some("pending") => Ok(Claim::Pending),
             Some("done") => Ok(Claim::Done),
             Some(digits) => {
-                let key = bytes_of_hex(digits).ok_or_else(damage)?;
+                let key = bytes_of_hex(digits).map(KeyBytes::new).ok_or_else(damage)?;
                 Ok(Claim::UpTo(keys::stored(table, &key).map_err(|_| damage())?))
             }
             None => {
@@ -440,29 +441,4 @@ impl Run<'_> {
 fn chosen_cells(open: &[Open], chosen: &[Vec<Chosen>]) -> Vec<(usize, Vec<usize>)> {
     let pairs = open.iter().zip(chosen);
     pairs.map(|(open, chosen)| (open.group, chosen.iter().map(|chosen| chosen.cell).collect())).collect()
-}
-
-fn bytes_of_hex(digits: &str) -> Option<KeyBytes> {
-    if digits.is_empty()
-        || !digits.len().is_multiple_of(2)
-        || !digits.bytes().all(|byte| byte.is_ascii_hexdigit())
-    {
-        return None;
-    }
-    let bytes: Option<Vec<u8>> =
-        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect();
-    bytes.map(KeyBytes::new)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn claims_are_read_as_keys() {
-        assert_eq!(bytes_of_hex("02ff"), Some(KeyBytes::new([2, 255])));
-        for bad in ["", "2", "zz", "+1", "é0"] {
-            assert_eq!(bytes_of_hex(bad), None, "{bad}");
-        }
-    }
 }

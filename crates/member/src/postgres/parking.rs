@@ -3,13 +3,14 @@
 
 use super::arrays::Array;
 use super::deferred::as_type;
-use super::exceptions::{self, Entrant, Postponed, Token, referrer_token, row_token};
+use super::exceptions::{self, Entrant, Postponed};
 use super::keys;
 use super::references::{Place, Reference};
 use super::refusal::{self, Verb};
 use super::run::{At, Cell, Due, Image, Refused, Run, State, Step};
 use super::table::BoundTable;
 use super::tracking::{self, parameters};
+use crate::waiting::{Token, due_at, referrer_token, row_token};
 use crate::{ApplyRecord, BlockedDelete, Outcome, Refusal, RefusalKind};
 use std::collections::HashMap;
 use tributary_model::{KeyBytes, LogicalType, Ticks, Value, key, time};
@@ -133,7 +134,7 @@ impl<'a> Run<'a> {
             Some(_) | None => (1, self.now),
         };
         let due_at = match due {
-            Due::Later => exceptions::due_at(self.now, attempts),
+            Due::Later => due_at(self.now, attempts),
             Due::AtOnce => self.now,
         };
         settled.retry_now |= due == Due::AtOnce;
@@ -352,7 +353,7 @@ impl<'a> Run<'a> {
                 self.tokens.extend(entry.waits_for);
             } else if !done && order.is_eq() {
                 let attempts = entry.attempts.saturating_add(1);
-                let due_at = exceptions::due_at(self.now, attempts);
+                let due_at = due_at(self.now, attempts);
                 postponed.push(Postponed { id: entry.id, attempts, due_at });
             }
         }

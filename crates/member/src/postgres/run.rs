@@ -1,13 +1,14 @@
 //! One round of a batch in its transaction: the records as cells, in the order in which they are written.
 
 use super::PostgresMember;
-use super::exceptions::{Shelf, Token};
+use super::exceptions::Shelf;
 use super::keys::Key;
 use super::refusal::{self, Target, Verb, Verdict};
 use super::shape::{Shapes, TableShape};
 use super::statements;
 use super::table::BoundTable;
 use super::tracking::Before;
+use crate::waiting::Token;
 use crate::{ApplyBatch, Error, Outcome, Refusal};
 use std::collections::HashMap;
 use tokio_postgres::Row;

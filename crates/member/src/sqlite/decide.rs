@@ -11,6 +11,7 @@ use super::shape::TableShape;
 use super::table::BoundTable;
 use super::tracking::{self, Before, Tracking};
 use crate::plan::{BatchPlan, TableRecords};
+use crate::waiting::bytes_of_hex;
 use crate::{ApplyRecord, Error, Outcome};
 use rusqlite::CachedStatement;
 use rusqlite::types::Value as Stored;
@@ -244,7 +245,7 @@ impl Run<'_> {
             Some("pending") => Ok(Claim::Pending),
             Some("done") => Ok(Claim::Done),
             Some(digits) => {
-                let key = bytes_of_hex(digits).ok_or_else(damaged)?;
+                let key = bytes_of_hex(digits).map(KeyBytes::new).ok_or_else(damaged)?;
                 Ok(Claim::UpTo(keys::stored(table, &key).map_err(|_| damaged())?))
             }
             None => Err(Stop::Failed(Error::NotProvisioned {
@@ -304,30 +305,5 @@ fn class(value: &Stored) -> u8 {
         Stored::Real(_) => 2,
         Stored::Text(_) => 3,
         Stored::Blob(_) => 4,
-    }
-}
-
-fn bytes_of_hex(digits: &str) -> Option<KeyBytes> {
-    if digits.is_empty()
-        || !digits.len().is_multiple_of(2)
-        || !digits.bytes().all(|byte| byte.is_ascii_hexdigit())
-    {
-        return None;
-    }
-    let bytes: Option<Vec<u8>> =
-        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect();
-    bytes.map(KeyBytes::new)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn claims_are_read_as_keys() {
-        assert_eq!(bytes_of_hex("02ff"), Some(KeyBytes::new([2, 255])));
-        for bad in ["", "2", "zz", "+1", "é0"] {
-            assert_eq!(bytes_of_hex(bad), None, "{bad}");
-        }
     }
 }

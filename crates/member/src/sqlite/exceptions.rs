@@ -8,51 +8,11 @@ use super::SqliteMember;
 use super::failure::failed;
 use super::references::References;
 use super::table::BoundTable;
+use crate::waiting::Token;
 use crate::{ApplyRecord, Error, Parked, ParkedAt, ParkedFilter, Refusal, RefusalKind, Result, Source};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::collections::BTreeMap;
-use tributary_model::{KeyBytes, TableName, Ticks, VersionVector, time};
-
-/// The first pause before a parked record is tried again; it doubles with every attempt.
-const FIRST_PAUSE: Ticks = time::TICKS_A_SECOND;
-/// The longest pause.
-const LONGEST_PAUSE: Ticks = 300 * time::TICKS_A_SECOND;
-
-/// When a record that was refused so many times is due again.
-pub(super) fn due_at(now: Ticks, attempts: u32) -> Ticks {
-    let doubled = FIRST_PAUSE.checked_shl(attempts.saturating_sub(1).min(20)).unwrap_or(LONGEST_PAUSE);
-    now.saturating_add(doubled.min(LONGEST_PAUSE))
-}
-
-/// What a parked record waits for.
-pub(super) type Token = [u8; 16];
-
-/// The row that has these values in these columns of the group's table.
-pub(super) fn row_token(table: &TableName, columns: &[usize], values: &KeyBytes) -> Token {
-    token("row", table, columns, values)
-}
-
-/// One row less that refers to the row with this key.
-pub(super) fn referrer_token(table: &TableName, key: &KeyBytes) -> Token {
-    token("referrer", table, &[], key)
-}
-
-fn token(what: &str, table: &TableName, columns: &[usize], values: &KeyBytes) -> Token {
-    let mut hasher = blake3::Hasher::new();
-    let mut part = |bytes: &[u8]| {
-        hasher.update(&(bytes.len() as u64).to_be_bytes());
-        hasher.update(bytes);
-    };
-    part(what.as_bytes());
-    part(table.as_str().as_bytes());
-    for column in columns {
-        part(&(*column as u64).to_be_bytes());
-    }
-    part(values.as_slice());
-    let mut token = [0; 16];
-    token.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    token
-}
+use tributary_model::{KeyBytes, TableName, Ticks, VersionVector};
 
 /// What is known of a cell's parked record without its payload.
 pub(super) struct Entry {
@@ -359,32 +319,4 @@ pub(super) fn retry_parked(member: &mut SqliteMember, table: Option<&TableName>)
     };
     let changed = write().map_err(failed(&member.path, "make its exceptions due"))?;
     Ok(changed as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_up_to_five_minutes() {
-        let seconds = |attempts| (due_at(0, attempts)) / time::TICKS_A_SECOND;
-        assert_eq!([1, 2, 3, 9, 10, 40].map(seconds), [1, 2, 4, 256, 300, 300]);
-        assert_eq!(due_at(Ticks::MAX, 3), Ticks::MAX);
-    }
-
-    #[test]
-    fn tokens_tell_what_is_waited_for() {
-        let (table, other) = (TableName::new("a"), TableName::new("b"));
-        let key = KeyBytes::new([2]);
-        let tokens = [
-            row_token(&table, &[0], &key),
-            row_token(&other, &[0], &key),
-            row_token(&table, &[1], &key),
-            row_token(&table, &[0], &KeyBytes::new([4])),
-            referrer_token(&table, &key),
-        ];
-        for (at, token) in tokens.iter().enumerate() {
-            assert!(!tokens[..at].contains(token), "token {at}");
-        }
-    }
 }

@@ -2,7 +2,7 @@
 //! is settled now is removed; what waited for something that has happened is made due.
 
 use super::cascade::bind_values;
-use super::exceptions::{self, Entrant, Token, referrer_token, row_token};
+use super::exceptions::{self, Entrant};
 use super::keys;
 use super::references::{Place, Reference};
 use super::refusal::{self, Verb};
@@ -10,6 +10,7 @@ use super::run::{Cell, Due, Group, Refused, Run, State, Step};
 use super::settings::OnLoss;
 use super::table::BoundTable;
 use super::tracking;
+use crate::waiting::{Token, due_at, referrer_token, row_token};
 use crate::{ApplyRecord, BlockedDelete, Outcome, Refusal, RefusalKind};
 use rusqlite::types::{Value as Stored, ValueRef};
 use tributary_model::{KeyBytes, Ticks, Value, key, time};
@@ -122,7 +123,7 @@ impl Run<'_> {
             Some(_) | None => (1, self.now),
         };
         let due_at = match due {
-            Due::Later => exceptions::due_at(self.now, attempts),
+            Due::Later => due_at(self.now, attempts),
             Due::AtOnce => self.now,
         };
         settled.retry_now |= due == Due::AtOnce;
@@ -351,7 +352,7 @@ impl Run<'_> {
                 self.tokens.extend(entry.waits_for);
             } else if !done && order.is_eq() {
                 let attempts = entry.attempts.saturating_add(1);
-                let due_at = exceptions::due_at(self.now, attempts);
+                let due_at = due_at(self.now, attempts);
                 exceptions::postpone(self.connection, entry.id, attempts, self.now, due_at)
                     .map_err(&failed)?;
             }

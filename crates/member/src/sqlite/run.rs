@@ -1,12 +1,13 @@
 //! One round of a batch in its transaction: the records as cells, in the order in which they are written.
 
 use super::SqliteMember;
-use super::exceptions::{Shelf, Token};
+use super::exceptions::Shelf;
 use super::keys::Key;
 use super::refusal::{self, Verb};
 use super::shape::{Shapes, TableShape};
 use super::table::BoundTable;
 use super::tracking::Before;
+use crate::waiting::Token;
 use crate::{ApplyBatch, Error, Outcome, Refusal};
 use rusqlite::Connection;
 use rusqlite::types::Value as Stored;
