@@ -240,16 +240,29 @@ impl MemberUrl {
     }
 }
 
-/// Where the database is, for people: never with a password.
+/// Where the database is, the same for two members only if they are one: never with a password.
 impl fmt::Display for MemberUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite { path } => path.display().fmt(f),
             Self::Postgres { url } | Self::SqlServer { url } => {
-                f.write_str(url.0.split_once('?').map_or(url.as_str(), |(place, _)| place))
+                let (place, options) = url.0.split_once('?').unwrap_or((url.as_str(), ""));
+                f.write_str(place)?;
+                let mut mark = '?';
+                for option in options.split('&').filter(|option| says_where(option)) {
+                    write!(f, "{mark}{option}")?;
+                    mark = '&';
+                }
+                Ok(())
             }
         }
     }
+}
+
+/// Whether an option of an address belongs to the place, and not to how it is reached.
+fn says_where(option: &str) -> bool {
+    let name = option.split_once('=').map_or(option, |(name, _)| name);
+    matches!(name, "host" | "hostaddr" | "port" | "dbname" | "instance")
 }
 
 /// The address of a database on a server, in which no password stands.

@@ -126,6 +126,9 @@ fn two_members_cannot_be_one_database() {
         "  hq: { url: 'postgresql://app@db/a?sslmode=disable' }\n  shop: { url: 'postgresql://app@db/a' }",
     ));
     assert!(said[0].contains("member `shop` is the same database as member `hq`"), "{said:?}");
+    let by_socket = "  hq: { url: 'postgresql://app@/a?host=/run/one&sslmode=disable' }\n  shop: { url: 'postgresql://app@/a?host=/run/two' }";
+    let file = accepted(&with_members(by_socket));
+    assert_eq!(file.members[0].url.to_string(), "postgresql://app@/a?host=/run/one");
 }
 
 #[test]
