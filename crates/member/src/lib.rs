@@ -4,6 +4,7 @@
 //! is `settle`'s. SQL stands in `.sql` files beside each adapter; every adapter has the same file names.
 
 mod api;
+mod buckets;
 pub mod contract;
 mod digest;
 mod error;

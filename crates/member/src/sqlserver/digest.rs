@@ -10,9 +10,10 @@ use super::objects::image_columns;
 use super::poll::{AFTER_SNAPSHOT, snapshot};
 use super::session::Cells;
 use super::table::BoundTable;
-use crate::digest::{MAX_BUCKET_BITS, RowHasher};
+use crate::buckets::{BucketRows, Digests, Visit};
+use crate::digest::RowHasher;
 use crate::template::fill;
-use crate::{BucketDigest, Error, Result, bucket_of};
+use crate::{BucketDigest, Result};
 use tributary_model::KeyBytes;
 
 pub(super) async fn digest(
@@ -20,9 +21,9 @@ pub(super) async fn digest(
     table: usize,
     bits: u8,
 ) -> Result<Vec<BucketDigest>> {
-    let mut buckets = vec![BucketDigest::default(); 1 << checked(bits)?];
-    each_row(member, table, &mut |key, hash| buckets[bucket_of(&key, bits)].add(hash())).await?;
-    Ok(buckets)
+    let mut digests = Digests::new(bits)?;
+    each_row(member, table, &mut |key, hash| digests.take(&key, hash())).await?;
+    Ok(digests.finish())
 }
 
 pub(super) async fn bucket_rows(
@@ -31,37 +32,10 @@ pub(super) async fn bucket_rows(
     bits: u8,
     buckets: &[usize],
 ) -> Result<Vec<(KeyBytes, [u8; 16])>> {
-    let mut wanted = vec![false; 1 << checked(bits)?];
-    for bucket in buckets {
-        match wanted.get_mut(*bucket) {
-            Some(wanted) => *wanted = true,
-            None => {
-                let reason = format!("bucket {bucket} of 2^{bits}");
-                return Err(Error::Misuse { call: "bucket_rows", reason });
-            }
-        }
-    }
-    let mut rows = Vec::new();
-    each_row(member, table, &mut |key, hash| {
-        if wanted[bucket_of(&key, bits)] {
-            let hash = hash();
-            rows.push((key, hash));
-        }
-    })
-    .await?;
-    Ok(rows)
+    let mut rows = BucketRows::new(bits, buckets)?;
+    each_row(member, table, &mut |key, hash| rows.take(key, hash)).await?;
+    Ok(rows.finish())
 }
-
-fn checked(bits: u8) -> Result<u8> {
-    if bits <= MAX_BUCKET_BITS {
-        return Ok(bits);
-    }
-    let reason = format!("2^{bits} buckets, where 2^{MAX_BUCKET_BITS} are the most");
-    Err(Error::Misuse { call: "digest", reason })
-}
-
-/// Is given a row's key, and how to hash the row.
-type Visit<'a> = dyn FnMut(KeyBytes, &dyn Fn() -> [u8; 16]) + 'a;
 
 /// Visits the key of every row, with its hash for those who want it.
 async fn each_row(member: &mut SqlServerMember, table: usize, visit: &mut Visit<'_>) -> Result<()> {
