@@ -12,6 +12,7 @@ mod inspection;
 mod plan;
 mod position;
 pub mod postgres;
+mod provisioned;
 pub mod sqlite;
 pub mod sqlserver;
 mod template;

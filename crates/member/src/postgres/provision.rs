@@ -8,7 +8,7 @@ use super::catalog::{CatalogTable, OUR_SCHEMA};
 use super::connect::FORMAT;
 use super::create;
 use super::objects::{self, FIXED, Kind, Object};
-use super::provisioned::ProvisionedColumns;
+use super::provisioned::{MANNER, described};
 use super::quote::{identifier, qualified, text};
 use super::session::{Begin, Session};
 use super::states::{self, Found};
@@ -291,7 +291,7 @@ impl Run<'_> {
         let name = text(table.binding.schema.name.as_str());
         let generation = table.binding.schema.generation;
         let label = table.label();
-        let now = ProvisionedColumns::of(table);
+        let now = described(table);
         let json = serde_json::to_string(&now).expect("names and types are JSON");
         let place = format!(
             "local_schema = {}, local_table = {}, tracking_table = {}, routine = {}",
@@ -317,10 +317,9 @@ impl Run<'_> {
         };
         table.first_incarnation = stored.first_incarnation.clone();
         table.incarnation = stored.incarnation.clone();
-        let same_cells =
-            stored.columns.as_ref().is_some_and(|columns| columns.key_types() == now.key_types())
-                && stored.local_table == table.binding.local_table
-                && stored.local_schema == table.schema();
+        let same_cells = stored.columns.as_ref().is_some_and(|columns| columns.has_key_of(&now, &MANNER))
+            && stored.local_table == table.binding.local_table
+            && stored.local_schema == table.schema();
         if !same_cells {
             if generation <= stored.generation {
                 return Err(Error::TableChanged {

@@ -3,7 +3,7 @@
 use super::session::Session;
 use super::table::BoundTable;
 use crate::Result;
-use serde::{Deserialize, Serialize};
+use crate::provisioned::{Manner, ProvisionedColumns};
 use std::collections::HashMap;
 use tokio_postgres::Row;
 use tributary_model::Incarnation;
@@ -31,76 +31,25 @@ pub(super) struct ProvisionedTable {
     pub(super) json: String,
 }
 
-/// What a table looked like when it was provisioned.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ProvisionedColumns {
-    /// Name and declared type of every synced column, in the group's order.
-    pub(super) columns: Vec<(String, String)>,
-    /// The key's columns, in key order.
-    pub(super) key: Vec<String>,
-}
+/// How descriptions of this database's tables are compared.
+pub(super) const MANNER: Manner = Manner {
+    same_name: |a, b| a == b,
+    spelt: |declared| format!("{declared:?}"),
+    // A trigger's function casts keys to the types that they had.
+    misses_other_keys: true,
+};
 
-impl ProvisionedColumns {
-    /// As the described table is now.
-    pub(super) fn of(table: &BoundTable) -> Self {
-        let declared = |name: &str| {
-            let catalog = table.catalog.as_ref();
-            let column = catalog.and_then(|catalog| catalog.columns.get(catalog.position(name)?));
-            column.map_or_else(String::new, |column| column.declared.clone())
-        };
-        Self {
-            columns: table
-                .columns
-                .iter()
-                .map(|column| (column.name.clone(), declared(&column.name)))
-                .collect(),
-            key: table.key_columns().map(|column| column.name.clone()).collect(),
-        }
+/// What a described table looks like now.
+pub(super) fn described(table: &BoundTable) -> ProvisionedColumns {
+    let declared = |name: &str| {
+        let catalog = table.catalog.as_ref();
+        let column = catalog.and_then(|catalog| catalog.columns.get(catalog.position(name)?));
+        column.map_or_else(String::new, |column| column.declared.clone())
+    };
+    ProvisionedColumns {
+        columns: table.columns.iter().map(|column| (column.name.clone(), declared(&column.name))).collect(),
+        key: table.key_columns().map(|column| column.name.clone()).collect(),
     }
-
-    /// The key's columns with their declared types, to tell whether tracking rows still name the same cells.
-    pub(super) fn key_types(&self) -> Vec<(&str, Option<&str>)> {
-        self.key.iter().map(|name| (name.as_str(), find(&self.columns, name))).collect()
-    }
-
-    /// What is another now than it was; `None` if nothing is.
-    pub(super) fn difference(&self, now: &Self) -> Option<String> {
-        if self == now {
-            return None;
-        }
-        if self.key != now.key {
-            return Some(format!(
-                "its key was ({}) when it was provisioned and is ({}) now; change it back, or add the table to the \
-                 group anew",
-                self.key.join(", "),
-                now.key.join(", ")
-            ));
-        }
-        for (name, declared) in &now.columns {
-            match find(&self.columns, name) {
-                None => return Some(format!("column {name:?} is not provisioned yet; run `provision`")),
-                Some(old) if old != declared && self.key.contains(name) => {
-                    return Some(format!(
-                        "key column {name:?} was declared as {old:?} when it was provisioned and is {declared:?} now, \
-                         so changes were not captured; change it back and run `provision` and `verify`, or add the \
-                         table to the group anew"
-                    ));
-                }
-                Some(old) if old != declared => {
-                    return Some(format!(
-                        "column {name:?} was declared as {old:?} when it was provisioned and is {declared:?} now; \
-                         change it back, or run `provision`"
-                    ));
-                }
-                Some(_) => {}
-            }
-        }
-        Some("its synchronised columns are others than when it was provisioned; run `provision`".to_owned())
-    }
-}
-
-fn find<'a>(columns: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    columns.iter().find(|(column, _)| column == name).map(|(_, declared)| declared.as_str())
 }
 
 /// What is written down about all tables, by the group's names.

@@ -6,7 +6,7 @@ use super::session::{Begin, Session};
 use super::table::BoundTable;
 use super::{PostgresMember, provisioned};
 use crate::{Error, ErrorKind, Result, TableState};
-use provisioned::{ProvisionedColumns, ProvisionedTable};
+use provisioned::{MANNER, ProvisionedTable, described};
 use std::collections::{HashMap, HashSet};
 use tokio_postgres::Row;
 
@@ -176,7 +176,7 @@ impl Found {
             ));
         }
         if let Some(reason) =
-            stored.columns.as_ref().and_then(|before| before.difference(&ProvisionedColumns::of(table)))
+            stored.columns.as_ref().and_then(|before| before.difference(&described(table), &MANNER))
         {
             return Some(reason);
         }

@@ -15,7 +15,6 @@ use super::{SqliteMember, inspect};
 use crate::template::fill;
 use crate::{Error, Result, Statement, TableBinding};
 use rusqlite::{OptionalExtension as _, TransactionBehavior};
-use serde::{Deserialize, Serialize};
 use tributary_model::{OnDelete, TableSchema};
 
 /// The objects that every member has: name, kind, purpose, SQL.
@@ -61,42 +60,6 @@ const FIXED: [(&str, &str, &str, &str); 10] = [
         include_str!("sql/create_exceptions_waits.sql"),
     ),
 ];
-
-/// What a table looked like when it was provisioned.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ProvisionedColumns {
-    /// Name and declared type of every synced column, in the group's order.
-    pub(super) columns: Vec<(String, String)>,
-    /// The key's columns, in key order.
-    pub(super) key: Vec<String>,
-}
-
-impl ProvisionedColumns {
-    /// As the described table is now.
-    pub(super) fn of(table: &BoundTable) -> Self {
-        let declared = |name: &str| {
-            let catalog = table.catalog.as_ref();
-            let column = catalog.and_then(|catalog| catalog.columns.get(catalog.position(name)?));
-            column.map_or_else(String::new, |column| column.declared.clone())
-        };
-        Self {
-            columns: table
-                .columns
-                .iter()
-                .map(|column| (column.name.clone(), declared(&column.name)))
-                .collect(),
-            key: table.key_columns().map(|column| column.name.clone()).collect(),
-        }
-    }
-
-    /// The key's columns with their declared types, to tell whether tracking rows still name the same cells.
-    fn key_types(&self) -> Vec<(&str, Option<&str>)> {
-        let declared = |name: &str| {
-            self.columns.iter().find(|(column, _)| column.eq_ignore_ascii_case(name)).map(|(_, d)| d.as_str())
-        };
-        self.key.iter().map(|name| (name.as_str(), declared(name))).collect()
-    }
-}
 
 /// The statements that would provision the bound tables.
 pub(super) fn plan_provision(member: &mut SqliteMember) -> Result<Vec<Statement>> {
@@ -366,7 +329,7 @@ impl Run<'_> {
         let schema = &table.binding.schema;
         let name = schema.name.as_str();
         let label = table.binding.local_table.clone();
-        let now = ProvisionedColumns::of(table);
+        let now = states::described(table);
         let json = serde_json::to_string(&now).expect("names and types are JSON");
         let stored = states::provisioned_table(self.transaction, self.path, name)?;
         let Some(stored) = stored else {
@@ -386,7 +349,7 @@ impl Run<'_> {
         table.first_incarnation = stored.first_incarnation.clone();
         table.incarnation = stored.incarnation.clone();
         let same_cells =
-            stored.columns.as_ref().is_some_and(|columns| columns.key_types() == now.key_types())
+            stored.columns.as_ref().is_some_and(|columns| columns.has_key_of(&now, &states::MANNER))
                 && stored.local_table == label;
         if !same_cells {
             if schema.generation <= stored.generation {

@@ -2,10 +2,10 @@
 
 use super::failure::failed;
 use super::objects::{self, Object};
-use super::provision::ProvisionedColumns;
 use super::quote::identifier;
 use super::table::{BoundTable, Names};
 use super::{SqliteMember, catalog};
+use crate::provisioned::{Manner, ProvisionedColumns};
 use crate::{Error, Result, TableState};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use std::path::Path;
@@ -25,6 +25,26 @@ pub(super) struct ProvisionedTable {
     pub(super) columns: Option<ProvisionedColumns>,
     /// The same as stored.
     pub(super) json: String,
+}
+
+/// How descriptions of this file's tables are compared.
+pub(super) const MANNER: Manner = Manner {
+    same_name: |a, b| a.eq_ignore_ascii_case(b),
+    spelt: |declared| format!("{declared:?}"),
+    misses_other_keys: false,
+};
+
+/// What a described table looks like now.
+pub(super) fn described(table: &BoundTable) -> ProvisionedColumns {
+    let declared = |name: &str| {
+        let catalog = table.catalog.as_ref();
+        let column = catalog.and_then(|catalog| catalog.columns.get(catalog.position(name)?));
+        column.map_or_else(String::new, |column| column.declared.clone())
+    };
+    ProvisionedColumns {
+        columns: table.columns.iter().map(|column| (column.name.clone(), declared(&column.name))).collect(),
+        key: table.key_columns().map(|column| column.name.clone()).collect(),
+    }
 }
 
 /// Whether each bound table can be worked on.
@@ -116,18 +136,9 @@ fn trouble(table: &mut BoundTable, connection: &Connection, path: &Path) -> Resu
             stored.generation, table.binding.schema.generation
         )));
     }
-    let now = ProvisionedColumns::of(table);
-    let before = stored.columns.unwrap_or(ProvisionedColumns { columns: Vec::new(), key: Vec::new() });
-    if before.key != now.key {
-        return Ok(Some(format!(
-            "its key was ({}) when it was provisioned and is ({}) now; change it back, or add the table to the group \
-             anew",
-            before.key.join(", "),
-            now.key.join(", ")
-        )));
-    }
-    if before != now {
-        return Ok(Some(describe_difference(&before, &now)));
+    let before = stored.columns.unwrap_or_default();
+    if let Some(reason) = before.difference(&described(table), &MANNER) {
+        return Ok(Some(reason));
     }
     let tracking = Names::of(&table.binding.local_table).tracking;
     let wanted = objects::objects(table);
@@ -161,30 +172,6 @@ pub(super) fn is_tracking_of(connection: &Connection, path: &Path, table: &Bound
     let keys =
         table.key_columns().all(|key| found.key.iter().any(|at| identifier(&names[*at]) == key.tracking));
     Ok(objects::is_tracking(&names) && keys && found.key.len() == table.key.len())
-}
-
-fn describe_difference(before: &ProvisionedColumns, now: &ProvisionedColumns) -> String {
-    let find = |columns: &[(String, String)], name: &str| {
-        columns
-            .iter()
-            .find(|(column, _)| column.eq_ignore_ascii_case(name))
-            .map(|(_, declared)| declared.clone())
-    };
-    for (name, declared) in &now.columns {
-        match find(&before.columns, name) {
-            None => {
-                return format!("column {name:?} is not provisioned yet; run `provision`");
-            }
-            Some(old) if old != *declared => {
-                return format!(
-                    "column {name:?} was declared as {old:?} when it was provisioned and is {declared:?} now; change \
-                     it back, or run `provision`"
-                );
-            }
-            Some(_) => {}
-        }
-    }
-    "its synchronised columns are others than when it was provisioned; run `provision`".to_owned()
 }
 
 /// What provisioning wrote down about the group's table `name`.

@@ -9,7 +9,7 @@ use super::declared::{BINARY_COLLATION, Declared, created_type};
 use super::look::{self, Found, Has};
 use super::names::{DEFAULT_SCHEMA, Names, OUR_SCHEMA};
 use super::objects::{self, Object, ObjectKind, is_our_trigger};
-use super::provisioned::{self, FORMAT, Identity, ProvisionedColumns, ProvisionedTable};
+use super::provisioned::{self, FORMAT, Identity, MANNER, ProvisionedTable, described};
 use super::quote::{identifier, qualified, text};
 use super::table::BoundTable;
 use super::{SqlServerMember, inspect, states};
@@ -242,7 +242,7 @@ impl Plan<'_> {
         let schema = Arc::clone(&table.binding.schema);
         let name = text(schema.name.as_str());
         let label = table.binding.local_table.clone();
-        let now = ProvisionedColumns::of(table);
+        let now = described(table);
         let json = serde_json::to_string(&now).expect("names and types are JSON");
         let Some(stored) = stored else {
             let sql = fill(
@@ -263,8 +263,8 @@ impl Plan<'_> {
         table.first_incarnation = stored.first_incarnation.clone();
         table.incarnation = stored.incarnation.clone();
         let same_place = stored.local_table == label && stored.local_schema == table.schema;
-        let same_cells = same_place
-            && stored.columns.as_ref().is_some_and(|columns| columns.key_types() == now.key_types());
+        let same_cells =
+            same_place && stored.columns.as_ref().is_some_and(|columns| columns.has_key_of(&now, &MANNER));
         if !same_cells {
             if schema.generation <= stored.generation {
                 return Err(Error::TableChanged {

@@ -4,41 +4,23 @@ use super::cells::{Cell, integer, text};
 use super::session::{Cells, Session};
 use super::table::BoundTable;
 use super::{SqlServerMember, look};
+use crate::provisioned::{Manner, ProvisionedColumns};
 use crate::{Error, Result};
-use serde::{Deserialize, Serialize};
 use tributary_model::Incarnation;
 
 /// The newest layout of the sync objects that this program knows, and the one it makes.
 pub(super) const FORMAT: u32 = 1;
 
-/// What a table looked like when it was provisioned.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ProvisionedColumns {
-    /// Name and type of every synced column, in the group's order.
-    pub(super) columns: Vec<(String, String)>,
-    /// The key's columns, in key order.
-    pub(super) key: Vec<String>,
-}
+/// How descriptions of this database's tables are compared.
+pub(super) const MANNER: Manner =
+    Manner { same_name: |a, b| a == b, spelt: str::to_owned, misses_other_keys: false };
 
-impl ProvisionedColumns {
-    /// As the described table is now.
-    pub(super) fn of(table: &BoundTable) -> Self {
-        Self {
-            columns: table
-                .columns
-                .iter()
-                .map(|column| (column.name.clone(), column.codec.declared().spelt()))
-                .collect(),
-            key: table.key_columns().map(|column| column.name.clone()).collect(),
-        }
-    }
-
-    /// The key's columns with their types, to tell whether tracking rows still name the same cells.
-    pub(super) fn key_types(&self) -> Vec<(&str, Option<&str>)> {
-        let declared = |name: &str| {
-            self.columns.iter().find(|(column, _)| column == name).map(|(_, declared)| declared.as_str())
-        };
-        self.key.iter().map(|name| (name.as_str(), declared(name))).collect()
+/// What a described table looks like now.
+pub(super) fn described(table: &BoundTable) -> ProvisionedColumns {
+    let declared = table.columns.iter().map(|column| (column.name.clone(), column.codec.declared().spelt()));
+    ProvisionedColumns {
+        columns: declared.collect(),
+        key: table.key_columns().map(|column| column.name.clone()).collect(),
     }
 }
 

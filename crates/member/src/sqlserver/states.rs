@@ -6,7 +6,7 @@
 use super::cells::optional_text;
 use super::look::{self, Found, Has};
 use super::objects::{self, ObjectKind};
-use super::provisioned::{self, ProvisionedColumns, ProvisionedTable};
+use super::provisioned::{self, MANNER, ProvisionedTable, described};
 use super::quote;
 use super::table::BoundTable;
 use super::{SqlServerMember, inspect};
@@ -110,19 +110,9 @@ fn trouble(at: usize, table: &mut BoundTable, stored: &[ProvisionedTable], found
             stored.generation, table.binding.schema.generation
         ));
     }
-    let now = ProvisionedColumns::of(table);
-    let before =
-        stored.columns.clone().unwrap_or(ProvisionedColumns { columns: Vec::new(), key: Vec::new() });
-    if before.key != now.key {
-        return Some(format!(
-            "its key was ({}) when it was provisioned and is ({}) now; change it back, or add the table to the group \
-             anew",
-            before.key.join(", "),
-            now.key.join(", ")
-        ));
-    }
-    if before != now {
-        return Some(describe_difference(&before, &now));
+    let before = stored.columns.clone().unwrap_or_default();
+    if let Some(reason) = before.difference(&described(table), &MANNER) {
+        return Some(reason);
     }
     for object in objects::of_table(table) {
         let what = match found.has(&object, Some((at, table))) {
@@ -154,22 +144,4 @@ fn trouble(at: usize, table: &mut BoundTable, stored: &[ProvisionedTable], found
 fn is_disabled(table: &BoundTable, trigger: &str) -> bool {
     let triggers = table.catalog.iter().flat_map(|catalog| &catalog.triggers);
     triggers.filter(|found| super::catalog::same_name(&found.name, trigger)).any(|found| found.disabled)
-}
-
-fn describe_difference(before: &ProvisionedColumns, now: &ProvisionedColumns) -> String {
-    let find =
-        |name: &str| before.columns.iter().find(|(column, _)| column == name).map(|(_, declared)| declared);
-    for (name, declared) in &now.columns {
-        match find(name) {
-            None => return format!("column {name:?} is not provisioned yet; run `provision`"),
-            Some(old) if old != declared => {
-                return format!(
-                    "column {name:?} was declared as {old} when it was provisioned and is {declared} now; change it \
-                     back, or run `provision`"
-                );
-            }
-            Some(_) => {}
-        }
-    }
-    "its synchronised columns are others than when it was provisioned; run `provision`".to_owned()
 }

@@ -1,0 +1,148 @@
+//! What a table looked like when it was provisioned, and what is another by now.
+//!
+//! Decides whether a table's columns and key are those that its triggers and tracking were made for, and what a message
+//! says of the first difference. It neither reads the database nor stores the description; that, and whether the
+//! triggers themselves still stand, is the adapters'. What the description says is stored in databases as JSON.
+
+use serde::{Deserialize, Serialize};
+
+/// What a table looked like when it was provisioned.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProvisionedColumns {
+    /// Name and declared type of every synced column, in the group's order.
+    pub(crate) columns: Vec<(String, String)>,
+    /// The key's columns, in key order.
+    pub(crate) key: Vec<String>,
+}
+
+/// In what databases differ here.
+#[derive(Debug)]
+pub(crate) struct Manner {
+    /// Whether two names are one column's.
+    pub(crate) same_name: fn(&str, &str) -> bool,
+    /// How messages give a declared type.
+    pub(crate) spelt: fn(&str) -> String,
+    /// Whether triggers pass over changes of a table whose key has another type than theirs.
+    pub(crate) misses_other_keys: bool,
+}
+
+impl Manner {
+    fn find<'a>(&self, columns: &'a [(String, String)], name: &str) -> Option<&'a str> {
+        let found = columns.iter().find(|(column, _)| (self.same_name)(column, name));
+        found.map(|(_, declared)| declared.as_str())
+    }
+}
+
+impl ProvisionedColumns {
+    /// Whether the key's columns and their declared types are those of another description, so that tracking rows still
+    /// name the same cells.
+    pub(crate) fn has_key_of(&self, other: &Self, manner: &Manner) -> bool {
+        let declared = |columns, name: &str| manner.find(columns, name);
+        self.key == other.key
+            && self.key.iter().all(|name| declared(&self.columns, name) == declared(&other.columns, name))
+    }
+
+    /// What is another now than it was; `None` if nothing is.
+    pub(crate) fn difference(&self, now: &Self, manner: &Manner) -> Option<String> {
+        if self == now {
+            return None;
+        }
+        if self.key != now.key {
+            return Some(format!(
+                "its key was ({}) when it was provisioned and is ({}) now; change it back, or add the table to the \
+                 group anew",
+                self.key.join(", "),
+                now.key.join(", ")
+            ));
+        }
+        for (name, declared) in &now.columns {
+            let Some(old) = manner.find(&self.columns, name) else {
+                return Some(format!("column {name:?} is not provisioned yet; run `provision`"));
+            };
+            if old == declared {
+                continue;
+            }
+            let (old, declared) = ((manner.spelt)(old), (manner.spelt)(declared));
+            return Some(if manner.misses_other_keys && self.key.contains(name) {
+                format!(
+                    "key column {name:?} was declared as {old} when it was provisioned and is {declared} now, so \
+                     changes were not captured; change it back and run `provision` and `verify`, or add the table to \
+                     the group anew"
+                )
+            } else {
+                format!(
+                    "column {name:?} was declared as {old} when it was provisioned and is {declared} now; change it \
+                     back, or run `provision`"
+                )
+            });
+        }
+        Some("its synchronised columns are others than when it was provisioned; run `provision`".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXACT: Manner = Manner {
+        same_name: |a, b| a == b,
+        spelt: |declared| format!("{declared:?}"),
+        misses_other_keys: true,
+    };
+    const LOOSE: Manner = Manner {
+        same_name: |a, b| a.eq_ignore_ascii_case(b),
+        spelt: |declared| declared.to_owned(),
+        misses_other_keys: false,
+    };
+
+    fn described(columns: &[(&str, &str)], key: &[&str]) -> ProvisionedColumns {
+        ProvisionedColumns {
+            columns: columns.iter().map(|(name, declared)| ((*name).into(), (*declared).into())).collect(),
+            key: key.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn the_first_difference_is_told() {
+        let before = described(&[("id", "int"), ("name", "text")], &["id"]);
+        assert_eq!(before.difference(&before.clone(), &EXACT), None);
+        for (columns, key, manner, wanted) in [
+            (vec![("id", "int"), ("name", "text")], vec!["name"], &EXACT, "its key was (id)"),
+            (vec![("id", "int"), ("more", "text")], vec!["id"], &EXACT, "column \"more\" is not provisioned"),
+            (vec![("id", "int"), ("name", "char")], vec!["id"], &EXACT, "was declared as \"text\" when"),
+            (vec![("id", "int"), ("name", "char")], vec!["id"], &LOOSE, "was declared as text when"),
+            (vec![("id", "long"), ("name", "text")], vec!["id"], &EXACT, "key column \"id\" was declared"),
+            (vec![("id", "long"), ("name", "text")], vec!["id"], &LOOSE, "column \"id\" was declared"),
+            (vec![("id", "int")], vec!["id"], &EXACT, "its synchronised columns are others"),
+            (vec![("id", "int"), ("Name", "text")], vec!["id"], &EXACT, "column \"Name\" is not provisioned"),
+            (
+                vec![("id", "int"), ("Name", "text")],
+                vec!["id"],
+                &LOOSE,
+                "its synchronised columns are others",
+            ),
+        ] {
+            let reason = before.difference(&described(&columns, &key), manner).unwrap();
+            assert!(reason.contains(wanted), "{reason}");
+        }
+    }
+
+    #[test]
+    fn cells_are_told_by_the_key_and_its_types() {
+        let before = described(&[("id", "int"), ("name", "text")], &["id"]);
+        let same =
+            |columns: &[(&str, &str)], key: &[&str]| before.has_key_of(&described(columns, key), &EXACT);
+        assert!(same(&[("id", "int")], &["id"]));
+        assert!(!same(&[("id", "long"), ("name", "text")], &["id"]));
+        assert!(!same(&[("id", "int"), ("name", "text")], &["name"]));
+        assert!(!same(&[("id", "int"), ("name", "text")], &["id", "name"]));
+    }
+
+    #[test]
+    fn what_is_stored_is_read_again() {
+        let json = r#"{"columns":[["id","int"]],"key":["id"]}"#;
+        let described = described(&[("id", "int")], &["id"]);
+        assert_eq!(serde_json::to_string(&described).unwrap(), json);
+        assert_eq!(serde_json::from_str::<ProvisionedColumns>(json).unwrap(), described);
+    }
+}
