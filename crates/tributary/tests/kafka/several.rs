@@ -96,6 +96,7 @@ fn processes_that_start_at_the_same_time_agree_on_the_tables() {
     place.ok(&["verify"]);
     // The tables change under a process that runs.
     let running = place.start(&[]);
+    wait_for_resolver(&place);
     for member in ["hq", "shop"] {
         place.edit(member, "CREATE TABLE Note (Id INTEGER PRIMARY KEY, Text TEXT)");
     }
