@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 /// How often it is looked whether a new topic is there.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// How often a question is asked within the time that is given for it.
+const ATTEMPTS: u32 = 3;
+
 /// A consumer without a group that only asks.
 pub(super) type Asker = BaseConsumer<ConsumerWatch>;
 
@@ -89,9 +92,18 @@ impl Admin {
         }
     }
 
-    fn options(&self) -> AdminOptions {
-        let wait = Some(self.settings.timeout);
-        AdminOptions::new().request_timeout(wait).operation_timeout(wait)
+    /// The client that makes changes. It sends to the controller that brokers have told it of last, and would wait for
+    /// one that has died since until it is back; so brokers are asked again.
+    fn changer(&self, topic: &str) -> &AdminClient<Watch> {
+        if let Err(error) = self.changer.inner().fetch_metadata(Some(topic), self.settings.timeout / ATTEMPTS)
+        {
+            tracing::debug!(%error, "brokers did not tell which of them is the controller");
+        }
+        &self.changer
+    }
+
+    fn options(&self, wait: Duration) -> AdminOptions {
+        AdminOptions::new().request_timeout(Some(wait)).operation_timeout(Some(wait))
     }
 
     /// Waits until a broker answers; gives the cluster's id.
@@ -195,8 +207,17 @@ impl Admin {
         }
         let resources: Vec<_> =
             topics.iter().map(|(topic, _)| ResourceSpecifier::Topic(topic.as_str())).collect();
-        let answer = self.changer.describe_configs(&resources, &self.options()).await;
-        let answer = answer.map_err(self.failed("read the settings of topics"))?;
+        // Brokers go on telling of one that has died until the others have noticed.
+        let mut attempts = 1;
+        let answer = loop {
+            let options = self.options(self.settings.timeout / ATTEMPTS);
+            let answer = self.changer(topics[0].0.as_str()).describe_configs(&resources, &options).await;
+            let late = matches!(answer, Err(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut)));
+            if !late || attempts == ATTEMPTS {
+                break answer.map_err(self.failed("read the settings of topics"))?;
+            }
+            attempts += 1;
+        };
         let mut described = Vec::with_capacity(topics.len());
         for ((topic, partitions), result) in topics.iter().zip(answer) {
             match result {
@@ -262,7 +283,10 @@ impl Admin {
                 texts.iter().fold(new, |new, (name, value)| new.set(name, value))
             })
             .collect();
-        let created = self.changer.create_topics(&new, &self.options()).await;
+        let created = self
+            .changer(missing[0].name.as_str())
+            .create_topics(&new, &self.options(self.settings.timeout))
+            .await;
         for result in created.map_err(self.failed("create topics"))? {
             match result {
                 // By another process at the same time; it wants the same.
@@ -331,7 +355,8 @@ impl Admin {
         }
         let mut list = TopicPartitionList::new();
         add(&mut list, at, Offset::Offset(signed(offset)));
-        let deleted = self.changer.delete_records(&list, &self.options()).await;
+        let deleted =
+            self.changer(at.topic.as_str()).delete_records(&list, &self.options(self.settings.timeout)).await;
         let deleted = deleted.map_err(self.failed("delete records"))?;
         for element in deleted.elements() {
             element.error().map_err(self.failed("delete records"))?;
