@@ -23,6 +23,8 @@ use tributary_stream::{
 /// Longest wait for records; a stop request is noticed after it.
 const WAIT: Duration = Duration::from_millis(200);
 const BATCH_BYTES: usize = 16 << 20;
+/// How often tables are looked at for their own sake. The member looks at those of a batch before it writes.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How often parked records that are due by themselves are looked for.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// How often the log is told how far the member is, while it moves.
@@ -93,13 +95,17 @@ impl Apply {
     pub async fn run(&self, stop: Stop, heartbeat: Heartbeat) -> Result<(), Error> {
         let mut session = self.start().await?;
         let mut shown = String::new();
+        let mut look_at = Duration::ZERO;
         heartbeat.note("applying");
         while !stop.is_stopped() {
             heartbeat.beat();
-            let note = session.check_tables().await?;
-            if note != shown {
-                heartbeat.note(if note.is_empty() { "applying".to_owned() } else { note.clone() });
-                shown = note;
+            if self.clock.monotonic() >= look_at {
+                let note = session.check_tables().await?;
+                look_at = self.clock.monotonic() + LOOK_EVERY;
+                if note != shown {
+                    heartbeat.note(if note.is_empty() { "applying".to_owned() } else { note.clone() });
+                    shown = note;
+                }
             }
             session.round().await?;
         }

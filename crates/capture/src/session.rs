@@ -40,7 +40,13 @@ pub(crate) struct Session<'a> {
     warned_of_skew: bool,
     /// Whether the last round left rows behind.
     more: bool,
+    /// How the tables stood when they were looked at last, and when that was.
+    states: Vec<TableState>,
+    looked_at: Option<Duration>,
 }
+
+/// How often tables are looked at while nothing happens to their rows. Before rows are read they are looked at anyway.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What a round came to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,6 +95,8 @@ impl<'a> Session<'a> {
             limits: MetLimits::default(),
             warned_of_skew: false,
             more: false,
+            states: Vec::new(),
+            looked_at: None,
         };
         if ahead {
             // A page was to follow this token and never came. Its token is published alone, so that the next one
@@ -101,13 +109,18 @@ impl<'a> Session<'a> {
     /// One round over all tables; also gives the text that names the tables that stand still.
     pub(crate) async fn round(&mut self, election: &Election) -> Result<(Brought, String), Error> {
         self.carry_out_orders().await?;
-        let states = self.member.table_states().await.map_err(|e| self.capture.member_error(e))?;
-        let stopped = describe_stopped(&self.capture.bindings, &states);
-        let ready: Vec<usize> =
-            (0..states.len()).filter(|table| states[*table] == TableState::Ready).collect();
+        let news = self.member.has_news().await.map_err(|e| self.capture.member_error(e))?;
+        let scans = self.ready().any(|table| self.positions[table].scan != Scan::Done);
+        let idle = !news && !self.more && !scans;
+        let now = self.capture.clock.monotonic();
+        if !idle || self.looked_at.is_none_or(|at| now >= at + LOOK_EVERY) {
+            self.states = self.member.table_states().await.map_err(|e| self.capture.member_error(e))?;
+            self.looked_at = Some(now);
+        }
+        let stopped = describe_stopped(&self.capture.bindings, &self.states);
+        let ready: Vec<usize> = self.ready().collect();
         let scanning: Vec<usize> =
             ready.iter().copied().filter(|table| self.positions[*table].scan != Scan::Done).collect();
-        let news = self.member.has_news().await.map_err(|e| self.capture.member_error(e))?;
         if !news && !self.more && scanning.is_empty() {
             return Ok((Brought::Nothing, stopped));
         }
@@ -138,6 +151,15 @@ impl<'a> Session<'a> {
         }
         self.more |= !self.finish(election, round).await?;
         Ok((if self.more { Brought::More } else { Brought::Some }, stopped))
+    }
+
+    /// The tables that could be worked on at the last look.
+    fn ready(&self) -> impl Iterator<Item = usize> {
+        self.states
+            .iter()
+            .enumerate()
+            .filter(|(_, state)| **state == TableState::Ready)
+            .map(|(table, _)| table)
     }
 
     /// Waits until the member may have something, and at most so long.
