@@ -42,6 +42,8 @@ pub struct Limits {
     pub span: Option<(i64, i64)>,
     /// Whether a timestamp loses the offset that it was written in, and is UTC afterwards.
     pub drops_offset: bool,
+    /// Whether texts and byte strings may be longer than declared, as in SQLite.
+    pub any_length: bool,
     /// The code page of a text that is not Unicode.
     pub code_page: Option<String>,
     /// Values that the database has and the logical type has not, such as `infinity`.
@@ -59,7 +61,7 @@ pub struct ColumnInspection {
     pub logical: Option<LogicalType>,
     /// Whether it may be NULL.
     pub nullable: bool,
-    /// Longest text or byte string, where declared.
+    /// Longest text or byte string, where declared. Whether the database keeps to it tells [`Limits::any_length`].
     pub max_length: Option<u32>,
     /// What it can hold beside that.
     pub limits: Limits,
@@ -127,6 +129,11 @@ impl TableInspection {
             None => Cow::Borrowed(&self.name),
         }
     }
+}
+
+/// A table's name as [`TableInspection::qualified`] gives it, in a database with this default schema.
+pub(crate) fn qualified(schema: &str, name: &str, default_schema: &str) -> String {
+    if schema == default_schema { name.to_owned() } else { format!("{schema}.{name}") }
 }
 
 /// All that was found.

@@ -156,8 +156,8 @@ fn lost(from: &ColumnInspection, to: &ColumnInspection) -> Vec<(Fate, String)> {
     if to.limits.drops_offset && !from.limits.drops_offset && taker == LogicalType::TimestampOffset {
         losses.push((Fate::Rounded, "a time with an offset other than UTC's".to_owned()));
     }
-    if let Some(length) = to.max_length
-        && from.max_length.is_none_or(|theirs| theirs > length)
+    if let Some(length) = longest(to)
+        && longest(from).is_none_or(|theirs| theirs > length)
     {
         let unit = if taker == LogicalType::Bytes { "bytes" } else { "characters" };
         losses.push((Fate::Refused, format!("a value of more than {length} {unit}")));
@@ -168,6 +168,11 @@ fn lost(from: &ColumnInspection, to: &ColumnInspection) -> Vec<(Fate, String)> {
         losses.push((Fate::Refused, format!("a text with characters outside of {page}")));
     }
     losses
+}
+
+/// The length that the column's database keeps texts and byte strings to.
+fn longest(column: &ColumnInspection) -> Option<u32> {
+    column.max_length.filter(|_| !column.limits.any_length)
 }
 
 fn integers(logical: LogicalType, limits: &Limits) -> Option<(i64, i64)> {
@@ -219,6 +224,18 @@ mod tests {
 
     fn told(from: &ColumnInspection, to: &ColumnInspection) -> Vec<String> {
         lost(from, to).into_iter().map(|(fate, what)| format!("{fate:?}: {what}")).collect()
+    }
+
+    #[test]
+    fn a_length_that_the_database_does_not_keep_to_is_no_limit() {
+        let loose = ColumnInspection {
+            max_length: Some(40),
+            ..with(LogicalType::String, Limits { any_length: true, ..Limits::default() })
+        };
+        let strict = ColumnInspection { max_length: Some(40), ..column(LogicalType::String) };
+        assert_eq!(told(&loose, &strict), ["Refused: a value of more than 40 characters"]);
+        assert_eq!(told(&strict, &loose), Vec::<String>::new());
+        assert_eq!(told(&column(LogicalType::String), &loose), Vec::<String>::new());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::objects::is_our_trigger;
 use super::session::Begin;
 use super::states::Found;
 use super::table::{Names, kind_trouble};
+use crate::inspection::qualified;
 use crate::{
     ColumnInspection, Finding, ForeignKeyInspection, Inspection, Result, Severity, TableInspection,
     TriggerInspection,
@@ -118,15 +119,9 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn find(&mut self, severity: Severity, column: Option<&str>, message: String, remedy: &str) {
-        let table = self.table;
-        let name = if table.schema == DEFAULT_SCHEMA {
-            table.name.clone()
-        } else {
-            format!("{}.{}", table.schema, table.name)
-        };
         self.findings.push(Finding {
             severity,
-            table: Some(name),
+            table: Some(qualified(&self.table.schema, &self.table.name, DEFAULT_SCHEMA)),
             column: column.map(str::to_owned),
             message,
             remedy: remedy.to_owned(),
@@ -173,7 +168,7 @@ impl Look<'_> {
             foreign_keys: foreign_keys
                 .map(|key| ForeignKeyInspection {
                     columns: key.columns.clone(),
-                    references: key.references_name.clone(),
+                    references: qualified(&key.references_schema, &key.references_name, DEFAULT_SCHEMA),
                     referenced_columns: key.referenced.clone(),
                     on_delete: key.on_delete,
                     deferred: key.deferred,

@@ -215,7 +215,6 @@ impl Look<'_> {
             nullable: !column.not_null
                 && self.table.rowid_alias() != Some(at)
                 && !(self.table.without_rowid && in_key),
-            // SQLite does not hold anybody to a declared length.
             max_length: declared.max_length,
             limits: limits(logical, declared.affinity),
             has_default,
@@ -351,6 +350,7 @@ fn limits(logical: Option<LogicalType>, affinity: Affinity) -> Limits {
     let is_decimal = matches!(logical, Some(LogicalType::Decimal { .. } | LogicalType::Numeric));
     Limits {
         digits: (is_decimal && affinity != Affinity::Text).then_some(NUMERIC_DIGITS),
+        any_length: true,
         ..Limits::default()
     }
 }

@@ -12,6 +12,7 @@ use super::poll::snapshot_statement;
 use super::server::Snapshots;
 use super::values::write::{DATETIME_FROM, SMALL_FROM, SMALL_TO, TICKS};
 use super::{SqlServerMember, quote};
+use crate::inspection::qualified;
 use crate::template::fill;
 use crate::{
     ColumnInspection, Finding, ForeignKeyInspection, Inspection, Limits, Result, Severity, TableInspection,
@@ -142,7 +143,7 @@ impl Look<'_> {
     fn find(&mut self, severity: Severity, column: Option<&str>, message: String, remedy: &str) {
         self.findings.push(Finding {
             severity,
-            table: Some(self.table.name.clone()),
+            table: Some(qualified(&self.table.schema, &self.table.name, DEFAULT_SCHEMA)),
             column: column.map(str::to_owned),
             message,
             remedy: remedy.to_owned(),
@@ -165,7 +166,7 @@ impl Look<'_> {
                 .iter()
                 .map(|key| ForeignKeyInspection {
                     columns: key.columns.clone(),
-                    references: key.references_name.1.clone(),
+                    references: qualified(&key.references_name.0, &key.references_name.1, DEFAULT_SCHEMA),
                     referenced_columns: key.referenced.clone(),
                     on_delete: key.on_delete,
                     deferred: false,
