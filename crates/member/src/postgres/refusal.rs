@@ -56,8 +56,9 @@ pub(super) fn of(error: &DbError, target: Target<'_>) -> Verdict {
         "23505" | "23P01" => unless_elsewhere(RefusalKind::Unique),
         "23502" => unless_elsewhere(RefusalKind::NotNull),
         "23514" | "44000" => unless_elsewhere(RefusalKind::Check),
-        // A right is missing, be it in a trigger; policies raise it too, since connections are opened with
-        // `row_security = off`.
+        // A right that the code of a user's trigger lacks is that row's matter. One that we lack stops us; policies
+        // raise the same, since connections are opened with `row_security = off`.
+        "42501" if target.stirs && is_of_users_code(error.where_()) => refused(RefusalKind::Trigger),
         "42501" => Verdict::Failed,
         "40001" | "40P01" | "55P03" => Verdict::Again,
         // Index entries and rows that do not fit into a page, and the like.
@@ -88,6 +89,12 @@ pub(super) fn of(error: &DbError, target: Target<'_>) -> Verdict {
             _ => by_trigger(RefusalKind::Other),
         },
     }
+}
+
+/// Whether an error's context tells of code other than ours. Statements of our own have no context, in whatever language
+/// it is told; the names of our functions stand in it as they are.
+fn is_of_users_code(context: Option<&str>) -> bool {
+    context.is_some_and(|context| !context.contains("DataSync"))
 }
 
 fn by_or_large(target: Target<'_>, refused: impl Fn(RefusalKind) -> Verdict) -> Verdict {
