@@ -20,23 +20,22 @@ impl GroupFolder {
 
     /// The same with this name and this log. Groups that share a broker differ in their names.
     pub fn with_log(group: &str, log: &str, members: &[&str], tables: &[&str], extra: &str) -> Self {
-        let places: Vec<_> = members.iter().map(|member| format!("sqlite:{member}.db")).collect();
-        let members: Vec<_> = members.iter().copied().zip(places.iter().map(String::as_str)).collect();
-        Self::with_places(group, log, &members, tables, extra)
+        let places = members.iter().map(|member| (*member, format!("url: \"sqlite:{member}.db\"")));
+        Self::with_members(group, log, &places.collect::<Vec<_>>(), tables, extra)
     }
 
-    /// The same with members of any kind, each with the address of its database.
-    pub fn with_places(
+    /// The same with members of any kind, each with what the group file says of it.
+    pub fn with_members(
         group: &str,
         log: &str,
-        members: &[(&str, &str)],
+        members: &[(&str, String)],
         tables: &[&str],
         extra: &str,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut text = format!("group: {group}\nlog: {log}\nmembers:\n");
-        for (member, url) in members {
-            writeln!(text, "  {member}: {{ url: \"{url}\" }}").unwrap();
+        for (member, settings) in members {
+            writeln!(text, "  {member}: {{ {settings} }}").unwrap();
         }
         text.push_str("tables:\n");
         for table in tables {

@@ -1,23 +1,27 @@
 //! The Chinook data set as each dialect has it, with its own names and types: `InvoiceLine` here, `invoice_line` there, a
 //! 64-bit key here, a 32-bit one there. All of them, and a database that was empty, become one.
 
-use crate::support::{connect, database, texts};
+use crate::support::{at, connect, database, texts};
 use rusqlite::Connection;
 use tributary_testkit::{GroupFolder, Program};
 use tributary_tests::CHINOOK_TABLES;
 
-const SQLITE: &str = include_str!("../../data/chinook/Chinook_Sqlite.sql");
+pub(crate) const SQLITE: &str = include_str!("../../data/chinook/Chinook_Sqlite.sql");
 const POSTGRES: &str = include_str!("../../data/chinook/Chinook_PostgreSql.sql");
 
-pub(crate) fn names_and_types_of_three_dialects_meet() {
+/// The tables and rows of the script for PostgreSQL, without what makes the database.
+pub(crate) fn postgres_script() -> &'static str {
+    POSTGRES.split_once("\\c chinook;").unwrap().1
+}
+
+pub(crate) fn names_and_types_of_two_dialects_meet() {
     let (cloud, branch) = (database(), database());
-    let places = [("hq", "sqlite:hq.db"), ("cloud", cloud.as_str()), ("branch", branch.as_str())];
-    let group = GroupFolder::with_places("chinook", "{ embedded: ./log.db }", &places, &CHINOOK_TABLES, "");
+    let members = [("hq", at("sqlite:hq.db")), ("cloud", at(&cloud)), ("branch", at(&branch))];
+    let group = GroupFolder::with_members("chinook", "{ embedded: ./log.db }", &members, &CHINOOK_TABLES, "");
     let hq = group.connect("hq");
     hq.execute_batch(SQLITE.trim_start_matches('\u{feff}')).unwrap();
-    let (_, tables) = POSTGRES.split_once("\\c chinook;").unwrap();
     let (mut cloud, mut branch) = (connect(&cloud), connect(&branch));
-    cloud.batch_execute(tables).unwrap();
+    cloud.batch_execute(postgres_script()).unwrap();
 
     // What one cannot hold of the other's is told before anything is made.
     let checked = Program::ok(&group, &["check"]);

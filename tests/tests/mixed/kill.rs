@@ -1,7 +1,7 @@
 //! `kill -9` of the process at random moments, of the server's backends and of the server itself, while users write to all
 //! members: in the end all are equal, and no acknowledged write is lost.
 
-use crate::support::{connect, database, texts};
+use crate::support::{at, connect, database, texts};
 use postgres::{Client, NoTls};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -23,8 +23,8 @@ pub(crate) fn nothing_is_lost_when_process_and_server_are_killed() {
     let mut server = Postgres::start(PostgresSettings { durable: true, ..PostgresSettings::default() });
     connect(&server.url("postgres")).batch_execute("CREATE DATABASE cloud").unwrap();
     let (cloud, branch) = (server.url("cloud"), database());
-    let places = [("hq", "sqlite:hq.db"), ("cloud", cloud.as_str()), ("branch", branch.as_str())];
-    let group = GroupFolder::with_places("killed", "{ embedded: ./log.db }", &places, &["Trail"], "");
+    let members = [("hq", at("sqlite:hq.db")), ("cloud", at(&cloud)), ("branch", at(&branch))];
+    let group = GroupFolder::with_members("killed", "{ embedded: ./log.db }", &members, &["Trail"], "");
     group.connect("hq").execute_batch(TRAIL_TABLE).unwrap();
     connect(&cloud).batch_execute(TABLE).unwrap();
     connect(&branch).batch_execute(TABLE).unwrap();

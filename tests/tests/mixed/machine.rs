@@ -1,6 +1,6 @@
 //! A server in a bad state: a full disk, a clock that is off and jumps back.
 
-use crate::support::{connect, database, texts};
+use crate::support::{at, connect, database, texts};
 use postgres::Client;
 use std::time::{Duration, Instant};
 use tributary_testkit::services::{Postgres, PostgresSettings, Tmpfs};
@@ -10,8 +10,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const TABLE: &str = "CREATE TABLE note (id bigint PRIMARY KEY, body text)";
 
 fn group(cloud: &str, branch: &str) -> GroupFolder {
-    let places = [("cloud", cloud), ("branch", branch)];
-    let group = GroupFolder::with_places("state", "{ embedded: ./log.db }", &places, &["note"], "");
+    let members = [("cloud", at(cloud)), ("branch", at(branch))];
+    let group = GroupFolder::with_members("state", "{ embedded: ./log.db }", &members, &["note"], "");
     for url in [cloud, branch] {
         connect(url).batch_execute(TABLE).unwrap();
     }

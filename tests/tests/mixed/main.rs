@@ -6,6 +6,7 @@
 mod chinook;
 mod kill;
 mod machine;
+mod sqlserver;
 mod support;
 
 use std::process::ExitCode;
@@ -16,7 +17,8 @@ fn main() -> ExitCode {
     let tests = vec![
         service_test!(machine::a_clock_that_is_off_and_jumps_changes_no_outcome).needing(Need::Faketime),
         service_test!(machine::a_full_disk_loses_nothing).needing(Need::Tmpfs),
-        service_test!(chinook::names_and_types_of_three_dialects_meet),
+        service_test!(chinook::names_and_types_of_two_dialects_meet),
+        service_test!(sqlserver::chinook_lives_in_three_dialects).needing(Need::Mssql),
         service_test!(kill::nothing_is_lost_when_process_and_server_are_killed),
     ];
     services::main(tests.into_iter().map(|test| test.without_services().needing(Need::Postgres)).collect())

@@ -14,6 +14,11 @@ pub(crate) fn database() -> String {
     server.url(&name)
 }
 
+/// What the group file says of a member at this address.
+pub(crate) fn at(url: &str) -> String {
+    format!("url: \"{url}\"")
+}
+
 /// A user's connection.
 pub(crate) fn connect(url: &str) -> Client {
     Client::connect(url, NoTls).unwrap()
