@@ -43,6 +43,8 @@ pub(super) struct CatalogTable {
     pub(super) columns: Vec<CatalogColumn>,
     /// Positions of the primary key's columns in `columns`, in key order.
     pub(super) key: Vec<usize>,
+    /// The primary key's constraint: its object id, and its definition as the server words it.
+    pub(super) key_constraint: Option<(u32, String)>,
     /// Whether the primary key is checked at commit.
     pub(super) key_deferrable: bool,
     /// Its indexes.
@@ -241,6 +243,7 @@ fn table_of(row: &Row) -> std::result::Result<CatalogTable, tokio_postgres::Erro
         owner: row.try_get(9)?,
         columns: Vec::new(),
         key: Vec::new(),
+        key_constraint: row.try_get::<_, Option<u32>>(10)?.zip(row.try_get(11)?),
         key_deferrable: false,
         indexes: Vec::new(),
         foreign_keys: Vec::new(),

@@ -229,15 +229,22 @@ impl Declared {
         }
     }
 
+    /// Whether one value is stored in several ways: a number whose scale is not declared keeps the zeros it came with.
+    pub(super) fn has_several_images(&self) -> bool {
+        self.logical == LogicalType::Numeric && self.quirk != Quirk::Money
+    }
+
     /// An expression of the column's type, such that equality tells whether the value is the same to the last byte.
     pub(super) fn exact(&self, expression: &str) -> String {
         match (self.transport, self.quirk) {
             (Transport::Text, Quirk::Enumeration) => expression.to_owned(),
-            (Transport::Text, Quirk::None | Quirk::Padded) => format!("{expression} COLLATE \"C\""),
-            (Transport::Text, _) => format!("{expression}::text COLLATE \"C\""),
+            (Transport::Text, Quirk::None | Quirk::Padded) => {
+                format!("{expression} COLLATE pg_catalog.\"C\"")
+            }
+            (Transport::Text, _) => format!("{expression}::pg_catalog.text COLLATE pg_catalog.\"C\""),
             // 0 and -0 are equal, and not the same.
-            (Transport::Float4, _) => format!("float4send({expression})"),
-            (Transport::Float8, _) => format!("float8send({expression})"),
+            (Transport::Float4, _) => format!("pg_catalog.float4send({expression})"),
+            (Transport::Float8, _) => format!("pg_catalog.float8send({expression})"),
             _ => expression.to_owned(),
         }
     }

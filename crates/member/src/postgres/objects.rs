@@ -25,6 +25,11 @@
 //! restored row), it takes `nextval('"DataSync".dss_version')` and sets `xid = pg_current_xact_id()`. When it takes a
 //! change away (the group's record is written over it), it sets `local_version`, `local_incarnation`, `xid`,
 //! `changed_at`, `change_kind` and `inside_apply` to NULL.
+//!
+//! **The triggers' function** runs as its owner, in whatever session of a user's. It has no settings of its own, which
+//! would cost an eighth of a small statement; instead everything in it that is looked up by the search path says that
+//! it is the server's own: functions, types, collations, and operators too (`OPERATOR(pg_catalog.=)`), so also nothing
+//! that stands for an operator (`IS DISTINCT FROM`, `NULLIF`, `IN`).
 
 use super::catalog::OUR_SCHEMA;
 use super::quote::{self, identifier, qualified, text};
@@ -104,8 +109,8 @@ pub(super) enum Kind {
     Tracking,
     /// Its index.
     Index,
-    /// The triggers' function, with its body.
-    Routine(String),
+    /// The triggers' function: the body that suits the table best, and another one that does too.
+    Routine(String, String),
     /// A trigger of this event.
     Trigger(&'static str),
 }
@@ -126,7 +131,11 @@ pub(super) fn objects(table: &BoundTable) -> Vec<Object> {
     let builder = Builder { table };
     let purpose = |what: &str| format!("{what} of {}", table.base);
     let routine = qualified(OUR_SCHEMA, &table.names.routine);
-    let body = builder.fill(include_str!("sql/capture_body.sql"), &[]);
+    let body = |whole: bool| {
+        builder.fill(include_str!("sql/capture_body.sql"), &[("update", &builder.update(whole))])
+    };
+    let whole = builder.is_whole();
+    let (body, other) = (body(whole), body(!whole));
     let mut objects = vec![
         Object {
             kind: Kind::Tracking,
@@ -144,12 +153,9 @@ pub(super) fn objects(table: &BoundTable) -> Vec<Object> {
             purpose: purpose("index for polling"),
         },
         Object {
-            kind: Kind::Routine(format!("\n{body}\n")),
+            kind: Kind::Routine(format!("\n{body}\n"), format!("\n{other}\n")),
             name: table.names.routine.clone(),
-            sql: fill(
-                include_str!("sql/capture_function.sql"),
-                &[("routine", &routine), ("body", &quote::body(&body))],
-            ),
+            sql: builder.function(&routine, &body),
             purpose: purpose("the triggers' function"),
         },
     ];
@@ -175,6 +181,20 @@ pub(super) fn objects(table: &BoundTable) -> Vec<Object> {
     objects
 }
 
+/// The server's own operators, whatever a session's search path is.
+const EQUALS: &str = "OPERATOR(pg_catalog.=)";
+const JOINED: &str = "OPERATOR(pg_catalog.||)";
+
+/// How the line begins that holds what only this database knows.
+const QUICK_LOOK: &str = "  IF (pg_catalog.pg_get_constraintdef(";
+
+/// Whether two bodies of a trigger's function do the same. The number of the key's constraint is another one after a
+/// restore; then the function merely takes longer.
+pub(super) fn same_body(one: &str, other: &str) -> bool {
+    let lines = |body| str::lines(body).filter(|line| !line.starts_with(QUICK_LOOK));
+    lines(one).eq(lines(other))
+}
+
 struct Builder<'a> {
     table: &'a BoundTable,
 }
@@ -183,8 +203,7 @@ impl Builder<'_> {
     /// Fills a template with what is the same for all of this table's, and `more`.
     fn fill(&self, template: &str, more: &[(&str, &str)]) -> String {
         let table = self.table;
-        let key_names: Vec<&str> = table.key_columns().map(|column| column.name.as_str()).collect();
-        let all_names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+        let constraint = table.catalog.as_ref().and_then(|catalog| catalog.key_constraint.as_ref());
         let is_null = |side: &str| {
             let first = table.key_columns().next().map_or_else(String::new, |column| column.quoted.clone());
             format!("{side}.{first} IS NULL")
@@ -192,7 +211,6 @@ impl Builder<'_> {
         let either = table
             .key_columns()
             .map(|column| format!("coalesce(n.{0}, o.{0}) AS {1}", column.quoted, column.tracking));
-        let names = list(all_names.iter().map(|name| text(name)));
         let values = [
             ("base", table.base.clone()),
             ("tracking", table.tracking.clone()),
@@ -209,11 +227,16 @@ impl Builder<'_> {
             ("m_key_is_n", self.marked_is("n", false)),
             ("m_key_is_o", self.marked_is("o", false)),
             ("m_key_is_c", self.marked_is("c", true)),
+            ("m_is_of_batch", format!("m.apply_batch::pg_catalog.text {EQUALS} dss.batch")),
+            (
+                "next_version",
+                "pg_catalog.nextval('\"DataSync\".dss_version'::pg_catalog.regclass)".to_owned(),
+            ),
+            ("sleep", "'\"DataSync\".dss_sleep'::pg_catalog.regclass".to_owned()),
+            ("key_constraint", constraint.map_or(0, |(id, _)| *id).to_string()),
+            ("key_definition", text(constraint.map_or("", |(_, definition)| definition))),
             ("is_key", self.is_key()),
-            ("key_count", key_names.len().to_string()),
-            ("count", all_names.len().to_string()),
-            ("names", format!("ARRAY[{names}]::name[]")),
-            ("changed", self.changed()),
+            ("key_count", table.key_columns().count().to_string()),
             ("incarnation", self.incarnation()),
             ("set_local", self.set_local()),
         ];
@@ -234,7 +257,7 @@ impl Builder<'_> {
     fn keys_agree(&self, one: &str, two: &str) -> String {
         and(self.table.key_columns().map(|column| {
             let side = |side: &str| column.declared.exact(&format!("{side}.{}", column.quoted));
-            format!("{} = {}", side(one), side(two))
+            format!("{} {EQUALS} {}", side(one), side(two))
         }))
     }
 
@@ -242,7 +265,7 @@ impl Builder<'_> {
     fn marked_is(&self, side: &str, ours: bool) -> String {
         and(self.table.key_columns().map(|column| {
             let name = if ours { &column.tracking } else { &column.quoted };
-            format!("m.{} = {}", column.tracking, column.declared.exact(&format!("{side}.{name}")))
+            format!("m.{} {EQUALS} {}", column.tracking, column.declared.exact(&format!("{side}.{name}")))
         }))
     }
 
@@ -250,17 +273,70 @@ impl Builder<'_> {
     fn is_key(&self) -> String {
         let Some(catalog) = &self.table.catalog else { return "false".to_owned() };
         let parts = self.table.key_columns().map(|column| {
-            let named = format!("a.attname = {}", text(&column.name));
+            let named = format!("a.attname {EQUALS} {}", text(&column.name));
             let found = catalog.position(&column.name).map(|at| &catalog.columns[at]);
             match found {
                 // The server's own types have the same numbers everywhere; users' get new ones from a restore.
                 Some(found) if found.type_oid < 16_384 => {
-                    format!("{named} AND a.atttypid = {}", found.type_oid)
+                    format!("{named} AND a.atttypid {EQUALS} {}", found.type_oid)
                 }
                 _ => named,
             }
         });
         parts.collect::<Vec<_>>().join(" OR ")
+    }
+
+    /// What creates the triggers' function, or makes it anew. The number of the key's constraint is asked for when it is
+    /// created, so that the statement is the same in a dry run.
+    fn function(&self, routine: &str, body: &str) -> String {
+        let escaped = |text: &str| text.replace('%', "%%");
+        let (line, rest) = body
+            .find(QUICK_LOOK)
+            .map_or(("", body), |at| (&body[..at + QUICK_LOOK.len()], &body[at + QUICK_LOOK.len()..]));
+        let rest = rest.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        let template = format!("{}%s{}", escaped(line), escaped(rest));
+        let function = fill(
+            include_str!("sql/capture_function.sql"),
+            &[("routine", &escaped(routine)), ("body", &quote::code("dss", &template))],
+        );
+        let make = fill(
+            include_str!("sql/capture_make.sql"),
+            &[("function", &quote::code("function", &function)), ("base_name", &text(&self.table.base))],
+        );
+        format!("DO {}", quote::code("make", &make))
+    }
+
+    /// What an update's trigger does. Rows are compared as they are stored, which needs no operator and takes 0 and -0
+    /// for different. Whole ones where nothing but the group's columns can differ; otherwise column by column, and if one
+    /// of them is gone, so that what has changed cannot be told, every row counts.
+    fn update(&self, whole: bool) -> String {
+        let branch =
+            |changed: &str| self.fill(include_str!("sql/capture_update.sql"), &[("changed", changed)]);
+        let is_update = format!("  ELSIF TG_OP {EQUALS} 'UPDATE'");
+        if whole {
+            return format!("{is_update} THEN\n{}", branch("pg_catalog.record_image_ne(n.*, o.*)"));
+        }
+        let columns = &self.table.columns;
+        let names = list(columns.iter().map(|column| text(&column.name)));
+        format!(
+            "{is_update} AND (SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute AS a \
+             WHERE a.attrelid {EQUALS} TG_RELID AND NOT a.attisdropped \
+             AND a.attname {EQUALS} ANY (ARRAY[{names}]::pg_catalog.name[])) {EQUALS} {} THEN\n{}\n\
+             {is_update} THEN\n{}",
+            columns.len(),
+            branch(&self.changed()),
+            branch("true")
+        )
+    }
+
+    /// Whether whole rows can be compared: all columns are synchronised but for those that the server computes from
+    /// others, and none is stored in several ways.
+    fn is_whole(&self) -> bool {
+        let columns = &self.table.columns;
+        self.table.catalog.as_ref().is_some_and(|catalog| {
+            let mut others = catalog.columns.iter().filter(|column| !column.generated);
+            others.all(|found| columns.iter().any(|column| column.name == found.name))
+        }) && columns.iter().all(|column| !column.declared.has_several_images())
     }
 
     /// Whether a synchronised column of `n` is another than in `o`.
@@ -272,9 +348,12 @@ impl Builder<'_> {
             return "false".to_owned();
         }
         let side = |side: &str| {
-            list(others().map(|column| column.declared.exact(&format!("{side}.{}", column.quoted))))
+            list(others().map(|column| match format!("{side}.{}", column.quoted) {
+                number if column.declared.has_several_images() => format!("pg_catalog.trim_scale({number})"),
+                other => other,
+            }))
         };
-        format!("ROW({}) IS DISTINCT FROM ROW({})", side("n"), side("o"))
+        format!("pg_catalog.record_image_ne(ROW({}), ROW({}))", side("n"), side("o"))
     }
 
     /// NULL while the table is in its first incarnation.
@@ -294,9 +373,9 @@ impl Builder<'_> {
             String::new()
         } else {
             format!(
-                "seen = CASE WHEN t.local_version IS NOT NULL AND t.local_incarnation IS DISTINCT FROM {} \
-                 THEN btrim(t.seen || ' ' || coalesce(t.local_incarnation, {}) || ':' || t.local_version) \
-                 ELSE t.seen END, ",
+                "seen = CASE WHEN t.local_version IS NOT NULL AND (t.local_incarnation {EQUALS} {}) IS NOT TRUE \
+                 THEN pg_catalog.btrim(t.seen {JOINED} ' ' {JOINED} coalesce(t.local_incarnation, {}) {JOINED} ':' \
+                 {JOINED} t.local_version::pg_catalog.text) ELSE t.seen END, ",
                 text(current.as_str()),
                 text(first.as_str())
             )
@@ -304,7 +383,7 @@ impl Builder<'_> {
         format!(
             "{seen}local_version = excluded.local_version, local_incarnation = excluded.local_incarnation, \
              xid = excluded.xid, changed_at = excluded.changed_at, \
-             change_kind = CASE WHEN t.change_kind = 'restored' THEN 'restored' END, \
+             change_kind = CASE WHEN t.change_kind {EQUALS} 'restored' THEN 'restored' END, \
              inside_apply = excluded.inside_apply, is_tombstone = excluded.is_tombstone"
         )
     }

@@ -241,10 +241,10 @@ impl Run<'_> {
 
     async fn create_object(&mut self, table: &BoundTable, object: &Object, found: &Found) -> Result<()> {
         let there = match object.kind {
-            Kind::Routine(_) => found.has_routine(&object.name),
+            Kind::Routine(..) => found.has_routine(&object.name),
             _ => found.has_relation(&object.name),
         };
-        if found.state_of(table, object).is_none() {
+        if found.state_of(table, object).is_none() && !found.is_outdated(object) {
             return Ok(());
         }
         match &object.kind {
@@ -258,13 +258,8 @@ impl Run<'_> {
                 self.execute(&format!("replace the {}", object.purpose), &sql).await?;
                 self.execute(&object.purpose, &object.sql).await
             }
-            Kind::Routine(_) if there => {
-                let sql = without_comments(&object.sql).replacen(
-                    "CREATE FUNCTION",
-                    "CREATE OR REPLACE FUNCTION",
-                    1,
-                );
-                self.execute(&format!("replace {}", object.purpose), &sql).await
+            Kind::Routine(..) if there => {
+                self.execute(&format!("replace {}", object.purpose), &object.sql).await
             }
             _ => self.execute(&object.purpose, &object.sql).await,
         }

@@ -21,13 +21,13 @@ pub(super) fn text(text: &str) -> String {
     }
 }
 
-/// A function's body as a dollar-quoted literal.
-pub(super) fn body(body: &str) -> String {
-    let mut tag = "dss".to_owned();
-    while body.contains(&format!("${tag}$")) {
+/// Code as a dollar-quoted literal, with this tag or a longer one.
+pub(super) fn code(tag: &str, code: &str) -> String {
+    let mut tag = tag.to_owned();
+    while code.contains(&format!("${tag}$")) {
         tag.push('_');
     }
-    format!("${tag}$\n{body}\n${tag}$")
+    format!("${tag}$\n{code}\n${tag}$")
 }
 
 /// `bytes` as a bytea literal.
@@ -46,6 +46,6 @@ mod tests {
         assert_eq!(text("it's"), "'it''s'");
         assert_eq!(text("a\\b'"), " E'a\\\\b'''");
         assert_eq!(bytes(&[0, 0xab]), "decode('00ab', 'hex')");
-        assert_eq!(body("x $dss$ y"), "$dss_$\nx $dss$ y\n$dss_$");
+        assert_eq!(code("dss", "x $dss$ y"), "$dss_$\nx $dss$ y\n$dss_$");
     }
 }

@@ -93,7 +93,7 @@ pub(super) struct Found {
     sequences: HashSet<String>,
     /// Indexes in our schema by name.
     indexes: HashMap<String, String>,
-    /// Functions in our schema by name: body, and whether it runs as its owner with a fixed search path.
+    /// Functions in our schema by name: body, and whether it runs as its owner.
     routines: HashMap<String, (String, bool)>,
 }
 
@@ -185,7 +185,7 @@ impl Found {
             let kind = match object.kind {
                 Kind::Tracking => "tracking table",
                 Kind::Index => "index",
-                Kind::Routine(_) => "function",
+                Kind::Routine(..) => "function",
                 Kind::Trigger(_) => "trigger",
             };
             Some(format!("its {kind} {:?} {what}", object.name))
@@ -206,9 +206,12 @@ impl Found {
                 None => Some(MISSING),
                 Some(definition) => (!definition.contains("(xid, local_version)")).then_some(OTHER),
             },
-            Kind::Routine(body) => match self.routines.get(&object.name) {
+            Kind::Routine(best, other) => match self.routines.get(&object.name) {
                 None => Some(MISSING),
-                Some((found, safe)) => (found != body || !safe).then_some(OTHER),
+                Some((found, as_owner)) => {
+                    let known = [best, other].iter().any(|body| objects::same_body(found, body));
+                    (!known || !as_owner).then_some(OTHER)
+                }
             },
             Kind::Trigger(_) => {
                 let oid = table.catalog.as_ref().map(|catalog| catalog.oid)?;
@@ -221,6 +224,12 @@ impl Found {
                 }
             }
         }
+    }
+
+    /// Whether an object does what it should, but not as well as it would if it were made anew.
+    pub(super) fn is_outdated(&self, object: &objects::Object) -> bool {
+        let Kind::Routine(best, _) = &object.kind else { return false };
+        self.routines.get(&object.name).is_some_and(|(found, _)| found != best)
     }
 
     /// The triggers of a table.

@@ -1,5 +1,6 @@
 //! What the triggers note of users' statements, and that they never make one fail.
 
+use crate::support::texts;
 use crate::world::{World, item, pairs, run, schema};
 use std::sync::Arc;
 use tributary_member::contract::fixture::bind;
@@ -19,6 +20,8 @@ pub(crate) fn tests() -> Vec<(&'static str, fn())> {
         triggers_that_are_disabled_or_dropped,
         cells_that_apply_marked_are_left_alone,
         names_like_our_variables,
+        a_sessions_search_path_is_not_followed,
+        a_key_with_another_constraint_is_still_captured,
         two_schemas_and_long_names,
     )
 }
@@ -319,4 +322,81 @@ async fn two_schemas_and_long_names() {
     }
     let removed = member.deprovision().await.unwrap();
     assert_eq!(removed.iter().filter(|statement| statement.sql.starts_with("DROP FUNCTION")).count(), 5);
+}
+
+/// What stands in for everything of the server's that the triggers use, and fails.
+const STRANGERS: &str = "
+    CREATE SCHEMA evil;
+    CREATE FUNCTION evil.caught() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'caught'; END $$;
+    DO $$
+    DECLARE kind text; operator text; name text;
+    BEGIN
+      FOREACH kind IN ARRAY ARRAY['bigint', 'integer', 'text', 'name', 'oid', 'numeric'] LOOP
+        FOREACH operator IN ARRAY ARRAY['=', '<>', '<', '>', '>='] LOOP
+          name := 'f' || md5(kind || operator);
+          EXECUTE format('CREATE FUNCTION evil.%s(%s, %s) RETURNS boolean LANGUAGE sql AS $f$ SELECT evil.caught() $f$',
+            name, kind::regtype, kind::regtype);
+          EXECUTE format('CREATE OPERATOR evil.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = evil.%s)',
+            operator, kind::regtype, kind::regtype, name);
+        END LOOP;
+      END LOOP;
+    END $$;
+    CREATE FUNCTION evil.nextval(regclass) RETURNS bigint LANGUAGE sql AS 'SELECT evil.caught()::integer::bigint';
+    CREATE FUNCTION evil.current_setting(text, boolean) RETURNS text LANGUAGE sql AS 'SELECT evil.caught()::text';
+    CREATE FUNCTION evil.clock_timestamp() RETURNS timestamptz LANGUAGE sql
+      AS 'SELECT CASE WHEN evil.caught() THEN now() END';
+    CREATE FUNCTION evil.pg_current_xact_id() RETURNS xid8 LANGUAGE sql
+      AS 'SELECT CASE WHEN evil.caught() THEN pg_catalog.pg_current_xact_id() END';
+    CREATE FUNCTION evil.pg_get_constraintdef(oid) RETURNS text LANGUAGE sql AS 'SELECT evil.caught()::text';
+    CREATE FUNCTION evil.pg_sequence_last_value(regclass) RETURNS bigint LANGUAGE sql
+      AS 'SELECT evil.caught()::integer::bigint';
+    CREATE FUNCTION evil.record_image_ne(record, record) RETURNS boolean LANGUAGE plpgsql
+      AS 'BEGIN RETURN evil.caught(); END';
+    CREATE DOMAIN evil.text AS int4;
+    CREATE DOMAIN evil.timestamptz AS int4;
+    CREATE DOMAIN evil.xid8 AS int4;
+    CREATE DOMAIN evil.name AS int4;
+    CREATE DOMAIN evil.regclass AS int4;
+    CREATE VIEW evil.pg_attribute AS SELECT evil.caught() AS attisdropped;";
+
+/// Whoever may write a table could otherwise run code with the rights of the triggers' owner.
+async fn a_sessions_search_path_is_not_followed() {
+    for (definition, own) in [
+        // Whole rows are compared, and columns one by one where one is the member's own.
+        ("CREATE TABLE item (id bigint PRIMARY KEY, name text)", ""),
+        ("CREATE TABLE item (id bigint PRIMARY KEY, name text, own point)", ", own = '(1,1)'"),
+    ] {
+        let mut world = World::new(definition, item()).await;
+        world.run(STRANGERS).await;
+        let user = world.fixture.client().await;
+        run(&user, "SET search_path = evil, public, pg_catalog").await;
+        let caught = user.batch_execute("SELECT 1::bigint = 1::bigint").await.unwrap_err();
+        assert_eq!(caught.as_db_error().unwrap().message(), "caught");
+        run(&user, "INSERT INTO item (id, name) VALUES (1, 'a'), (2, 'b')").await;
+        run(&user, "UPDATE item SET name = 'c'").await;
+        assert_eq!(world.told().await, pairs(&[("1", "1|c"), ("2", "2|c")]), "{definition}");
+        run(&user, &format!("UPDATE item SET name = 'c'{own}")).await;
+        assert_eq!(world.told().await, pairs(&[]), "{definition}");
+        run(&user, "DELETE FROM item").await;
+        run(&user, "INSERT INTO item (id, name) VALUES (3, 'a')").await;
+        run(&user, "TRUNCATE item").await;
+        assert_eq!(world.told().await, pairs(&[("1", "-"), ("2", "-"), ("3", "-")]), "{definition}");
+        assert_eq!(texts(&user, "SHOW row_security").await, [["on"]]);
+    }
+}
+
+/// The quick look at the key misses; what is then asked tells that nothing is wrong.
+async fn a_key_with_another_constraint_is_still_captured() {
+    let mut world = World::items().await;
+    let other =
+        "ALTER TABLE item DROP CONSTRAINT item_pkey; ALTER TABLE item ADD CONSTRAINT other PRIMARY KEY (id)";
+    world.run(other).await;
+    world.check("INSERT INTO item VALUES (1, 'a')", &[("1", "1|a")]).await;
+    world.check("UPDATE item SET name = 'b'", &[("1", "1|b")]).await;
+    world.check("DELETE FROM item", &[("1", "-")]).await;
+    world.ready().await;
+    // The next time that it is provisioned, it is quick again.
+    assert_eq!(world.member.provision().await.unwrap().len(), 1);
+    assert_eq!(world.member.provision().await.unwrap(), []);
+    world.ready().await;
 }

@@ -129,7 +129,8 @@ impl Fixture for PostgresFixture {
              UNION ALL SELECT 'column ' || a.attrelid::regclass || '.' || attname || ' ' || format_type(atttypid, atttypmod) \
              FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid WHERE attnum > 0 AND NOT attisdropped \
              AND relnamespace::regnamespace::text !~ '^(pg_|information_schema)' \
-             UNION ALL SELECT 'function ' || oid::regprocedure || md5(prosrc) FROM pg_proc \
+             UNION ALL SELECT 'function ' || oid::regprocedure || \
+             md5(regexp_replace(prosrc, 'constraintdef\\(\\d+', '')) FROM pg_proc \
              WHERE pronamespace::regnamespace::text !~ '^(pg_|information_schema)' \
              UNION ALL SELECT 'trigger ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal \
              UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint \

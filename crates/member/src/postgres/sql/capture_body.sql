@@ -1,67 +1,53 @@
 #variable_conflict use_column
 <<dss>>
 DECLARE
-  batch text := nullif(current_setting('tributary.apply', true), '');
-  now_at timestamptz := clock_timestamp();
-  me xid8 := pg_current_xact_id();
-  keys_there int8;
-  all_there int8;
+  batch pg_catalog.text := pg_catalog.current_setting('tributary.apply', true);
+  now_at pg_catalog.timestamptz := pg_catalog.clock_timestamp();
+  me pg_catalog.xid8 := pg_catalog.pg_current_xact_id();
+  policies pg_catalog.text;
 BEGIN
-  -- A column that was dropped or renamed must not make users' statements fail: the table's state says that it is gone.
-  SELECT count(*) FILTER (WHERE {is_key}), count(*) INTO dss.keys_there, dss.all_there
-  FROM pg_attribute AS a
-  WHERE a.attrelid = TG_RELID AND a.attname = ANY ({names}) AND NOT a.attisdropped;
-  IF dss.keys_there < {key_count} THEN
-    RETURN NULL;
+  IF dss.batch OPERATOR(pg_catalog.=) '' THEN
+    dss.batch := NULL;
   END IF;
-  IF TG_OP = 'INSERT' THEN
+  -- A key that was dropped, renamed or given another type must not make users' statements fail: the table's state says
+  -- that it is gone. What is asked first costs least; it fails whenever the key was touched, and after a restore.
+  IF (pg_catalog.pg_get_constraintdef({key_constraint}) OPERATOR(pg_catalog.=) {key_definition}) IS NOT TRUE THEN
+    IF (SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid OPERATOR(pg_catalog.=) TG_RELID AND NOT a.attisdropped AND ({is_key}))
+      OPERATOR(pg_catalog.<) {key_count} THEN
+      RETURN NULL;
+    END IF;
+  END IF;
+  IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
     INSERT INTO {tracking} AS t ({key}, local_version, local_incarnation, xid, changed_at, inside_apply, is_tombstone)
-    SELECT {n_key}, nextval('"DataSync".dss_version'), {incarnation}, dss.me, dss.now_at, dss.batch IS NOT NULL, false
+    SELECT {n_key}, {next_version}, {incarnation}, dss.me, dss.now_at, dss.batch IS NOT NULL, false
     FROM new_rows AS n
     WHERE dss.batch IS NULL OR NOT EXISTS (
-      SELECT 1 FROM {tracking} AS m WHERE {m_key_is_n} AND m.apply_batch::text = dss.batch
+      SELECT FROM {tracking} AS m WHERE {m_key_is_n} AND {m_is_of_batch}
     )
     ON CONFLICT ({key}) DO UPDATE SET {set_local};
-  ELSIF TG_OP = 'UPDATE' AND dss.all_there = {count} THEN
+{update}
+  ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
     INSERT INTO {tracking} AS t ({key}, local_version, local_incarnation, xid, changed_at, inside_apply, is_tombstone)
-    SELECT {c_key}, nextval('"DataSync".dss_version'), {incarnation}, dss.me, dss.now_at, dss.batch IS NOT NULL, c.is_tombstone
-    FROM (
-      SELECT {either_key}, {n_is_null} AS is_tombstone
-      FROM old_rows AS o FULL JOIN new_rows AS n ON {n_key_is_o}
-      WHERE {n_is_null} OR {o_is_null} OR {changed}
-    ) AS c
-    WHERE dss.batch IS NULL OR NOT EXISTS (
-      SELECT 1 FROM {tracking} AS m WHERE {m_key_is_c} AND m.apply_batch::text = dss.batch
-    )
-    ON CONFLICT ({key}) DO UPDATE SET {set_local};
-  ELSIF TG_OP = 'UPDATE' THEN
-    -- What has changed cannot be told without the columns, so every row counts.
-    INSERT INTO {tracking} AS t ({key}, local_version, local_incarnation, xid, changed_at, inside_apply, is_tombstone)
-    SELECT {c_key}, nextval('"DataSync".dss_version'), {incarnation}, dss.me, dss.now_at, dss.batch IS NOT NULL, c.is_tombstone
-    FROM (
-      SELECT {either_key}, {n_is_null} AS is_tombstone
-      FROM old_rows AS o FULL JOIN new_rows AS n ON {n_key_is_o}
-    ) AS c
-    WHERE dss.batch IS NULL OR NOT EXISTS (
-      SELECT 1 FROM {tracking} AS m WHERE {m_key_is_c} AND m.apply_batch::text = dss.batch
-    )
-    ON CONFLICT ({key}) DO UPDATE SET {set_local};
-  ELSIF TG_OP = 'DELETE' THEN
-    INSERT INTO {tracking} AS t ({key}, local_version, local_incarnation, xid, changed_at, inside_apply, is_tombstone)
-    SELECT {o_key}, nextval('"DataSync".dss_version'), {incarnation}, dss.me, dss.now_at, dss.batch IS NOT NULL, true
+    SELECT {o_key}, {next_version}, {incarnation}, dss.me, dss.now_at, dss.batch IS NOT NULL, true
     FROM old_rows AS o
     WHERE dss.batch IS NULL OR NOT EXISTS (
-      SELECT 1 FROM {tracking} AS m WHERE {m_key_is_o} AND m.apply_batch::text = dss.batch
+      SELECT FROM {tracking} AS m WHERE {m_key_is_o} AND {m_is_of_batch}
     )
     ON CONFLICT ({key}) DO UPDATE SET {set_local};
   ELSE
-    -- TRUNCATE, before it is done.
+    -- TRUNCATE, before it is done. Rows that a policy hides must not be forgotten, so it rather fails.
+    dss.policies := pg_catalog.current_setting('row_security');
+    PERFORM pg_catalog.set_config('row_security', 'off', true);
     INSERT INTO {tracking} AS t ({key}, local_version, local_incarnation, xid, changed_at, inside_apply, is_tombstone)
-    SELECT {b_key}, nextval('"DataSync".dss_version'), {incarnation}, dss.me, dss.now_at, dss.batch IS NOT NULL, true
+    SELECT {b_key}, {next_version}, {incarnation}, dss.me, dss.now_at, dss.batch IS NOT NULL, true
     FROM ONLY {base} AS b
     ON CONFLICT ({key}) DO UPDATE SET {set_local};
+    dss.policies := pg_catalog.set_config('row_security', dss.policies, true);
   END IF;
-  IF FOUND AND (SELECT last_value FROM "DataSync".dss_sleep) >= extract(epoch FROM dss.now_at) THEN
+  -- 1 is awake; only beyond it is the clock asked.
+  IF FOUND AND pg_catalog.pg_sequence_last_value({sleep}) OPERATOR(pg_catalog.>) 1
+    AND pg_catalog.pg_sequence_last_value({sleep}) OPERATOR(pg_catalog.>=) extract(epoch FROM dss.now_at) THEN
     NOTIFY "DataSync";
   END IF;
   RETURN NULL;

@@ -12,9 +12,12 @@ SELECT
   c.relpersistence::text,
   c.relrowsecurity,
   c.relforcerowsecurity,
-  pg_catalog.pg_get_userbyid(c.relowner)::text
+  pg_catalog.pg_get_userbyid(c.relowner)::text,
+  k.oid,
+  pg_catalog.pg_get_constraintdef(k.oid)
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'p'
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
 AND n.nspname <> $3::text
 AND n.nspname NOT IN ('pg_catalog', 'information_schema')
