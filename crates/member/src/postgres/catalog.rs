@@ -39,6 +39,8 @@ pub(super) struct CatalogTable {
     pub(super) forced_row_security: bool,
     /// Its owner.
     pub(super) owner: String,
+    /// Whether statements on it may be rewritten to others.
+    pub(super) has_rules: bool,
     /// Its columns, in order, generated ones included.
     pub(super) columns: Vec<CatalogColumn>,
     /// Positions of the primary key's columns in `columns`, in key order.
@@ -241,6 +243,7 @@ fn table_of(row: &Row) -> std::result::Result<CatalogTable, tokio_postgres::Erro
         row_security: row.try_get(7)?,
         forced_row_security: row.try_get(8)?,
         owner: row.try_get(9)?,
+        has_rules: row.try_get(12)?,
         columns: Vec::new(),
         key: Vec::new(),
         key_constraint: row.try_get::<_, Option<u32>>(10)?.zip(row.try_get(11)?),

@@ -112,12 +112,13 @@ pub(super) async fn refresh(member: &mut PostgresMember) -> Result<Arc<Shapes>> 
         let stirs = std::iter::once(catalog.oid).chain(swept).any(|oid| stirred.contains(&oid));
         Some(TableShape::new(table, catalog, stirs))
     });
+    let has_rules = member.tables.iter().any(|table| table.catalog.as_ref().is_some_and(|it| it.has_rules));
     let shapes = Shapes {
         fingerprint: member.fingerprint.clone(),
         order,
         tables: tables.collect(),
         references,
-        settings: settings(member).await?,
+        settings: settings(member, stirred.is_empty() && !has_rules).await?,
     };
     let shapes = Arc::new(shapes);
     member.shapes = Some(Arc::clone(&shapes));
@@ -125,15 +126,17 @@ pub(super) async fn refresh(member: &mut PostgresMember) -> Result<Arc<Shapes>> 
 }
 
 /// The settings of apply's transactions: in a deadlock it is apply that gives way, since it begins again by itself; and
-/// its statements find rows by their keys' indexes, whatever statistics say that are not up to date.
-async fn settings(member: &PostgresMember) -> Result<String> {
+/// its statements find rows by their keys' indexes, whatever statistics say that are not up to date. `quiet`: no code of
+/// users' runs with its statements, so that our triggers need not look which of the cells they write are marked.
+async fn settings(member: &PostgresMember, quiet: bool) -> Result<String> {
     let action = "read the server's deadlock_timeout";
     let rows = statements::query(member, include_str!("sql/deadlock_timeout.sql"), &[]).await;
     let rows = rows.map_err(member.session.origin.failed(action))?;
     let deadlock: i64 = rows.first().map_or(1_000, |row| row.get(0));
     let wait = i64::try_from(member.settings.lock_timeout.as_millis()).unwrap_or(i64::MAX);
     let wait = wait.min(deadlock * 4 / 5).max(1);
-    Ok(include_str!("sql/apply_settings.sql").replace("{lock_timeout}", &wait.to_string()))
+    let settings = include_str!("sql/apply_settings.sql").replace("{lock_timeout}", &wait.to_string());
+    Ok(if quiet { format!("{}; SET LOCAL tributary.quiet = on", settings.trim_end()) } else { settings })
 }
 
 /// The tables that have tracking, whoever works on them, by object id.

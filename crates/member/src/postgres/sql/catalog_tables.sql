@@ -14,7 +14,8 @@ SELECT
   c.relforcerowsecurity,
   pg_catalog.pg_get_userbyid(c.relowner)::text,
   k.oid,
-  pg_catalog.pg_get_constraintdef(k.oid)
+  pg_catalog.pg_get_constraintdef(k.oid),
+  c.relhasrules
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'p'
