@@ -32,8 +32,15 @@ type Committed = (Applied, u64);
 
 pub(super) async fn apply(member: &mut SqlServerMember, batch: ApplyBatch, now: Ticks) -> Result<Applied> {
     let mut rounds = Rounds::default();
+    let mut begun_before = false;
     loop {
-        states::refresh(member).await?;
+        if begun_before {
+            // What was refused may have been refused because a table has changed.
+            states::refresh(member).await?;
+        } else {
+            states::refresh_unless_fresh(member).await?;
+        }
+        begun_before = true;
         let shapes = shape::refresh(member).await?;
         ready(member, &batch)?;
         let stop = match round(member, &shapes, &batch, now, &mut rounds).await {

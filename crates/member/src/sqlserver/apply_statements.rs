@@ -179,7 +179,6 @@ fn statements_without_a_table() {
         ("list offsets", plain(include_str!("sql/offsets_list.sql"))),
         ("the first scan's claim", plain(include_str!("sql/apply_read_claim.sql"))),
         ("tables that have foreign keys", plain(include_str!("sql/reference_tables.sql"))),
-        ("have foreign keys changed", plain(include_str!("sql/shape_glance.sql"))),
         ("synchronised tables", plain(include_str!("sql/synced_tables.sql"))),
         ("find parked records", exceptions::find_sql()),
         ("park", exceptions::park_sql()),

@@ -60,6 +60,7 @@ impl SqlServerConnector {
             tables: bindings.iter().map(|binding| BoundTable::unread(binding, &self.id)).collect(),
             provisioned: false,
             glance: None,
+            glance_taken: None,
             news: None,
             empty_ranges: vec![None; bindings.len()],
             shapes: None,

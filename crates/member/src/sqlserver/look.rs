@@ -11,9 +11,20 @@ use crate::template::fill;
 use crate::{Error, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+/// The numbers of the bound tables and of their tracking tables, by position; `None` where there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Ids {
+    /// The tables.
+    pub(super) bases: Vec<Option<i64>>,
+    /// Their tracking tables.
+    pub(super) tracking: Vec<Option<i64>>,
+}
+
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
+    /// The numbers of what was looked at.
+    pub(super) ids: Ids,
     /// The bound tables, by position; `None` where there is none.
     pub(super) bases: Vec<Option<CatalogTable>>,
     /// Our tracking tables, by position.
@@ -50,24 +61,31 @@ pub(super) async fn is_there(session: &mut Session, name: &str) -> Result<bool> 
     Ok(row.as_deref().is_some_and(|row| matches!(optional_integer(row, 0), Ok(Some(_)))))
 }
 
-/// Looks.
-pub(super) async fn look(session: &mut Session, tables: &[BoundTable]) -> Result<Found> {
+/// Looks up what the bound tables and their tracking tables are called by the server.
+pub(super) async fn ids(session: &mut Session, tables: &[BoundTable]) -> Result<Ids> {
     let mut names: Vec<(String, String)> = Vec::with_capacity(tables.len() * 2);
     names.extend(tables.iter().map(|table| (table.schema.clone(), table.binding.local_table.clone())));
     names.extend(tables.iter().map(|table| (OUR_SCHEMA.to_owned(), table.names.tracking.clone())));
-    let ids = catalog::object_ids(session, &names).await?;
-    let known: Vec<i64> = ids.iter().flatten().copied().collect();
+    let mut bases = catalog::object_ids(session, &names).await?;
+    let tracking = bases.split_off(tables.len());
+    Ok(Ids { bases, tracking })
+}
+
+/// Looks.
+pub(super) async fn look(session: &mut Session, tables: &[BoundTable]) -> Result<Found> {
+    let ids = ids(session, tables).await?;
+    let known: Vec<i64> = ids.bases.iter().chain(&ids.tracking).flatten().copied().collect();
     let mut by_id: HashMap<i64, CatalogTable> = HashMap::new();
     for table in catalog::tables(session, Which::Only(&known)).await? {
         by_id.insert(table.id, table);
     }
-    let mut found = Found::default();
-    for id in &ids[..tables.len()] {
-        found.bases.push(id.and_then(|id| by_id.get(&id).cloned()));
-    }
-    for id in &ids[tables.len()..] {
-        found.tracking.push(id.and_then(|id| by_id.get(&id).cloned()));
-    }
+    let table = |id: &Option<i64>| id.and_then(|id| by_id.get(&id).cloned());
+    let mut found = Found {
+        bases: ids.bases.iter().map(table).collect(),
+        tracking: ids.tracking.iter().map(table).collect(),
+        ids,
+        ..Found::default()
+    };
     let sets =
         session.results("look at its sync objects", &fill(include_str!("sql/look_ours.sql"), &[])).await?;
     let damaged = |reason: String| Error::Damaged {

@@ -18,6 +18,7 @@ mod deferred;
 mod digest;
 mod exceptions;
 mod failure;
+mod glance;
 mod image;
 mod inspect;
 mod json;
@@ -84,7 +85,9 @@ pub struct SqlServerMember {
     /// Whether the database has sync objects; found with `glance`.
     provisioned: bool,
     /// What the catalog came to when `tables` were last looked at.
-    glance: Option<states::Glance>,
+    glance: Option<glance::Glance>,
+    /// When the last glance was taken, and how long it took.
+    glance_taken: Option<glance::Taken>,
     /// The lowest number that an open transaction could still write, at the last [`Member::has_news`].
     news: Option<[u8; 8]>,
     /// By table: positions between which there is nothing, so that polls need not read what apply wrote there again.

@@ -82,6 +82,9 @@ pub struct SqlServerSettings {
     pub lock_timeout: Duration,
     /// How long the server may be silent in the middle of a call before the connection counts as lost.
     pub reply_timeout: Duration,
+    /// How old what is known of the tables may be at most when a batch is applied. Where looking is quick, it is a
+    /// tenth of a second at most; zero looks before every batch.
+    pub look_age: Duration,
     /// What becomes of values that would be lost in part.
     pub on_loss: OnLoss,
     /// Whether a database that carries another member's id is opened all the same, in order to deprovision it.
@@ -105,6 +108,7 @@ impl SqlServerSettings {
             login_timeout: Duration::from_secs(15),
             lock_timeout: Duration::from_secs(5),
             reply_timeout: Duration::from_secs(300),
+            look_age: Duration::from_secs(5),
             on_loss: OnLoss::Refuse,
             any_identity: false,
             subscribe_only: false,

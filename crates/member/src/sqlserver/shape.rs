@@ -3,13 +3,13 @@
 
 use super::SqlServerMember;
 use super::catalog::{CatalogTable, CatalogTrigger, same_name};
-use super::cells::{optional_text, text};
+use super::cells::text;
+use super::glance::Glance;
 use super::json::{Column, Source};
 use super::keys;
 use super::names::{Names, OUR_SCHEMA};
 use super::quote::qualified;
 use super::references::References;
-use super::states::Glance;
 use super::table::{BoundColumn, BoundTable};
 use crate::Result;
 use crate::plan::TableOrder;
@@ -21,8 +21,8 @@ use tributary_model::TableName;
 /// What apply knows of all bound tables.
 #[derive(Debug)]
 pub(super) struct Shapes {
-    /// What the catalog came to when they were made: what concerns the bound tables, and all others.
-    glances: (Glance, String),
+    /// What the catalog came to when they were made.
+    glance: Glance,
     /// Parents first.
     pub(super) order: TableOrder,
     /// By position in the bindings; `None` where the table cannot be worked on.
@@ -90,14 +90,8 @@ pub(super) async fn refresh(member: &mut SqlServerMember) -> Result<Arc<Shapes>>
     let Some(glance) = member.glance.clone() else {
         return Err(member.damaged("the catalog (sys.*)", "the tables have not been looked at".to_owned()));
     };
-    let action = "look whether foreign keys and triggers have changed";
-    let sql = fill(include_str!("sql/shape_glance.sql"), &[]);
-    let row = member.session.row(action, &sql, Vec::new()).await?.unwrap_or_default();
-    let sums: Vec<String> =
-        (0..row.len()).map(|at| optional_text(&row, at).ok().flatten().unwrap_or_default()).collect();
-    let glances = (glance, sums.join("/"));
     if let Some(shapes) = &member.shapes
-        && shapes.glances == glances
+        && shapes.glance == glance
     {
         return Ok(Arc::clone(shapes));
     }
@@ -107,14 +101,14 @@ pub(super) async fn refresh(member: &mut SqlServerMember) -> Result<Arc<Shapes>>
         rows.iter().map(|row| Ok((text(row, 0)?, text(row, 1)?))).collect();
     let synced = synced.map_err(|reason| member.damaged("DataSync.dss_tables", reason))?;
     let references = References::read(&mut member.session, &member.tables, &synced).await?;
-    let shapes = Arc::new(Shapes::of(&member.tables, references, glances));
+    let shapes = Arc::new(Shapes::of(&member.tables, references, glance));
     member.shapes = Some(Arc::clone(&shapes));
     Ok(shapes)
 }
 
 impl Shapes {
     /// The shapes of tables that have been looked at.
-    fn of(tables: &[BoundTable], references: References, glances: (Glance, String)) -> Self {
+    fn of(tables: &[BoundTable], references: References, glance: Glance) -> Self {
         let mut edges: Vec<(usize, usize)> = references.between_bound_tables().collect();
         edges.extend(declared_references(tables));
         let order = TableOrder::new(tables.len(), edges);
@@ -125,7 +119,7 @@ impl Shapes {
             Some(TableShape::new(table, catalog, stirs))
         });
         let tables = shapes.collect();
-        Self { glances, order, tables, references }
+        Self { glance, order, tables, references }
     }
 }
 

@@ -246,7 +246,7 @@ fn what_every_member_has() {
 #[test]
 fn statements_without_a_table() {
     let fill = |template: &str| {
-        let values = [("filter", ""), ("bases", "OBJECT_ID(N'[dbo].[a]')"), ("objects", "NULL")];
+        let values = [("filter", ""), ("bases", "OBJECT_ID(N'[dbo].[a]')"), ("tables", "1, 2")];
         let more =
             [("milliseconds", "5000"), ("lock_timeout", "5000"), ("tracking", "[DataSync].[a_dss_tracking]")];
         let token = crate::template::fill(include_str!("sql/update_token.sql"), &[]);

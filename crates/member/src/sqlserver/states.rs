@@ -1,26 +1,13 @@
-//! Whether each bound table is as provisioned, found anew whenever the catalog has changed.
-//!
-//! SQL Server has no number that changes with the schema. So a glance sums up what concerns the bound tables, in one
-//! small query; only when it comes to something else is everything looked at.
+//! Whether each bound table is as provisioned, found anew whenever a glance tells that the catalog has changed.
 
-use super::cells::optional_text;
+use super::glance::{self, Glance};
 use super::look::{self, Found, Has};
 use super::objects::{self, ObjectKind};
 use super::provisioned::{self, MANNER, ProvisionedTable, described};
 use super::quote;
 use super::table::BoundTable;
 use super::{SqlServerMember, inspect};
-use crate::template::fill;
 use crate::{Error, Result, TableState};
-
-/// What the catalog came to, and the query that told it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Glance {
-    /// The query; it names the objects that were there.
-    sql: String,
-    /// What it gave.
-    sums: String,
-}
 
 /// Whether each bound table can be worked on.
 pub(super) async fn table_states(member: &mut SqlServerMember) -> Result<Vec<TableState>> {
@@ -31,24 +18,34 @@ pub(super) async fn table_states(member: &mut SqlServerMember) -> Result<Vec<Tab
 /// Forgets what is known, after something was provisioned, or a statement met what is not as it was.
 pub(super) fn forget(member: &mut SqlServerMember) {
     member.glance = None;
+    member.glance_taken = None;
     member.news = None;
     member.empty_ranges = vec![None; member.tables.len()];
 }
 
+/// Looks at the bound tables again if the catalog has changed since the last look, for a batch: a look of a moment ago
+/// is as good. A batch that meets a table that has changed since, or a refusal, looks again.
+pub(super) async fn refresh_unless_fresh(member: &mut SqlServerMember) -> Result<()> {
+    if glance::is_fresh(member) { Ok(()) } else { refresh(member).await }
+}
+
 /// Looks at the bound tables again if the catalog has changed since the last look.
 pub(super) async fn refresh(member: &mut SqlServerMember) -> Result<()> {
-    if let Some(glance) = member.glance.clone() {
-        match sums(member, &glance.sql).await {
-            Ok(sums) if sums == glance.sums => return Ok(()),
+    if let Some(glance) = &member.glance {
+        match glance.again(&mut member.session).await {
+            Ok((true, taken)) => {
+                member.glance_taken = Some(taken);
+                return Ok(());
+            }
             // Our own tables may be gone, which the look tells better.
-            Ok(_) | Err(Error::Statement { .. }) => forget(member),
+            Ok((false, _)) | Err(Error::Statement { .. }) => forget(member),
             Err(error) => return Err(error),
         }
     }
     // The glance is taken before the look: what changes in between is looked at again.
     let provisioned = look::is_there(&mut member.session, "dss_tables").await?;
-    let sql = glance_sql(member, provisioned);
-    let before = sums(member, &sql).await?;
+    let ids = look::ids(&mut member.session, &member.tables).await?;
+    let (glance, taken) = Glance::first(&mut member.session, &member.tables, &ids, provisioned).await?;
     let found = look::look(&mut member.session, &member.tables).await?;
     let stored = if provisioned { provisioned::tables(&mut member.session).await? } else { Vec::new() };
     let as_utf16 = member.server.gives_utf16;
@@ -62,32 +59,10 @@ pub(super) async fn refresh(member: &mut SqlServerMember) -> Result<()> {
         table.state = trouble.map_or(TableState::Ready, |reason| TableState::Stopped { reason });
     }
     member.provisioned = provisioned;
-    member.glance = Some(Glance { sql, sums: before });
+    member.glance_taken = Some(taken);
+    // A table that came or went in the meantime has another number than the glance asks for.
+    member.glance = Some(if found.ids == ids { glance } else { glance.outdated() });
     Ok(())
-}
-
-fn glance_sql(member: &SqlServerMember, provisioned: bool) -> String {
-    let ids = |names: &mut dyn Iterator<Item = String>| {
-        let ids: Vec<String> = names.map(|name| format!("OBJECT_ID({})", quote::text(&name))).collect();
-        if ids.is_empty() { "NULL".to_owned() } else { ids.join(", ") }
-    };
-    let ours = |table: &BoundTable| {
-        let names = &table.names;
-        [&names.tracking, &names.select_changes, &names.apply].map(|name| quote::qualified("DataSync", name))
-    };
-    let bases = ids(&mut member.tables.iter().map(|table| table.base.clone()));
-    let objects = ids(&mut member.tables.iter().flat_map(ours));
-    let template =
-        if provisioned { include_str!("sql/glance_provisioned.sql") } else { include_str!("sql/glance.sql") };
-    fill(template, &[("bases", &bases), ("objects", &objects)])
-}
-
-async fn sums(member: &mut SqlServerMember, sql: &str) -> Result<String> {
-    let row = member.session.results("look whether its tables have changed", sql).await?;
-    let row = row.into_iter().next().and_then(|set| set.into_iter().next()).unwrap_or_default();
-    let parts: Vec<String> =
-        (0..row.len()).map(|place| optional_text(&row, place).ok().flatten().unwrap_or_default()).collect();
-    Ok(parts.join("/"))
 }
 
 /// What stands in the way of working on a described table.

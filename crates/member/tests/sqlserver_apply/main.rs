@@ -55,6 +55,7 @@ fn main() -> ExitCode {
         triggers::writes_that_a_trigger_takes_back_are_parked
         triggers::what_a_trigger_writes_into_a_refused_cell_is_captured
         triggers::new_triggers_are_noticed
+        triggers::new_triggers_are_noticed_soon_between_looks
         hammer::no_users_change_is_lost
     }
     if is_babelfish() {

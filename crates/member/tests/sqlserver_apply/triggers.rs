@@ -1,9 +1,13 @@
 //! Users' own triggers on synchronised tables: what they write is captured, listed or refused, and never lost.
 
 use crate::stage::{Stage, bound, row, rows};
-use crate::support::block_on;
-use tributary_member::contract::apply::feed::words;
-use tributary_member::contract::fixture::id;
+use crate::support::{SqlServerFixture, block_on};
+use std::time::{Duration, Instant};
+use tributary_member::Connector as _;
+use tributary_member::contract::apply::feed::{Scene, words};
+use tributary_member::contract::fixture::{GROUP, User as _, id, provisioned};
+use tributary_member::sqlserver::SqlServerConnector;
+use tributary_model::MemberId;
 
 const NOTE: &str = "CREATE TABLE note (id bigint NOT NULL PRIMARY KEY, body nvarchar(100))";
 
@@ -152,5 +156,41 @@ pub(crate) fn new_triggers_are_noticed() {
         let applied = stage.scene.feed.apply(stage.scene.member.as_mut(), records).await;
         assert!(applied.altered_by_trigger.is_empty());
         assert_eq!(stage.query("SELECT id, body FROM note").await, ["1|w"]);
+    });
+}
+
+/// A member that has just looked does not look again before a batch, but it does soon.
+pub(crate) fn new_triggers_are_noticed_soon_between_looks() {
+    block_on(async {
+        let fixture = SqlServerFixture::new().await;
+        let mut user = fixture.client().await;
+        user.run(NOTE).await;
+        let bindings = vec![bound("note")];
+        provisioned(&fixture, &bindings).await;
+        let mut settings = fixture.server.settings(&fixture.database);
+        settings.look_age = Duration::from_secs(5);
+        let connector = SqlServerConnector::new(MemberId::new("hq").unwrap(), GROUP, settings);
+        let member = connector.connect(&bindings).await.unwrap();
+        let mut scene = Scene::of(Box::new(fixture), bindings, member).await;
+        let records = scene.upserts(0, rows(1, "x"));
+        scene.apply(records).await;
+        user.run("CREATE TRIGGER z ON note AFTER UPDATE AS UPDATE note SET body = 'z' WHERE body <> 'z'")
+            .await;
+        let until = Instant::now() + Duration::from_secs(7);
+        for round in 0.. {
+            let records = scene.upserts(0, rows(1, &format!("y{round}")));
+            let applied = scene.feed.apply(scene.member.as_mut(), records).await;
+            if applied.altered_by_trigger == [(0, id(1))] {
+                break;
+            }
+            assert!(Instant::now() < until, "the trigger was not noticed");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        // A table that has lost a column is noticed by the batch that meets it.
+        user.run("DROP TRIGGER z; ALTER TABLE note DROP COLUMN body").await;
+        let records = scene.upserts(0, rows(1, "w"));
+        let batch = scene.feed.batch(records);
+        let error = scene.member.apply(batch, scene.feed.now).await.unwrap_err();
+        assert!(error.to_string().contains("body"), "{error}");
     });
 }

@@ -61,6 +61,8 @@ impl Server {
         settings.port = Some(self.port);
         settings.encryption = if self.encrypted { Encryption::Required } else { Encryption::Off };
         settings.trust = if self.trusted { Trust::Any } else { Trust::System };
+        // Checks change a table and go on at once.
+        settings.look_age = Duration::ZERO;
         settings
     }
 

@@ -8,4 +8,9 @@ SELECT
     FROM sys.columns AS c
     WHERE c.[object_id] IN ({bases})
   ) AS nvarchar(40)),
+  CAST((
+    SELECT SUM(CAST(CHECKSUM(o.[object_id], o.[schema_id], o.[name], o.[modify_date]) AS bigint))
+    FROM sys.objects AS o
+    WHERE o.[object_id] IN ({bases})
+  ) AS nvarchar(40)),
   CAST(OBJECT_ID(N'[DataSync].[dss_tables]') AS nvarchar(40))

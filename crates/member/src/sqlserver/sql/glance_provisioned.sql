@@ -1,4 +1,5 @@
--- What concerns the bound tables and our objects for them, summed up.
+-- What concerns the bound tables and our objects, summed up; and the foreign keys and triggers of the whole database,
+-- since cascades run through all of them.
 SELECT
   CAST((
     SELECT SUM(CAST(CHECKSUM(
@@ -9,19 +10,25 @@ SELECT
     WHERE c.[object_id] IN ({bases})
   ) AS nvarchar(40)),
   CAST((
-    SELECT SUM(CAST(CHECKSUM(t.[object_id], t.[name], t.[is_disabled], t.[modify_date]) AS bigint))
-    FROM sys.triggers AS t
-    WHERE t.[parent_id] IN ({bases})
-  ) AS nvarchar(40)),
-  CAST((
     SELECT SUM(CAST(CHECKSUM(i.[object_id], i.[index_id], i.[name], i.[is_unique], i.[is_disabled]) AS bigint))
     FROM sys.indexes AS i
-    WHERE i.[object_id] IN ({bases}, {objects})
+    WHERE i.[object_id] IN ({tables})
   ) AS nvarchar(40)),
   CAST((
-    SELECT SUM(CAST(CHECKSUM(o.[object_id], o.[name], o.[modify_date]) AS bigint))
+    SELECT SUM(CAST(CHECKSUM(o.[object_id], o.[schema_id], o.[name], o.[modify_date]) AS bigint))
     FROM sys.objects AS o
-    WHERE o.[object_id] IN ({objects})
+    WHERE o.[schema_id] = SCHEMA_ID(N'DataSync') OR o.[object_id] IN ({bases})
+  ) AS nvarchar(40)),
+  CAST((
+    SELECT SUM(CAST(CHECKSUM(t.[object_id], t.[parent_id], t.[name], t.[is_disabled], t.[modify_date]) AS bigint))
+    FROM sys.triggers AS t
+    WHERE t.[parent_class] = 1
+  ) AS nvarchar(40)),
+  CAST((
+    SELECT SUM(CAST(CHECKSUM(
+      f.[object_id], f.[parent_object_id], f.[referenced_object_id], f.[delete_referential_action], f.[is_disabled]
+    ) AS bigint))
+    FROM sys.foreign_keys AS f
   ) AS nvarchar(40)),
   CAST((
     SELECT SUM(CAST(CHECKSUM(
