@@ -7,6 +7,7 @@ mod cadence;
 mod clock_offset;
 mod election;
 mod error;
+mod held_back;
 mod metrics;
 mod orders;
 mod page;

@@ -27,6 +27,8 @@ pub struct CaptureMetrics {
     pub(crate) leads: Child<Gauge, 1>,
     /// The member's clock minus the reference.
     pub(crate) clock_skew_seconds: Child<Gauge, 1>,
+    /// For how long an open transaction has kept changes from being captured.
+    pub(crate) held_back_seconds: Child<Gauge, 1>,
 }
 
 impl CaptureMetrics {
@@ -94,12 +96,19 @@ impl CaptureMetrics {
             clock_skew_seconds: metrics
                 .gauges("capture_clock_skew_seconds", "The member's clock minus the reference.", by_member)?
                 .child([member]),
+            held_back_seconds: metrics
+                .gauges(
+                    "capture_held_back_seconds",
+                    "For how long the oldest open transaction has kept later changes from being captured.",
+                    by_member,
+                )?
+                .child([member]),
         })
     }
 
     /// Leaves to the worker that leads what there is to tell of the member.
     pub(crate) fn stand_by(&self) {
-        for gauge in [&self.leads, &self.lag_seconds, &self.clock_skew_seconds] {
+        for gauge in [&self.leads, &self.lag_seconds, &self.clock_skew_seconds, &self.held_back_seconds] {
             gauge.set(0.0);
         }
     }

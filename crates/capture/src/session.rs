@@ -8,6 +8,7 @@
 use crate::Error;
 use crate::clock_offset::ClockOffset;
 use crate::election::Election;
+use crate::held_back::HeldBack;
 use crate::metrics::CaptureMetrics;
 use crate::orders::Orders;
 use crate::page::{MetLimits, Round};
@@ -38,6 +39,7 @@ pub(crate) struct Session<'a> {
     reference: Reference,
     limits: MetLimits,
     warned_of_skew: bool,
+    held_back: HeldBack,
     /// Whether the last round left rows behind.
     more: bool,
     /// How the tables stood when they were looked at last, and when that was.
@@ -94,6 +96,7 @@ impl<'a> Session<'a> {
             reference: Reference::new(now_ms, capture.clock.monotonic()),
             limits: MetLimits::default(),
             warned_of_skew: false,
+            held_back: HeldBack::default(),
             more: false,
             states: Vec::new(),
             looked_at: None,
@@ -117,6 +120,9 @@ impl<'a> Session<'a> {
             self.states = self.member.table_states().await.map_err(|e| self.capture.member_error(e))?;
             self.looked_at = Some(now);
         }
+        let (name, metrics) = (self.capture.name(), &self.capture.metrics);
+        let held = self.held_back.look(self.member.as_mut(), &name, metrics, now).await;
+        held.map_err(|e| self.capture.member_error(e))?;
         let stopped = describe_stopped(&self.capture.bindings, &self.states);
         let ready: Vec<usize> = self.ready().collect();
         let scanning: Vec<usize> =

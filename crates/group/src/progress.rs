@@ -10,9 +10,12 @@ use crate::spec::{GroupSpec, bind};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tributary_member::{Connector, Member, PositionRecord, Scan, TableState};
+use tributary_member::{Connector, HoldsBack, Member, PositionRecord, Scan, TableState};
 use tributary_model::{MemberId, TableName};
 use tributary_stream::{Channels, Log, OffsetRange, RecaptureOrder, TopicPartition, read_latest};
+
+/// From how many seconds on an open transaction is worth a word.
+const LONG_OPEN: u64 = 10;
 
 /// Why the progress could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +76,8 @@ pub struct MemberProgress {
     pub tables: Vec<TableProgress>,
     /// How many pages it has published.
     pub token_counter: Option<u64>,
+    /// Whose open transaction keeps changes from being captured.
+    pub held_back_by: Option<HoldsBack>,
 }
 
 /// The whole group.
@@ -106,6 +111,13 @@ impl Progress {
             let id = &member.id;
             if let Some(trouble) = &member.trouble {
                 blockers.push(format!("member {id} cannot be reached: {trouble}"));
+            }
+            if let Some(holder) = member.held_back_by.as_ref().filter(|holder| holder.seconds >= LONG_OPEN) {
+                let HoldsBack { session, login, program, host, seconds } = holder;
+                blockers.push(format!(
+                    "session {session} of member {id} ({login}, {program:?} on {host}) has had a transaction open for \
+                     {seconds} s, and what was written since it began is not captured before it ends"
+                ));
             }
             for table in &member.tables {
                 let name = &table.table;
@@ -161,7 +173,13 @@ pub async fn progress(
             }
             Err(error) => {
                 let (id, trouble) = (connector.id().clone(), Some(format!("{error} ({})", error.code())));
-                members.push(MemberProgress { id, trouble, tables: Vec::new(), token_counter: None });
+                members.push(MemberProgress {
+                    id,
+                    trouble,
+                    tables: Vec::new(),
+                    token_counter: None,
+                    held_back_by: None,
+                });
                 open.push(None);
             }
         }
@@ -238,7 +256,9 @@ async fn upstream(
         });
     }
     let token_counter = position.map(|record| record.counter);
-    Ok((MemberProgress { id: connector.id().clone(), trouble: None, tables, token_counter }, member))
+    let held_back_by = if subscribes { None } else { member.holds_back().await? };
+    let id = connector.id().clone();
+    Ok((MemberProgress { id, trouble: None, tables, token_counter, held_back_by }, member))
 }
 
 async fn unresolved(channels: &Channels, log: &dyn Log) -> Result<u64, ProgressError> {
@@ -308,4 +328,34 @@ async fn downstream(
         }
     }
     Ok(Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_is_named_once_it_has_been_open_for_long() {
+        let told = |seconds| {
+            let holder = HoldsBack {
+                session: 57,
+                login: "anna".to_owned(),
+                program: "Report Builder".to_owned(),
+                host: "desk".to_owned(),
+                seconds,
+            };
+            let id = MemberId::new("hq").unwrap();
+            let held_back_by = Some(holder);
+            let member =
+                MemberProgress { id, trouble: None, tables: Vec::new(), token_counter: None, held_back_by };
+            Progress { members: vec![member], unresolved: 0 }
+        };
+        assert!(told(LONG_OPEN - 1).blockers().is_empty());
+        let blockers = told(LONG_OPEN).blockers();
+        assert!(
+            blockers[0].starts_with("session 57 of member hq (anna, \"Report Builder\" on desk)"),
+            "{blockers:?}"
+        );
+        assert!(told(LONG_OPEN).is_drained(), "what is counted is what is in the way");
+    }
 }

@@ -11,6 +11,7 @@ use crate::opened::{ActionError, Opened};
 use crate::progress::{MemberProgress, Progress, ProgressError, TableProgress, progress};
 use crate::view::time_text;
 use serde::{Deserialize, Serialize};
+use tributary_member::HoldsBack;
 use tributary_model::Ticks;
 use tributary_model::time::TICKS_A_MILLISECOND;
 use tributary_runtime::supervisor::{State, WorkerStatus};
@@ -100,6 +101,9 @@ pub struct MemberStatus {
     pub published_pages: Option<u64>,
     /// How far its clock is ahead of the group's, in milliseconds; more than the group file allows is a warning.
     pub clock_ahead_ms: Option<i64>,
+    /// Whose open transaction keeps changes of the member from being captured; some databases know no such thing, or
+    /// do not tell.
+    pub held_back_by: Option<HoldsBack>,
     /// Its tables.
     pub tables: Vec<TableProgress>,
 }
@@ -244,6 +248,7 @@ fn member_status(group: &Opened<'_>, member: MemberProgress, clock_ahead_ms: Opt
         trouble: member.trouble,
         published_pages: member.token_counter,
         clock_ahead_ms,
+        held_back_by: member.held_back_by,
         tables: member.tables,
     }
 }

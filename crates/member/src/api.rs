@@ -6,6 +6,7 @@
 
 use crate::{BucketDigest, Inspection, Result};
 use async_trait::async_trait;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -410,6 +411,21 @@ pub enum ParkedFilter {
     },
 }
 
+/// A session of somebody's whose open transaction keeps later changes from being captured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HoldsBack {
+    /// The server's number of the session.
+    pub session: i64,
+    /// Who has logged in.
+    pub login: String,
+    /// The program, as it calls itself.
+    pub program: String,
+    /// The machine.
+    pub host: String,
+    /// For how long the transaction has been open.
+    pub seconds: u64,
+}
+
 /// Opens connections to one member; shared by its workers.
 #[async_trait(?Send)]
 pub trait Connector: Send + Sync {
@@ -464,6 +480,12 @@ pub trait Member: Send {
 
     /// The untracked rows after `position.scan`, up to `bound`, which must have been claimed.
     async fn scan(&mut self, table: usize, position: &TablePosition, bound: &ScanBound) -> Result<Page>;
+
+    /// Whose open transaction keeps changes from being captured, where the database's kind knows such a thing, and the
+    /// database tells.
+    async fn holds_back(&mut self) -> Result<Option<HoldsBack>> {
+        Ok(None)
+    }
 
     /// Commits token, claims and listings durably, as a compare-and-set on the token's predecessor; fills in and
     /// returns the highest version given so far. A mismatch is [`crate::ErrorKind::WrongToken`].

@@ -54,12 +54,11 @@ mod watch;
 mod writes;
 
 pub use connect::SqlServerConnector;
-pub use poll::HoldsBack;
 pub use settings::{Authentication, Encryption, SqlServerSettings, Trust};
 
 use crate::{
-    Applied, ApplyBatch, BucketDigest, CaptureCommit, Error, Inspection, Member, Page, Parked, ParkedFilter,
-    Result, Scan, ScanBound, Statement, StoredOffset, TablePosition, TableState, Token,
+    Applied, ApplyBatch, BucketDigest, CaptureCommit, Error, HoldsBack, Inspection, Member, Page, Parked,
+    ParkedFilter, Result, Scan, ScanBound, Statement, StoredOffset, TablePosition, TableState, Token,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -102,15 +101,6 @@ impl SqlServerMember {
     /// How many values this connection has rounded because of `on_loss`.
     pub fn rounded_values(&self) -> u64 {
         self.rounded
-    }
-
-    /// The session whose open transaction keeps changes from being captured, if one has for a while: capture reads
-    /// nothing that was written after it began to write.
-    ///
-    /// # Errors
-    /// When the server cannot be asked.
-    pub async fn holds_back(&mut self) -> Result<Option<HoldsBack>> {
-        poll::holds_back(self).await
     }
 
     /// The table at this position of the bindings, if it can be worked on.
@@ -196,6 +186,10 @@ impl Member for SqlServerMember {
 
     async fn scan(&mut self, table: usize, position: &TablePosition, bound: &ScanBound) -> Result<Page> {
         scan::scan(self, table, position, bound).await
+    }
+
+    async fn holds_back(&mut self) -> Result<Option<HoldsBack>> {
+        poll::holds_back(self).await
     }
 
     async fn commit_capture(&mut self, commit: &CaptureCommit) -> Result<u64> {

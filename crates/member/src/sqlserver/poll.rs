@@ -19,7 +19,7 @@ use super::session::{Cells, binary, long};
 use super::table::BoundTable;
 use super::{SqlServerMember, scan, states};
 use crate::template::fill;
-use crate::{Captured, Error, Page, Result, Scan, TablePosition};
+use crate::{Captured, Error, HoldsBack, Page, Result, Scan, TablePosition};
 use tiberius::ColumnData;
 use tributary_model::{Change, ChangeKind, Dot, Incarnation, Ticks, VersionVector};
 
@@ -40,21 +40,6 @@ pub(super) struct Live {
 pub(super) struct EmptyRange {
     from: Live,
     to: Live,
-}
-
-/// A session whose open transaction keeps later changes from being captured.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HoldsBack {
-    /// The server's number of the session.
-    pub session: i64,
-    /// The login.
-    pub login: String,
-    /// The program, as it calls itself.
-    pub program: String,
-    /// The machine.
-    pub host: String,
-    /// For how long the transaction has been open.
-    pub seconds: i64,
 }
 
 impl Live {
@@ -285,10 +270,21 @@ pub(super) async fn pending(
     Ok(live.unsigned_abs() + u64::from(left))
 }
 
-/// The session whose open transaction is the oldest that has written to a tracking table.
+/// The session of the oldest open transaction that has written to the database. A server that does not tell, for want of
+/// a right or of the views, is asked once a connection: capture needs neither.
 pub(super) async fn holds_back(member: &mut SqlServerMember) -> Result<Option<HoldsBack>> {
+    if !member.server.tells_who_holds_back {
+        return Ok(None);
+    }
     let sql = fill(include_str!("sql/holds_back.sql"), &[]);
-    let row = member.session.row("tell which session holds changes back", &sql, Vec::new()).await?;
+    let row = match member.session.row("tell which session holds changes back", &sql, Vec::new()).await {
+        Err(error @ (Error::Statement { .. } | Error::Permission { .. })) => {
+            member.server.tells_who_holds_back = false;
+            tracing::debug!(member = member.id.as_str(), %error, "the server does not tell who holds changes back");
+            return Ok(None);
+        }
+        row => row?,
+    };
     let Some(row) = row else { return Ok(None) };
     let read = || {
         Ok(HoldsBack {
@@ -296,10 +292,11 @@ pub(super) async fn holds_back(member: &mut SqlServerMember) -> Result<Option<Ho
             login: optional_text(&row, 1)?.unwrap_or_default(),
             program: optional_text(&row, 2)?.unwrap_or_default(),
             host: optional_text(&row, 3)?.unwrap_or_default(),
-            seconds: integer(&row, 4)?,
+            // The session's clock may be set back while the transaction is open.
+            seconds: u64::try_from(integer(&row, 4)?).unwrap_or(0),
         })
     };
-    read().map(Some).map_err(|reason: String| member.damaged("sys.dm_tran_locks", reason))
+    read().map(Some).map_err(|reason: String| member.damaged("sys.dm_tran_database_transactions", reason))
 }
 
 #[cfg(test)]

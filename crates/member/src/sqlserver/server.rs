@@ -37,6 +37,8 @@ pub(crate) struct Server {
     pub(crate) snapshots: Snapshots,
     /// Whether MIN_ACTIVE_ROWVERSION() is there.
     pub(crate) tells_active_rows: bool,
+    /// Whether it may tell whose open transaction holds changes back.
+    pub(crate) tells_who_holds_back: bool,
     /// Whether OPENJSON reads the escapes of a text. A compatible server may give them as they are: then texts that need
     /// any are refused, since they would be stored otherwise.
     pub(crate) unescapes_json: bool,
@@ -77,6 +79,7 @@ impl Server {
                 compatibility: integer(&facts, 5)?,
                 snapshots,
                 tells_active_rows: true,
+                tells_who_holds_back: true,
                 gives_utf16: true,
                 unescapes_json: true,
                 digits: 7,

@@ -88,7 +88,10 @@ mod tests {
         let id = MemberId::new("hq").unwrap();
         let trouble = trouble.map(str::to_owned);
         let tables = if trouble.is_none() { vec![table] } else { Vec::new() };
-        Progress { members: vec![MemberProgress { id, trouble, tables, token_counter: None }], unresolved: 0 }
+        Progress {
+            members: vec![MemberProgress { id, trouble, tables, token_counter: None, held_back_by: None }],
+            unresolved: 0,
+        }
     }
 
     fn at(seconds: u64) -> Duration {
