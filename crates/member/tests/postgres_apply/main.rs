@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stdout, reason = "the seeds of a run, for when it fails")]
 
+#[path = "../support/cuts.rs"]
+mod cuts;
 #[path = "../support/postgres.rs"]
 mod support;
 
-mod cuts;
 mod hammer;
+mod lost;
 mod races;
 mod refusals;
 mod stage;
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
         ("refusals::every_kind_of_refusal_is_told", refusals::every_kind_of_refusal_is_told),
         ("refusals::a_table_that_is_altered_meanwhile", refusals::a_table_that_is_altered_meanwhile),
         ("refusals::statements_that_take_too_long", refusals::statements_that_take_too_long),
-        ("cuts::the_connection_is_lost_at_every_message", cuts::the_connection_is_lost_at_every_message),
+        ("lost::the_connection_is_lost_at_every_message", lost::the_connection_is_lost_at_every_message),
         ("hammer::no_users_change_is_lost", hammer::no_users_change_is_lost),
     ];
     tests.extend(own);

@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stdout, reason = "tests print the seed that they ran with")]
 
+#[path = "../support/cuts.rs"]
+mod cuts;
 #[path = "../support/sqlserver.rs"]
 mod support;
 
 mod definitions;
 mod hammer;
+mod lost;
 mod stage;
 mod triggers;
 
@@ -56,6 +59,8 @@ fn main() -> ExitCode {
         triggers::what_a_trigger_writes_into_a_refused_cell_is_captured
         triggers::new_triggers_are_noticed
         triggers::new_triggers_are_noticed_soon_between_looks
+        lost::the_connection_is_lost_before_every_message
+        lost::the_connection_is_lost_after_every_message
         hammer::no_users_change_is_lost
     }
     if is_babelfish() {
