@@ -128,6 +128,8 @@ pub(super) struct CatalogForeignKey {
     pub(super) referenced: Vec<String>,
     /// What a delete of the row referred to does.
     pub(super) on_delete: OnDelete,
+    /// Whether an update of the columns referred to changes the referring ones.
+    pub(super) writes_on_update: bool,
     /// Whether it is checked at commit, unless a transaction says otherwise.
     pub(super) deferred: bool,
 }
@@ -303,6 +305,7 @@ fn foreign_key_of(row: &Row) -> std::result::Result<CatalogForeignKey, tokio_pos
             "d" => OnDelete::SetDefault,
             _ => OnDelete::Refuse,
         },
+        writes_on_update: row.try_get(10)?,
         deferred: row.try_get(11)?,
     })
 }

@@ -20,8 +20,8 @@
 //! **Apply and the triggers.** Apply begins with
 //! `SELECT set_config('tributary.apply', nextval('"DataSync".dss_batch')::text, true)`, which ends with the transaction.
 //! It marks a cell by writing its tracking row with `apply_batch` = that number before it writes the base row; the
-//! triggers leave exactly those cells alone (all at once where `tributary.quiet` says that no code of users' runs with
-//! apply's statements). Every other cell that is written in the transaction becomes a change of
+//! triggers leave exactly those cells alone (all at once where `tributary.quiet` says that apply's statements
+//! write nothing but them). Every other cell that is written in the transaction becomes a change of
 //! this member's, `inside_apply`. When apply gives a cell a change of its own (a row that the first scan missed, a
 //! restored row), it takes `nextval('"DataSync".dss_version')` and sets `xid = pg_current_xact_id()`. When it takes a
 //! change away (the group's record is written over it), it sets `local_version`, `local_incarnation`, `xid`,

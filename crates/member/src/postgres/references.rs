@@ -49,6 +49,8 @@ pub(super) struct Reference {
     referenced: Vec<String>,
     /// What a delete of the row referred to does.
     pub(super) on_delete: OnDelete,
+    /// Whether an update of the columns referred to changes the referring ones.
+    writes_on_update: bool,
     /// Whether it is checked at the end of the transaction.
     pub(super) deferred: bool,
     /// By referring column: the column referred to, by place in the parent's key; where they are exactly that key.
@@ -192,6 +194,11 @@ impl References {
         })
     }
 
+    /// Whether a write in a bound table may make the server write rows of other tables.
+    pub(super) fn write_along(&self) -> bool {
+        self.all.iter().any(|reference| reference.on_delete != OnDelete::Refuse || reference.writes_on_update)
+    }
+
     /// The tables that are not synchronised and that a delete in a bound table changes, by object id.
     pub(super) fn swept_along(&self, table: usize) -> Vec<u32> {
         let mut open = vec![Place::Bound(table)];
@@ -277,6 +284,7 @@ impl References {
             columns: key.columns.clone(),
             referenced: key.referenced.clone(),
             on_delete: key.on_delete,
+            writes_on_update: key.writes_on_update,
             deferred: key.deferred,
             to_key: in_key.filter(|places| places.len() == width),
             reaches_synced: false,

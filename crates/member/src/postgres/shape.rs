@@ -112,13 +112,13 @@ pub(super) async fn refresh(member: &mut PostgresMember) -> Result<Arc<Shapes>> 
         let stirs = std::iter::once(catalog.oid).chain(swept).any(|oid| stirred.contains(&oid));
         Some(TableShape::new(table, catalog, stirs))
     });
-    let has_rules = member.tables.iter().any(|table| table.catalog.as_ref().is_some_and(|it| it.has_rules));
+    let quiet = stirred.is_empty() && !references.write_along();
     let shapes = Shapes {
         fingerprint: member.fingerprint.clone(),
         order,
         tables: tables.collect(),
         references,
-        settings: settings(member, stirred.is_empty() && !has_rules).await?,
+        settings: settings(member, quiet).await?,
     };
     let shapes = Arc::new(shapes);
     member.shapes = Some(Arc::clone(&shapes));
@@ -126,8 +126,9 @@ pub(super) async fn refresh(member: &mut PostgresMember) -> Result<Arc<Shapes>> 
 }
 
 /// The settings of apply's transactions: in a deadlock it is apply that gives way, since it begins again by itself; and
-/// its statements find rows by their keys' indexes, whatever statistics say that are not up to date. `quiet`: no code of
-/// users' runs with its statements, so that our triggers need not look which of the cells they write are marked.
+/// its statements find rows by their keys' indexes, whatever statistics say that are not up to date. `quiet`: its
+/// statements write what they name and nothing else, be it by users' code or by foreign keys, so that our triggers need
+/// not look which of the cells are marked.
 async fn settings(member: &PostgresMember, quiet: bool) -> Result<String> {
     let action = "read the server's deadlock_timeout";
     let rows = statements::query(member, include_str!("sql/deadlock_timeout.sql"), &[]).await;

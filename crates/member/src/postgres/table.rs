@@ -340,6 +340,12 @@ pub(super) fn kind_trouble(table: &CatalogTable) -> Option<String> {
              triggers by; make it a table of its own (ALTER TABLE … NO INHERIT …)"
         ));
     }
+    if table.has_rules {
+        return Some(format!(
+            "{name:?} has rules, which make other statements of those that are synchronised; make triggers of them \
+             (DROP RULE …)"
+        ));
+    }
     if table.persistence == "t" {
         return Some(format!("{name:?} is temporary"));
     }

@@ -20,7 +20,7 @@ use tributary_testkit::services::{self, Need, Test};
 
 fn main() -> ExitCode {
     let mut tests = tributary_member::apply_contract!(list crate::block_on, crate::PostgresFactory);
-    let own: [(&'static str, fn()); 13] = [
+    let own: [(&'static str, fn()); 14] = [
         ("races::a_pending_insert_is_not_erased", races::a_pending_insert_is_not_erased),
         ("races::rows_are_locked_before_their_tracking", races::rows_are_locked_before_their_tracking),
         ("races::cascades_wait_for_pending_children", races::cascades_wait_for_pending_children),
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         ("races::deferred_constraints", races::deferred_constraints),
         ("races::triggers_of_users", races::triggers_of_users),
         ("races::identity_columns", races::identity_columns),
+        ("races::what_is_written_along_is_captured", races::what_is_written_along_is_captured),
         ("refusals::every_kind_of_refusal_is_told", refusals::every_kind_of_refusal_is_told),
         ("refusals::a_table_that_is_altered_meanwhile", refusals::a_table_that_is_altered_meanwhile),
         ("refusals::statements_that_take_too_long", refusals::statements_that_take_too_long),

@@ -229,3 +229,21 @@ pub(crate) fn identity_columns() {
         assert!(stage.scene.captured(0).await.is_empty());
     });
 }
+
+/// What a foreign key writes along with apply's statements is this member's own change.
+pub(crate) fn what_is_written_along_is_captured() {
+    block_on(async {
+        let child = table("child", &[("id", LogicalType::Long), ("up", LogicalType::String)], &["id"]);
+        let tables = "CREATE TABLE note (id bigint PRIMARY KEY, body text UNIQUE);
+                      CREATE TABLE child (id bigint PRIMARY KEY, up text REFERENCES note (body) ON UPDATE CASCADE);";
+        let mut stage = Stage::new(tables, vec![bind(note("note")), bind(child)]).await;
+        let first = stage.scene.upserts(0, [row(1, "first")]);
+        stage.scene.apply(first).await;
+        stage.run("INSERT INTO child VALUES (10, 'first')").await;
+        assert_eq!(stage.scene.captured(1).await.len(), 1);
+        let second = stage.scene.upserts(0, [row(1, "second")]);
+        assert_eq!(stage.scene.apply(second).await, ["upserted"]);
+        assert_eq!(stage.scene.captured(1).await, [("10".to_owned(), "10|second".to_owned())]);
+        assert!(stage.scene.captured(0).await.is_empty());
+    });
+}

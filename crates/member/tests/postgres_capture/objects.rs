@@ -110,6 +110,10 @@ async fn what_cannot_be_synchronised_is_refused() {
         ),
         ("CREATE VIEW item AS SELECT 1::bigint AS id, 'x'::text AS name", "view"),
         ("CREATE TABLE item (id bigint PRIMARY KEY DEFERRABLE, name text)", "DEFERRABLE"),
+        (
+            "CREATE TABLE item (id bigint PRIMARY KEY, name text); CREATE RULE r AS ON UPDATE TO item DO ALSO SELECT 1",
+            "rules",
+        ),
         ("CREATE TABLE item (id bigint, name text)", "primary key"),
         ("CREATE TABLE item (id bigint PRIMARY KEY, name int[])", "integer[]"),
     ] {

@@ -9,8 +9,8 @@ BEGIN
   IF dss.batch OPERATOR(pg_catalog.=) '' THEN
     dss.batch := NULL;
   END IF;
-  -- Apply's own statements, where no code of users' runs with them: it has marked every cell that they write. What
-  -- cascades from them comes deeper.
+  -- Apply's own statements, where neither users' code nor foreign keys write along with them: every cell is marked.
+  -- (What a foreign key writes is not deeper than the statement; what a user's trigger writes is.)
   IF dss.batch IS NOT NULL AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 1
     AND pg_catalog.current_setting('tributary.quiet', true) OPERATOR(pg_catalog.=) 'on' THEN
     RETURN NULL;

@@ -16,7 +16,7 @@ SELECT
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.place
   ),
   k.confdeltype::text,
-  k.condeferrable,
+  k.confupdtype IN ('c', 'n', 'd'),
   k.condeferred
 FROM pg_catalog.pg_constraint AS k
 JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid

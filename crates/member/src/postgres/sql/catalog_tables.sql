@@ -15,7 +15,9 @@ SELECT
   pg_catalog.pg_get_userbyid(c.relowner)::text,
   k.oid,
   pg_catalog.pg_get_constraintdef(k.oid),
-  c.relhasrules
+  c.relhasrules AND EXISTS (
+    SELECT 1 FROM pg_catalog.pg_rewrite AS r WHERE r.ev_class = c.oid AND r.ev_type <> '1'
+  )
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'p'
