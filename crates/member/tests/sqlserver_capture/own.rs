@@ -88,7 +88,7 @@ async fn users_session_options_do_no_harm() {
         )
         .await;
     world.user.run("SET ANSI_WARNINGS OFF; SET ARITHABORT OFF; SET CONCAT_NULL_YIELDS_NULL OFF").await;
-    world.check("UPDATE item SET name = NULL WHERE id = 1", &[("1", "1|NULL")]).await;
+    world.check("UPDATE item SET name = NULL WHERE id = 2", &[("2", "2|NULL")]).await;
     world.user.run("SET LANGUAGE us_english; SET DATEFORMAT dmy").await;
     world.check("DELETE FROM item WHERE id = 2", &[("2", "-")]).await;
 }

@@ -202,9 +202,9 @@ impl Fixture for SqlServerFixture {
         "[DataSync].[dss_exceptions]"
     }
 
-    /// Babelfish's catalog tells longer names of columns otherwise.
+    /// Babelfish's catalog tells names of more than 63 bytes otherwise; those of our objects are longer than the table's.
     fn longest_name(&self) -> usize {
-        if self.babelfish { 60 } else { 100 }
+        if self.babelfish { 63 - "_dss_insert_trigger".len() } else { 100 }
     }
 
     fn holds(&self, value: &Value) -> bool {
