@@ -110,7 +110,9 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
         Some(at) => (&text[..at], parse_time(&text[at + 1..])?),
         None => (text, 0),
     };
-    i64::from(parse_date(date)?).checked_mul(TICKS_A_DAY)?.checked_add(time)
+    // The first day that ticks reach begins before them.
+    let ticks = i128::from(parse_date(date)?) * i128::from(TICKS_A_DAY) + i128::from(time);
+    i64::try_from(ticks).ok()
 }
 
 /// A timestamp with its offset as `2026-11-23 13:45:00+01:00`; the clock shown is the local one.
@@ -187,6 +189,22 @@ mod tests {
         for bad in ["2001-01-01 10:00:00", "2001-01-01 10:00+15:00", "2001-01-01", "2001-01-01 10:00+1:00"] {
             assert_eq!(parse_timestamp_offset(bad), None, "{bad}");
         }
+    }
+
+    /// The first day and the last one are not whole.
+    #[test]
+    fn the_first_and_the_last_tick_read_back() {
+        for ticks in [i64::MIN, i64::MIN + 1, i64::MIN + TICKS_A_DAY, i64::MAX - 1, i64::MAX] {
+            let text = format_timestamp(ticks);
+            assert_eq!(parse_timestamp(&text), Some(ticks), "{text}");
+            for offset in [-840, -1, 0, 1, 840] {
+                let text = format_timestamp_offset(ticks, offset);
+                assert_eq!(parse_timestamp_offset(&text), Some((ticks, offset)), "{text}");
+            }
+        }
+        let first = format_timestamp(i64::MIN);
+        let midnight = first.split_once(' ').map(|(day, _)| parse_timestamp(day));
+        assert_eq!(midnight, Some(None), "midnight of the first day is before all ticks");
     }
 
     proptest! {
