@@ -346,7 +346,9 @@ impl Codec {
         let Some(float) = float else {
             return Err(Lost { reason: "a decimal beyond the range of SQLite's floats" });
         };
-        let exact = decimal_of_float(float).is_some_and(|back| back == *decimal);
+        let kept = decimal_of_float(float).map(Value::Decimal);
+        let kept = kept.ok_or(Lost { reason: "a decimal beyond the range of SQLite's floats" })?;
+        let exact = matches!(&kept, Value::Decimal(kept) if *kept == *decimal);
         if exact {
             return Ok(Written { value: ToSqlOutput::Owned(Stored::Real(float)), rounded: narrowed });
         }
@@ -354,6 +356,12 @@ impl Codec {
             return Err(Lost {
                 reason: "a decimal of more than 15 digits, which SQLite keeps only in a column of a TEXT type such \
                          as DECIMAL_TEXT(38,4)",
+            });
+        }
+        // 9999999999999999.99 becomes a number of one digit more, which could not be read again.
+        if !kept.fits(self.group) || (self.is_decimal() && !kept.fits(self.local)) {
+            return Err(Lost {
+                reason: "a decimal that has more digits than the column once SQLite has rounded it",
             });
         }
         Ok(Written { value: ToSqlOutput::Owned(Stored::Real(float)), rounded: true })

@@ -253,6 +253,14 @@ fn what_sqlite_cannot_keep_is_refused_or_rounded() {
         assert!(write(group, declared, value.clone(), OnLoss::Refuse).is_err(), "{declared}");
         assert_eq!(write(group, declared, value, OnLoss::Round).ok(), rounds.then_some(true), "{declared}");
     }
+    // As floats these have a digit more than the group's type, or the column's, and could not be read again.
+    let long = LogicalType::Decimal { precision: 18, scale: 2 };
+    let nines = decimal("9999999999999999.99");
+    for declared in ["REAL", "NUMERIC", "DECIMAL(18,2)"] {
+        assert!(write(long, declared, nines.clone(), OnLoss::Round).is_err(), "{declared}");
+    }
+    assert!(write(LogicalType::Numeric, "DECIMAL(18,2)", nines.clone(), OnLoss::Round).is_err());
+    assert_eq!(write(LogicalType::Numeric, "NUMERIC", nines, OnLoss::Round), Ok(true));
     // A key is never rounded.
     let key = Codec::new(wide, Declared::parse("DECIMAL(10,2)"), true).unwrap();
     assert!(key.write(&decimal("0.0001"), OnLoss::Round).is_err());
