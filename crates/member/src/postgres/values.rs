@@ -311,7 +311,10 @@ impl Codec {
         if !numeric::is_holdable(decimal) {
             return Err(digits);
         }
-        let fits = |decimal: &BigDecimal| Value::Decimal(decimal.clone()).fits(self.local);
+        let fits = |decimal: &BigDecimal| {
+            Value::Decimal(decimal.clone()).fits(self.local)
+                && (self.quirk != Quirk::Money || in_money(decimal))
+        };
         match self.local {
             LogicalType::Int | LogicalType::Long => {
                 let whole = decimal.is_integer().then(|| decimal.to_i64()).flatten();
@@ -331,6 +334,11 @@ impl Codec {
         }
         Ok(Written::Exact)
     }
+}
+
+/// Whether money holds a decimal of two digits behind the point: it is hundredths in 64 bits, less than its 19 digits.
+fn in_money(decimal: &BigDecimal) -> bool {
+    decimal.with_scale(2).into_bigint_and_exponent().0.to_i64().is_some()
 }
 
 fn read_ticks(bytes: &[u8], short: impl Fn() -> String) -> Result<i64, String> {

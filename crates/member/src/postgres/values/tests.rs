@@ -147,6 +147,11 @@ fn numbers_that_do_not_fit() {
     let whole = codec(LogicalType::Numeric, "int8", -1);
     exact(&whole, decimal("-9223372036854775808"));
     refused(&whole, &decimal("0.5"));
+    let cash = codec(LogicalType::Decimal { precision: 38, scale: 4 }, "money", -1);
+    exact(&cash, decimal("-92233720368547758.08"));
+    rounded(&cash, decimal("92233720368547758.074"), decimal("92233720368547758.07"));
+    refused(&cash, &decimal("92233720368547758.08"));
+    refused(&cash, &decimal("-92233720368547758.0851"));
     let small = codec(LogicalType::Int, "int2", -1);
     exact(&small, Value::Int(-32_768));
     refused(&small, &Value::Int(32_768));
