@@ -12,7 +12,7 @@ fn decimal(text: &str) -> Value {
 }
 
 /// Every type with the values at its edges that every database can hold.
-pub(crate) fn edges() -> Vec<(LogicalType, Vec<Value>)> {
+pub fn edges() -> Vec<(LogicalType, Vec<Value>)> {
     let day = tributary_model::time::TICKS_A_DAY;
     let texts = [
         "",
