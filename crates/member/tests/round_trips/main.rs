@@ -20,6 +20,7 @@ mod fate;
 mod home;
 mod journey;
 mod pair;
+mod spellings;
 mod traveller;
 mod values;
 
@@ -34,6 +35,8 @@ fn main() -> ExitCode {
         test("sqlite_to_postgres", || pair::travel(Sqlite, Postgres)).needing(Need::Postgres),
         test("postgres_to_sqlite", || pair::travel(Postgres, Sqlite)).needing(Need::Postgres),
         test("postgres_to_postgres", || pair::travel(Postgres, Postgres)).needing(Need::Postgres),
+        test("spellings_of_sqlite_users_keep_their_values", spellings::of_sqlite_users_keep_their_values)
+            .needing(Need::Postgres),
         test("sqlserver_to_sqlserver", || pair::travel(SqlServer, SqlServer)).needing(Need::Mssql),
         test("sqlserver_to_sqlite", || pair::travel(SqlServer, Sqlite)).needing(Need::Mssql),
         test("sqlite_to_sqlserver", || pair::travel(Sqlite, SqlServer)).needing(Need::Mssql),

@@ -87,7 +87,8 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    async fn new(from: Database, to: Database, rounds: bool) -> Self {
+    /// Fresh databases, with all tables.
+    pub(crate) async fn new(from: Database, to: Database, rounds: bool) -> Self {
         let mut lanes: Vec<Lane> = Vec::new();
         for (logical, _) in types() {
             let (froms, tos) = (columns(from, logical), columns(to, logical));
