@@ -151,8 +151,9 @@ fn of_sqlserver(logical: LogicalType) -> Vec<Column> {
         T::Timestamp => &["datetime2(3)", "datetime", "smalldatetime"],
         T::TimestampOffset => &["datetimeoffset(3)"],
     };
-    let others = others.iter().map(|declared| column(declared, unsaid));
-    let keyed = !matches!(logical, T::Float | T::Double);
-    let all = [created(unsaid)].into_iter().chain(others);
-    all.map(|column| Column { keyed, ..column }).collect()
+    // Collations, and bytes that are filled up, make one key of two values.
+    let texts = matches!(logical, T::String | T::Bytes);
+    let keyed = !matches!(logical, T::Float | T::Double | T::Bytes);
+    let others = others.iter().map(|declared| Column { keyed: keyed && !texts, ..column(declared, unsaid) });
+    [Column { keyed, ..created(unsaid) }].into_iter().chain(others).collect()
 }

@@ -28,11 +28,11 @@ pub(crate) fn types() -> Vec<(LogicalType, Vec<Value>)> {
     types
 }
 
-/// Whether a key can hold a value.
-pub(crate) fn fits_key(value: &Value) -> bool {
+/// Whether a key can hold a value beside the others; `blanks`: whether blanks at the end tell keys apart.
+pub(crate) fn fits_key(value: &Value, blanks: bool) -> bool {
     match value {
         Value::Null => false,
-        Value::String(text) => text.len() <= KEY_LENGTH,
+        Value::String(text) => text.len() <= KEY_LENGTH && (blanks || !text.ends_with(' ')),
         Value::Bytes(bytes) => bytes.len() <= KEY_LENGTH,
         Value::Decimal(decimal) => decimal.to_plain_string().len() <= KEY_LENGTH,
         _ => true,
