@@ -19,7 +19,9 @@ fn write(stage: &Stage, topic: &TopicName, key: &[u8], value: Option<&[u8]>, hea
             value: value.map(<[u8]>::to_vec),
             headers: headers.clone(),
         });
-        let mut producer = stage.log.producer("foreign").await.unwrap();
+        // Of its own for each test: they share a broker, and a second one of the same name fences the first.
+        let name = stage.channels.topics.capture_group("foreign");
+        let mut producer = stage.log.producer(&name).await.unwrap();
         producer.begin().await.unwrap();
         producer.send(records.collect()).await.unwrap();
         producer.commit().await.unwrap();
