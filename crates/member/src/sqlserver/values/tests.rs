@@ -252,6 +252,22 @@ fn literals_are_those_of_the_language() {
     }
 }
 
+#[test]
+fn times_that_no_type_reaches_are_refused() {
+    for ticks in [i64::MIN, i64::MIN + 1, *TICKS.start() - 1, *TICKS.end() + 1, i64::MAX - 1, i64::MAX] {
+        let plain = Value::Timestamp(ticks);
+        for on_loss in [OnLoss::Refuse, OnLoss::Round] {
+            for declared in ["datetime", "smalldatetime", "datetime2(0)", "datetime2(7)"] {
+                let refused = codec(LogicalType::Timestamp, declared).write(&plain, on_loss).is_err();
+                assert!(refused, "{declared} {ticks}");
+            }
+            let value = Value::TimestampOffset { ticks, offset_minutes: 0 };
+            let codec = codec(LogicalType::TimestampOffset, "datetimeoffset(3)");
+            assert!(codec.write(&value, on_loss).is_err(), "{ticks}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn numbers_come_back(number in any::<i64>(), scale in 0..18_u32) {

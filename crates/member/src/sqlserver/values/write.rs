@@ -189,6 +189,10 @@ impl Codec {
 
     fn write_timestamp(&self, ticks: i64, on_loss: OnLoss) -> Result<Written<'static>, Lost> {
         let outside = Lost { reason: "a time outside of what the column's type reaches" };
+        // No type reaches further; the first and the last tick could not even be rounded.
+        if !TICKS.contains(&ticks) {
+            return Err(outside);
+        }
         let (ticks, rounded) = match self.declared.kind {
             Kind::DateTime => {
                 let near = nearest_datetime(ticks);
@@ -210,18 +214,15 @@ impl Codec {
         if rounded && on_loss == OnLoss::Refuse {
             return Err(Lost { reason: "a time finer than the column's" });
         }
-        if !TICKS.contains(&ticks) {
-            return Err(outside);
-        }
         Ok(Written { stored: Stored::Timestamp(ticks), rounded })
     }
 
     fn write_offset(&self, ticks: i64, minutes: i16, on_loss: OnLoss) -> Result<Written<'static>, Lost> {
-        let (ticks, rounded) = self.cut(ticks, on_loss)?;
         let local = ticks.checked_add(i64::from(minutes) * 60 * TICKS_A_SECOND);
         if !TICKS.contains(&ticks) || !local.is_some_and(|local| TICKS.contains(&local)) {
             return Err(Lost { reason: "a time outside of the years 1 to 9999" });
         }
+        let (ticks, rounded) = self.cut(ticks, on_loss)?;
         Ok(Written { stored: Stored::TimestampOffset(ticks, minutes), rounded })
     }
 
