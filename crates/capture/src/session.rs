@@ -121,8 +121,7 @@ impl<'a> Session<'a> {
             self.looked_at = Some(now);
         }
         let (name, metrics) = (self.capture.name(), &self.capture.metrics);
-        let held = self.held_back.look(self.member.as_mut(), &name, metrics, now).await;
-        held.map_err(|e| self.capture.member_error(e))?;
+        self.held_back.look(self.member.as_mut(), &name, metrics, now).await;
         let stopped = describe_stopped(&self.capture.bindings, &self.states);
         let ready: Vec<usize> = self.ready().collect();
         let scanning: Vec<usize> =
