@@ -92,7 +92,7 @@ impl Admin {
         }
     }
 
-    /// The client that makes changes. It sends to the controller that brokers have told it of last, and would wait for
+    /// The client that makes changes, for what only the controller does. It sends to the controller that brokers have told it of last, and would wait for
     /// one that has died since until it is back; so brokers are asked again.
     fn changer(&self, topic: &str) -> &AdminClient<Watch> {
         if let Err(error) = self.changer.inner().fetch_metadata(Some(topic), self.settings.timeout / ATTEMPTS)
@@ -355,8 +355,8 @@ impl Admin {
         }
         let mut list = TopicPartitionList::new();
         add(&mut list, at, Offset::Offset(signed(offset)));
-        let deleted =
-            self.changer(at.topic.as_str()).delete_records(&list, &self.options(self.settings.timeout)).await;
+        // These go to the partitions' leaders, which the client asks for by itself.
+        let deleted = self.changer.delete_records(&list, &self.options(self.settings.timeout)).await;
         let deleted = deleted.map_err(self.failed("delete records"))?;
         for element in deleted.elements() {
             element.error().map_err(self.failed("delete records"))?;
