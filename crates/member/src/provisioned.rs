@@ -34,6 +34,16 @@ impl Manner {
 }
 
 impl ProvisionedColumns {
+    /// Columns and key by name, and how the catalog declares each column, if it has it.
+    pub(crate) fn of<'a>(
+        columns: impl Iterator<Item = &'a String>,
+        key: impl Iterator<Item = &'a String>,
+        declared: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let columns = columns.map(|name| (name.clone(), declared(name).unwrap_or_default()));
+        Self { columns: columns.collect(), key: key.cloned().collect() }
+    }
+
     /// Whether the key's columns and their declared types are those of another description, so that tracking rows still
     /// name the same cells.
     pub(crate) fn has_key_of(&self, other: &Self, manner: &Manner) -> bool {

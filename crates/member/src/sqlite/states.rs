@@ -36,15 +36,11 @@ pub(super) const MANNER: Manner = Manner {
 
 /// What a described table looks like now.
 pub(super) fn described(table: &BoundTable) -> ProvisionedColumns {
-    let declared = |name: &str| {
-        let catalog = table.catalog.as_ref();
-        let column = catalog.and_then(|catalog| catalog.columns.get(catalog.position(name)?));
-        column.map_or_else(String::new, |column| column.declared.clone())
-    };
-    ProvisionedColumns {
-        columns: table.columns.iter().map(|column| (column.name.clone(), declared(&column.name))).collect(),
-        key: table.key_columns().map(|column| column.name.clone()).collect(),
-    }
+    let names = table.columns.iter().map(|column| &column.name);
+    ProvisionedColumns::of(names, table.key_columns().map(|column| &column.name), |name| {
+        let catalog = table.catalog.as_ref()?;
+        Some(catalog.columns.get(catalog.position(name)?)?.declared.clone())
+    })
 }
 
 /// Whether each bound table can be worked on.
