@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tributary_member::contract::apply::feed::Feed;
-use tributary_member::contract::fixture::{bind, id, table};
+use tributary_member::contract::fixture::{User, bind, id, table};
 use tributary_member::{ApplyRecord, Connector, Disposition, Member, TableBinding};
 use tributary_model::{LogicalType, Row, Value};
 
@@ -143,11 +143,39 @@ pub trait World {
     /// Opens the member through the relay.
     fn connector(&self) -> &dyn Connector;
 
+    /// A user's own connection.
+    fn user(&mut self) -> &mut dyn User;
+
     /// What the database holds, apart from numbers that are drawn.
-    async fn holds(&mut self) -> Vec<Vec<String>>;
+    async fn holds(&mut self) -> Vec<Vec<String>> {
+        let mut all = Vec::new();
+        for sql in [
+            "SELECT id, body FROM note ORDER BY id",
+            "SELECT id, body FROM strict ORDER BY id",
+            "SELECT id, local_version, seen, is_tombstone FROM \"DataSync\".note_dss_tracking ORDER BY id",
+            "SELECT id, local_version, seen, is_tombstone FROM \"DataSync\".strict_dss_tracking ORDER BY id",
+            "SELECT topic, next_offset FROM \"DataSync\".dss_offsets",
+            "SELECT table_name, key_text, kind, attempts FROM \"DataSync\".dss_exceptions ORDER BY table_name, key_text",
+        ] {
+            all.extend(self.user().query(sql).await);
+        }
+        all
+    }
 
     /// Empties everything, as before the first batch.
-    async fn reset(&mut self);
+    async fn reset(&mut self) {
+        let all = "DELETE FROM note; DELETE FROM strict; DELETE FROM \"DataSync\".note_dss_tracking; \
+                   DELETE FROM \"DataSync\".strict_dss_tracking; DELETE FROM \"DataSync\".dss_offsets; \
+                   DELETE FROM \"DataSync\".dss_exceptions";
+        self.user().run(all).await;
+    }
+
+    /// Whether the triggers note what a user writes, as before all batches.
+    async fn hears_users(&mut self) -> bool {
+        self.user().run("UPDATE note SET body = 'mine' WHERE id = 1").await;
+        let noted = "SELECT id FROM \"DataSync\".note_dss_tracking WHERE local_version IS NOT NULL";
+        self.user().query(noted).await == [["1"]]
+    }
 }
 
 /// The bindings of `note` and `strict`.
