@@ -6,9 +6,11 @@
 
 mod channel;
 pub mod contract;
+mod control;
 pub mod embedded;
 mod error;
 mod exception;
+mod follow;
 pub mod kafka;
 mod log;
 mod partition;
@@ -20,8 +22,10 @@ mod topics;
 mod trace;
 
 pub use channel::{Channel, Channels, read_latest, single};
+pub use control::{IncarnationNumber, Mark, MemberControl, MemberControls, Order, Reached, Said};
 pub use error::{Disposition, Error};
 pub use exception::{Settlement, Unusable};
+pub use follow::ControlFollower;
 pub use log::{
     Cleanup, Consumer, ConsumerSettings, GroupMetadata, Isolation, Log, LogId, OffsetRange, Polled, Producer,
     SchemaId, Start, TopicSettings,

@@ -144,6 +144,11 @@ pub trait Log: Send + Sync {
     /// A consumer. It owns no partitions until [`Consumer::subscribe`] or [`Consumer::assign`].
     async fn consumer(&self, settings: ConsumerSettings) -> Result<Box<dyn Consumer>>;
 
+    /// Publishes records of compacted topics beside whoever writes the log, for an operator's command. Durable when
+    /// it returns. They are to be read at once, or as soon as the process that writes has taken them over; they may
+    /// come twice.
+    async fn hand_in(&self, transactional_id: &str, records: Vec<Outgoing>) -> Result<()>;
+
     /// Registers `schema` (Avro JSON) under `subject`; the same schema there again gives the same id.
     async fn register_schema(&self, subject: &str, schema: &str) -> Result<SchemaId>;
 
@@ -152,6 +157,31 @@ pub trait Log: Send + Sync {
 
     /// The group's reference clock: milliseconds since 1970 (the broker's; this machine's for the embedded log).
     async fn clock_ms(&self) -> Result<i64>;
+}
+
+/// How often somebody else may take the transactional id while records are handed in.
+const ATTEMPTS: usize = 10;
+
+/// Publishes records in one transaction of a producer of its own, again if another one takes the id meanwhile.
+pub(crate) async fn publish_once(
+    log: &impl Log,
+    transactional_id: &str,
+    records: Vec<Outgoing>,
+) -> Result<()> {
+    for _ in 1..ATTEMPTS {
+        match publish(log, transactional_id, records.clone()).await {
+            Err(crate::Error::Fenced { .. }) => {}
+            done => return done,
+        }
+    }
+    publish(log, transactional_id, records).await
+}
+
+async fn publish(log: &impl Log, transactional_id: &str, records: Vec<Outgoing>) -> Result<()> {
+    let mut producer = log.producer(transactional_id).await?;
+    producer.begin().await?;
+    producer.send(records).await?;
+    producer.commit().await
 }
 
 /// Writes records in transactions: all of one become visible together, in the order sent, or none does.

@@ -69,6 +69,11 @@ impl Topics {
         format!("{}.control", self.base)
     }
 
+    /// The transactional id of operators' commands.
+    pub fn operator_writer(&self) -> String {
+        format!("{}.operator", self.base)
+    }
+
     fn of_table(&self, kind: &str, table: &TableName) -> TopicName {
         TopicName::new(format!("{}.{kind}.{}", self.base, name::mangle(table.as_str())))
     }

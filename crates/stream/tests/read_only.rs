@@ -59,3 +59,47 @@ fn a_log_can_be_opened_for_reading_at_any_moment() {
         done.store(true, Ordering::Relaxed);
     });
 }
+
+/// What a command hands in beside the writer comes to all readers once the writer has taken it over, in order; what was
+/// handed in while nobody wrote waits for the next writer.
+#[test]
+fn what_is_handed_in_is_taken_over_by_the_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let topic = TopicName::new("t");
+    let settings = TopicSettings {
+        name: topic.clone(),
+        partitions: 1,
+        cleanup: Cleanup::Compact { delete_retention: Duration::from_secs(60) },
+        max_record_bytes: 1 << 20,
+    };
+    let record = |key: &str, value: Option<&str>| Outgoing {
+        topic: topic.clone(),
+        partition: 0,
+        key: key.into(),
+        value: value.map(Into::into),
+        headers: Headers::new().with("h", b"1"),
+    };
+    let writer = EmbeddedLog::open(&path, Access::Exclusive).unwrap();
+    block_on(writer.ensure_topics(&[settings])).unwrap();
+    let command = EmbeddedLog::open(&path, Access::ReadOnly).unwrap();
+    block_on(command.hand_in("operator", vec![record("a", Some("1")), record("b", None)])).unwrap();
+    assert_eq!(block_on(writer.offsets(&topic)).unwrap()[0].end, 0, "nobody but the writer gives offsets");
+    assert_eq!(block_on(writer.take_in()).unwrap(), 2);
+    assert_eq!(block_on(writer.take_in()).unwrap(), 0, "nothing is taken over twice");
+    block_on(command.hand_in("operator", vec![record("a", Some("2"))])).unwrap();
+    drop(writer);
+    let writer = EmbeddedLog::open(&path, Access::Exclusive).unwrap();
+    let mut other = record("a", Some("3"));
+    other.topic = TopicName::new("unknown");
+    block_on(command.hand_in("operator", vec![other])).unwrap();
+    assert_eq!(block_on(writer.take_in()).unwrap(), 2);
+    let read: Vec<_> = block_on(tributary_stream::contract::all(&command, &topic))
+        .into_iter()
+        .map(|record| (record.key, record.value, record.headers.get("h").map(<[u8]>::to_vec)))
+        .collect();
+    let expected = |key: &str, value: Option<&str>| {
+        (key.as_bytes().to_vec(), value.map(|v| v.as_bytes().to_vec()), Some(b"1".to_vec()))
+    };
+    assert_eq!(read, [expected("a", Some("1")), expected("b", None), expected("a", Some("2"))]);
+}

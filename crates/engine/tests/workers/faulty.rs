@@ -140,6 +140,10 @@ impl Log for FaultyLog {
         }))
     }
 
+    async fn hand_in(&self, transactional_id: &str, records: Vec<Outgoing>) -> Result<()> {
+        self.inner.hand_in(transactional_id, records).await
+    }
+
     async fn register_schema(&self, subject: &str, schema: &str) -> Result<SchemaId> {
         self.inner.register_schema(subject, schema).await
     }

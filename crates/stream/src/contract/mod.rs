@@ -96,7 +96,8 @@ macro_rules! log_contract {
                 foreign_partitions_are_fenced, offsets_outside_of_transactions, several_topics_are_balanced;
             transactions: visible_together, nothing_of_an_open_one, nothing_of_an_aborted_one,
                 offsets_go_with_records, a_second_producer_fences_the_first, fenced_over_and_over,
-                fencing_races_with_commits, a_record_too_large_leaves_the_rest, calls_out_of_turn, empty_ones;
+                fencing_races_with_commits, a_record_too_large_leaves_the_rest, calls_out_of_turn, empty_ones,
+                handed_in_by_several;
         );
     };
     (@tests $factory:expr, $into:ident; $($part:ident: $($case:ident),+ $(,)?;)+) => {

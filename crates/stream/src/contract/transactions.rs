@@ -1,6 +1,9 @@
 //! Transactions: all or nothing, invisible until committed, fenced by the next holder of the id.
 
-use super::{Factory, all, assert_silent, kept, member, publish, reader, record, take, texts, unique};
+use super::{
+    Factory, all, assert_silent, compacted, kept, member, publish, reader, record, take, texts, tombstone,
+    unique,
+};
 use crate::{Disposition, Error, Log, TopicPartition};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -262,4 +265,16 @@ pub async fn empty_ones<F: Factory>(factory: &F) {
     producer.send(Vec::new()).await.unwrap();
     producer.commit().await.unwrap();
     assert_eq!(all(&log, &topic).await, []);
+}
+
+/// What is handed in is there at once with a log that may be written to, whoever hands in at the same time.
+pub async fn handed_in_by_several<F: Factory>(factory: &F) {
+    let log = factory.log().await;
+    let topic = compacted(&log, 1).await;
+    let id = unique("hand");
+    for round in 0..5 {
+        let value = round.to_string();
+        log.hand_in(&id, vec![record(&topic, 0, "a", &value), tombstone(&topic, 0, "b")]).await.unwrap();
+    }
+    assert_eq!(texts(&all(&log, &topic).await), ["0", "", "1", "", "2", "", "3", "", "4", ""]);
 }

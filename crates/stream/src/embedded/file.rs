@@ -65,6 +65,7 @@ pub(super) fn open_writer(path: &Path, now_ms: i64) -> Result<Connection> {
         return Ok(connection);
     }
     set_durable(&connection, path)?;
+    super::inbox::create(&connection).map_err(failure(path, "create its tables"))?;
     Ok(connection)
 }
 
@@ -140,6 +141,7 @@ fn set_durable(connection: &Connection, path: &Path) -> Result<()> {
 fn create(connection: &Connection, now_ms: i64) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
     transaction.execute_batch(include_str!("schema.sql"))?;
+    super::inbox::create(&transaction)?;
     transaction.execute(
         "INSERT INTO log (one, id, created_ms) VALUES (1, ?1, ?2)",
         (Uuid::new_v4().as_bytes(), now_ms),

@@ -12,13 +12,14 @@ mod compaction;
 mod consumer;
 mod file;
 mod group;
+mod inbox;
 mod lock;
 mod producer;
 mod topic;
 
 use crate::{
-    Consumer, ConsumerSettings, Error, Log, LogId, OffsetRange, Producer, Result, SchemaId, TopicName,
-    TopicPartition, TopicSettings,
+    Consumer, ConsumerSettings, Error, Log, LogId, OffsetRange, Outgoing, Producer, Result, SchemaId,
+    TopicName, TopicPartition, TopicSettings, log,
 };
 use async_trait::async_trait;
 use file::failure;
@@ -371,6 +372,13 @@ impl Log for EmbeddedLog {
 
     async fn consumer(&self, settings: ConsumerSettings) -> Result<Box<dyn Consumer>> {
         Ok(Box::new(consumer::EmbeddedConsumer::new(&self.shared, settings)))
+    }
+
+    async fn hand_in(&self, transactional_id: &str, records: Vec<Outgoing>) -> Result<()> {
+        match self.shared.kind {
+            Kind::ReadOnly => inbox::hand_in(&self.shared.path, &records),
+            Kind::File | Kind::Memory => log::publish_once(self, transactional_id, records).await,
+        }
     }
 
     async fn register_schema(&self, subject: &str, schema: &str) -> Result<SchemaId> {

@@ -31,8 +31,8 @@ pub use settings::{Compression, KafkaSettings, RegistrySettings, Sasl, ScramHash
 pub use statistics::{ClientStatistics, StatisticsListener};
 
 use crate::{
-    Consumer, ConsumerSettings, Isolation, Log, LogId, OffsetRange, Producer, Result, SchemaId, Start,
-    TopicName, TopicPartition, TopicSettings,
+    Consumer, ConsumerSettings, Isolation, Log, LogId, OffsetRange, Outgoing, Producer, Result, SchemaId,
+    Start, TopicName, TopicPartition, TopicSettings,
 };
 use async_trait::async_trait;
 use rdkafka::consumer::{Consumer as _, ConsumerGroupMetadata};
@@ -249,6 +249,10 @@ impl Log for KafkaLog {
 
     async fn consumer(&self, settings: ConsumerSettings) -> Result<Box<dyn Consumer>> {
         Ok(Box::new(consumer::KafkaConsumer::new(&self.shared, settings)?))
+    }
+
+    async fn hand_in(&self, transactional_id: &str, records: Vec<Outgoing>) -> Result<()> {
+        crate::log::publish_once(self, transactional_id, records).await
     }
 
     async fn register_schema(&self, subject: &str, schema: &str) -> Result<SchemaId> {
