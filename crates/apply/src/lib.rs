@@ -10,6 +10,7 @@ mod error;
 mod levels;
 mod metrics;
 mod token;
+mod told;
 mod worker;
 
 pub use error::Error;

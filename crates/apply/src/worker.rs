@@ -4,6 +4,7 @@ use crate::aside::Aside;
 use crate::batch_size::BatchSize;
 use crate::levels::levels;
 use crate::metrics::ApplyMetrics;
+use crate::told::Told;
 use crate::{Error, token};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -16,8 +17,8 @@ use tributary_model::time::TICKS_A_SECOND;
 use tributary_model::{KeyBytes, MetBy, Ticks};
 use tributary_runtime::{Heartbeat, SharedClock, Stop};
 use tributary_stream::{
-    Channels, Consumer, ConsumerSettings, Incoming, Isolation, Log, Outgoing, Reference, Settlement, Start,
-    TopicPartition, Trace,
+    Channels, Consumer, ConsumerSettings, ControlFollower, Incoming, Isolation, Log, Outgoing, Reference,
+    Said, Settlement, Start, TopicPartition, Trace,
 };
 
 /// Longest wait for records; a stop request is noticed after it.
@@ -41,11 +42,17 @@ pub struct Settings {
     pub batch_time: Duration,
     /// Most records in one transaction.
     pub batch_rows: usize,
+    /// How often the group is told how far the member is, while it moves.
+    pub progress_every: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { batch_time: Duration::from_millis(50), batch_rows: 10_000 }
+        Self {
+            batch_time: Duration::from_millis(50),
+            batch_rows: 10_000,
+            progress_every: Duration::from_secs(60),
+        }
     }
 }
 
@@ -82,13 +89,17 @@ struct Session<'a> {
     retry_at: Duration,
     aside: Aside,
     reference: Option<Reference>,
+    /// What is said of the member, read before every transaction.
+    control: ControlFollower,
+    told: Told,
     /// Whether offsets have moved since they were told, and when they are told next.
     moved: bool,
     tell_at: Duration,
 }
 
 impl Apply {
-    /// Works until asked to stop.
+    /// Works until asked to stop, or until the control topic says that the member is to be left alone: then the caller
+    /// waits until it says otherwise, and calls again.
     ///
     /// # Errors
     /// Whatever stops or pauses the worker; [`Error::into_failure`] tells which.
@@ -107,7 +118,9 @@ impl Apply {
                     shown = note;
                 }
             }
-            session.round().await?;
+            if !session.round().await? {
+                break;
+            }
         }
         Ok(())
     }
@@ -125,6 +138,9 @@ impl Apply {
     }
 
     async fn start(&self) -> Result<Session<'_>, Error> {
+        let (topic, now) = (self.channels.topics.control(), self.clock.monotonic());
+        let control = ControlFollower::follow(self.log.as_ref(), &topic, now).await;
+        let control = control.map_err(|e| self.log_error(e))?;
         let mut member = self.connector.connect(&self.bindings).await.map_err(|e| self.member_error(e))?;
         token::check(self.log.as_ref(), &self.channels, self.connector.id(), member.as_mut()).await?;
         let stored = self.stored_offsets(member.as_mut()).await?;
@@ -165,6 +181,8 @@ impl Apply {
             retry_at: Duration::ZERO,
             aside: Aside::default(),
             reference: None,
+            control,
+            told: Told::default(),
             moved: false,
             tell_at: Duration::ZERO,
         })
@@ -221,21 +239,47 @@ impl Session<'_> {
         self.ends.keys().filter(|at| at.topic == *topic).cloned().collect()
     }
 
-    async fn round(&mut self) -> Result<(), Error> {
+    /// `false` when the member is to be left alone.
+    async fn round(&mut self) -> Result<bool, Error> {
         self.next_level();
         let polled = self.consumer.poll(self.size.rows(), BATCH_BYTES, WAIT).await;
         let polled = polled.map_err(|e| self.apply.log_error(e))?;
+        // Between reading and writing: what is written is decided by what is said now.
+        if self.rests().await? {
+            return Ok(false);
+        }
         if !polled.records.is_empty() {
             for part in cut_at_nulls(polled.records) {
                 self.batch(part).await?;
             }
         }
         self.tell_offsets();
+        self.tell_group().await?;
         if self.apply.clock.monotonic() >= self.retry_at {
             self.retry_at = self.apply.clock.monotonic() + RETRY_EVERY;
             self.retry_parked().await?;
         }
-        Ok(())
+        Ok(true)
+    }
+
+    async fn rests(&mut self) -> Result<bool, Error> {
+        let (log, now) = (self.apply.log.as_ref(), self.apply.clock.monotonic());
+        self.control.look(log, now).await.map_err(|e| self.apply.log_error(e))?;
+        let id = self.apply.connector.id();
+        Ok(self.control.members().of(id).apply_rests(id).is_some())
+    }
+
+    /// Tells the group how far the member is: deletes that everybody has can be forgotten.
+    async fn tell_group(&mut self) -> Result<(), Error> {
+        let now = self.apply.clock.monotonic();
+        let (id, channels) = (self.apply.connector.id(), &self.apply.channels);
+        let said = self.control.members().of(id).applied;
+        let every = self.apply.settings.progress_every;
+        let Some(reached) = self.told.news(&said, &self.stored, channels, now, every) else { return Ok(()) };
+        let record = Said::Applied(Some(reached)).record(channels.topics.control(), id);
+        let writer = channels.topics.apply_group(&self.apply.name());
+        let sent = self.aside.list(self.apply.log.as_ref(), &writer, vec![record]).await;
+        sent.map_err(|e| self.apply.log_error(e))
     }
 
     /// Tells the log how far the member is, for tools that watch consumer groups. Nobody goes by it: the member's own

@@ -9,9 +9,9 @@ mod election;
 mod error;
 mod held_back;
 mod metrics;
-mod orders;
 mod page;
 mod session;
+mod statement;
 mod worker;
 
 pub use error::Error;

@@ -10,8 +10,8 @@ use crate::clock_offset::ClockOffset;
 use crate::election::Election;
 use crate::held_back::HeldBack;
 use crate::metrics::CaptureMetrics;
-use crate::orders::Orders;
 use crate::page::{MetLimits, Round};
+use crate::statement::Statement;
 use crate::worker::Capture;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,9 @@ use tributary_member::{
 };
 use tributary_model::Ticks;
 use tributary_model::time::TICKS_A_SECOND;
-use tributary_stream::{Error as LogError, Outgoing, Producer, Reference, read_latest, single};
+use tributary_stream::{
+    ControlFollower, Error as LogError, Outgoing, Producer, Reference, Said, read_latest, single,
+};
 use uuid::Uuid;
 
 /// A leading worker: what it holds between rounds.
@@ -30,7 +32,7 @@ pub(crate) struct Session<'a> {
     capture: &'a Capture,
     member: Box<dyn Member>,
     producer: Box<dyn Producer>,
-    orders: Orders,
+    control: ControlFollower,
     positions: Vec<TablePosition>,
     /// By table: the last order to capture it again that was carried out.
     recaptured: BTreeMap<String, String>,
@@ -42,6 +44,7 @@ pub(crate) struct Session<'a> {
     held_back: HeldBack,
     /// Whether the last round left rows behind.
     more: bool,
+    statement: Statement,
     /// How the tables stood when they were looked at last, and when that was.
     states: Vec<TableState>,
     looked_at: Option<Duration>,
@@ -56,6 +59,8 @@ pub(crate) enum Brought {
     Nothing,
     Some,
     More,
+    /// The member is to be left alone: the text says why.
+    Rest,
 }
 
 impl<'a> Session<'a> {
@@ -78,7 +83,9 @@ impl<'a> Session<'a> {
         let token = member.token().await.map_err(member_error)?;
         check_identity(capture, member.as_mut(), token.as_ref(), stored.as_ref()).await?;
         let control = capture.channels.topics.control();
-        let orders = Orders::follow(capture.log.as_ref(), &control).await.map_err(log_error)?;
+        let now = capture.clock.monotonic();
+        let control =
+            ControlFollower::follow(capture.log.as_ref(), &control, now).await.map_err(log_error)?;
         let tables = capture.channels.tables.iter();
         let positions =
             tables.map(|channel| stored.as_ref().map(|s| s.table(&channel.schema.name)).unwrap_or_default());
@@ -88,7 +95,7 @@ impl<'a> Session<'a> {
             capture,
             member,
             producer,
-            orders,
+            control,
             positions: positions.collect(),
             recaptured: stored.map(|stored| stored.recaptures).unwrap_or_default(),
             token,
@@ -98,6 +105,7 @@ impl<'a> Session<'a> {
             warned_of_skew: false,
             held_back: HeldBack::default(),
             more: false,
+            statement: Statement::default(),
             states: Vec::new(),
             looked_at: None,
         };
@@ -111,7 +119,15 @@ impl<'a> Session<'a> {
 
     /// One round over all tables; also gives the text that names the tables that stand still.
     pub(crate) async fn round(&mut self, election: &Election) -> Result<(Brought, String), Error> {
-        self.carry_out_orders().await?;
+        let (log, now) = (self.capture.log.as_ref(), self.capture.clock.monotonic());
+        self.control.look(log, now).await.map_err(|e| self.capture.log_error(e))?;
+        let id = self.capture.connector.id();
+        let said = self.control.members().of(id);
+        if let Some(why) = said.capture_rests(id) {
+            return Ok((Brought::Rest, why));
+        }
+        self.statement.note(&said, now, self.capture.settings.progress_every);
+        self.carry_out_orders()?;
         let news = self.member.has_news().await.map_err(|e| self.capture.member_error(e))?;
         let scans = self.ready().any(|table| self.positions[table].scan != Scan::Done);
         let idle = !news && !self.more && !scans;
@@ -127,6 +143,7 @@ impl<'a> Session<'a> {
         let scanning: Vec<usize> =
             ready.iter().copied().filter(|table| self.positions[*table].scan != Scan::Done).collect();
         if !news && !self.more && scanning.is_empty() {
+            self.state_captured(election).await?;
             return Ok((Brought::Nothing, stopped));
         }
         let started = self.capture.clock.monotonic();
@@ -152,10 +169,39 @@ impl<'a> Session<'a> {
         }
         self.more = round.more;
         if round.is_empty() {
+            if !self.more {
+                self.state_captured(election).await?;
+            }
             return Ok((Brought::Nothing, stopped));
         }
         self.more |= !self.finish(election, round).await?;
+        if !self.more {
+            self.state_captured(election).await?;
+        }
         Ok((if self.more { Brought::More } else { Brought::Some }, stopped))
+    }
+
+    /// Says on the control topic what apply had reached before everything was published that the member had to give:
+    /// whatever it changes from now on is made on top of that. A table that stands still is left out.
+    async fn state_captured(&mut self, election: &Election) -> Result<(), Error> {
+        let Some(noted_at) = self.statement.noted_at() else { return Ok(()) };
+        let now = self.capture.clock.monotonic();
+        if let Some(holder) = self.member.holds_back().await.map_err(|e| self.capture.member_error(e))?
+            && Duration::from_secs(holder.seconds + 2) > now.saturating_sub(noted_at)
+        {
+            // Something that was committed before may still be held back by this transaction.
+            return Ok(());
+        }
+        let tables = &self.capture.channels.tables;
+        let topics = self.ready().filter(|table| self.positions[*table].scan == Scan::Done);
+        let topics: Vec<_> = topics.map(|table| tables[table].resolved.as_str()).collect();
+        if let Some(reached) = self.statement.make(&topics, now) {
+            let said = Said::Captured(Some(reached));
+            let control = self.capture.channels.topics.control();
+            let record = said.record(control, self.capture.connector.id());
+            self.publish(election, vec![record]).await?;
+        }
+        Ok(())
     }
 
     /// The tables that could be worked on at the last look.
@@ -174,11 +220,10 @@ impl<'a> Session<'a> {
 
     /// Begins tables anew whose changes were lost in the log. Where they begin and which order that was for are
     /// stored by one record, so an order is carried out once, whatever happens in between.
-    async fn carry_out_orders(&mut self) -> Result<(), Error> {
-        self.orders.look().await.map_err(|e| self.capture.log_error(e))?;
+    fn carry_out_orders(&mut self) -> Result<(), Error> {
         for (table, channel) in self.capture.channels.tables.iter().enumerate() {
             let name = &channel.schema.name;
-            let Some(order) = self.orders.of(name) else { continue };
+            let Some(order) = self.control.recapture(name) else { continue };
             if self.recaptured.get(name.as_str()).is_some_and(|done| done == order) {
                 continue;
             }

@@ -25,6 +25,8 @@ pub struct Settings {
     pub every: Option<Duration>,
     /// Most rows of one table in one round.
     pub page_rows: usize,
+    /// How often the log is told how far the member's changes are known, while that moves.
+    pub progress_every: Duration,
     /// Clock skew from which on a warning is logged.
     pub clock_skew_warning: Duration,
 }
@@ -35,9 +37,18 @@ impl Default for Settings {
             poll_interval: Duration::from_millis(50),
             every: None,
             page_rows: 4_000,
+            progress_every: Duration::from_secs(60),
             clock_skew_warning: Duration::from_secs(2),
         }
     }
+}
+
+/// How leading ended, where nothing failed.
+enum Ended {
+    /// It was asked to stop, or somebody else leads.
+    Replaced,
+    /// The member is to be left alone.
+    Rests,
 }
 
 /// A member's capture worker.
@@ -62,7 +73,8 @@ pub struct Capture {
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Capture {
-    /// Works until asked to stop.
+    /// Works until asked to stop, or until the control topic says that the member is to be left alone: then the caller
+    /// waits until it says otherwise, and calls again.
     ///
     /// # Errors
     /// Whatever stops or pauses the worker; [`Error::into_failure`] tells which.
@@ -79,7 +91,8 @@ impl Capture {
             let ended = self.lead(&mut election, &stop, &heartbeat, &mut published).await;
             self.metrics.stand_by();
             match ended {
-                Ok(()) => {}
+                Ok(Ended::Rests) => return Ok(()),
+                Ok(Ended::Replaced) => {}
                 // Another worker is on its way in or out. Who leads now is found out by asking; but two that take
                 // the lead from each other without getting anywhere shall pause.
                 Err(error) if error.is_replaced() && (published || !in_vain) => {
@@ -99,7 +112,7 @@ impl Capture {
         stop: &Stop,
         heartbeat: &Heartbeat,
         published: &mut bool,
-    ) -> Result<(), Error> {
+    ) -> Result<Ended, Error> {
         let mut session = Session::start(self, election).await?;
         let mut cadence = Cadence::new(self.settings.poll_interval);
         heartbeat.note("watching");
@@ -108,9 +121,12 @@ impl Capture {
             heartbeat.beat();
             if !election.still_leads().await.map_err(|e| self.log_error(e))? {
                 tracing::info!(member = self.name(), "another worker captures this member now");
-                return Ok(());
+                return Ok(Ended::Replaced);
             }
             let (brought, stopped) = session.round(election).await?;
+            if brought == Brought::Rest {
+                return Ok(Ended::Rests);
+            }
             *published |= brought != Brought::Nothing;
             if stopped != stopped_tables {
                 heartbeat.note(if stopped.is_empty() { "watching".to_owned() } else { stopped.clone() });
@@ -118,13 +134,13 @@ impl Capture {
             }
             let pause = match (brought, self.settings.every) {
                 (Brought::More, _) => continue,
-                (Brought::Some | Brought::Nothing, Some(every)) => every,
+                (_, Some(every)) => every,
                 (Brought::Some, None) => cadence.next(true),
-                (Brought::Nothing, None) => cadence.next(false),
+                (_, None) => cadence.next(false),
             };
             self.pause(pause, &mut session, election, stop, heartbeat).await?;
         }
-        Ok(())
+        Ok(Ended::Replaced)
     }
 
     /// A pause in which neither the supervisor nor the group takes this worker for one that hangs. Ends early when

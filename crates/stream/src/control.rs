@@ -80,15 +80,27 @@ impl MemberControl {
         self.incarnation.map_or(1, |incarnation| incarnation.number)
     }
 
-    /// Why its workers must not run, if so.
-    pub fn rests(&self) -> Option<&'static str> {
+    /// Why nothing is applied to it now, and what ends that.
+    pub fn apply_rests(&self, member: &MemberId) -> Option<String> {
         if self.removed.is_some() {
-            Some("removed")
-        } else if self.paused.is_some() {
-            Some("paused")
-        } else {
-            None
+            return Some("it has left the group".to_owned());
         }
+        if self.paused.is_some() {
+            return Some(format!("it is paused; `tributary member resume {member}` lets it go on"));
+        }
+        // Being filled anew is what brings it back.
+        (self.out_of_date.is_some() && self.pending_reinit().is_none()).then(|| {
+            format!(
+                "it is out of date: deletes have expired while it was away; `tributary member reinit {member}` \
+                 brings it back"
+            )
+        })
+    }
+
+    /// Why nothing is captured from it now, and what ends that.
+    pub fn capture_rests(&self, member: &MemberId) -> Option<String> {
+        let filled = || "it is being filled anew".to_owned();
+        self.apply_rests(member).or_else(|| self.pending_reinit().map(|_| filled()))
     }
 }
 
@@ -223,11 +235,20 @@ mod tests {
         said(&mut controls, &hq, &Said::Applied(Some(reached.clone())));
         let of = controls.of(&hq);
         assert_eq!((of.paused.clone(), of.incarnation_number()), (Some(mark), 3));
-        assert_eq!((of.pending_reinit(), of.rests()), (Some(&order), Some("paused")));
+        assert_eq!(of.pending_reinit(), Some(&order));
+        assert!(of.apply_rests(&hq).unwrap().contains("paused"));
         assert_eq!(of.applied, reached);
         said(&mut controls, &hq, &Said::Paused(None));
         said(&mut controls, &hq, &Said::ReinitDone(order));
-        assert_eq!((controls.of(&hq).rests(), controls.of(&hq).pending_reinit()), (None, None));
+        said(&mut controls, &hq, &Said::OutOfDate(Some(Mark { since_ms: 8, why: String::new() })));
+        assert!(controls.of(&hq).capture_rests(&hq).unwrap().contains("member reinit hq"));
+        let second = Order { id: "y".to_owned() };
+        said(&mut controls, &hq, &Said::Reinit(second.clone()));
+        assert_eq!(controls.of(&hq).apply_rests(&hq), None, "it is what brings the member back");
+        assert!(controls.of(&hq).capture_rests(&hq).is_some());
+        said(&mut controls, &hq, &Said::ReinitDone(second));
+        said(&mut controls, &hq, &Said::OutOfDate(None));
+        assert_eq!((controls.of(&hq).apply_rests(&hq), controls.of(&hq).pending_reinit()), (None, None));
     }
 
     #[test]
