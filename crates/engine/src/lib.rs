@@ -6,11 +6,14 @@
 mod clients;
 mod engine;
 mod error;
+mod hand_in;
 mod host;
 mod log;
 mod members;
 mod opening;
+mod rest;
 mod tables;
+mod watch;
 mod workers;
 
 pub use engine::{Engine, Options};
@@ -19,4 +22,5 @@ pub use host::Host;
 pub use log::OpenLog;
 pub use members::{Opening, Provisioned, connector, inspect_all, provision_all};
 pub use opening::{OPENING, open_patiently};
+pub use watch::WATCH;
 pub use workers::Roles;

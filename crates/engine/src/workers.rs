@@ -3,7 +3,7 @@
 //! A worker looks at its member anew at every start, so that a member that was away or has changed is met as it is.
 
 use crate::members::bind_now;
-use crate::{Engine, EngineError};
+use crate::{Engine, EngineError, rest, watch};
 use std::sync::Arc;
 use std::time::Duration;
 use tributary_apply::{Apply, ApplyMetrics};
@@ -14,12 +14,15 @@ use tributary_member::{Connector, Disposition, TableBinding};
 use tributary_model::MemberId;
 use tributary_resolver::{Resolver, ResolverMetrics};
 use tributary_runtime::{Failure, Heartbeat, Stop};
+use tributary_stream::MemberControl;
 use tributary_stream::embedded::EmbeddedLog;
 
 /// How long changes stay in the log after they were resolved (pipeline: days, so that a mistake can be looked at).
 const CHANGES_GRACE: Duration = Duration::from_secs(7 * 86_400);
 /// How often the log's upkeep looks for work.
 const UPKEEP_EVERY: Duration = Duration::from_secs(30);
+/// How often it is looked whether operators' commands have handed something in.
+const TAKE_IN_EVERY: Duration = Duration::from_millis(250);
 /// Most changes in one of the resolver's transactions.
 const RESOLVER_ROWS: usize = 5_000;
 
@@ -65,6 +68,7 @@ pub(crate) fn start(engine: &Engine, roles: &Roles) -> Result<(), EngineError> {
             start_apply(engine, connector)?;
         }
     }
+    start_watch(engine)?;
     // Kafka tidies its topics itself.
     if let Some(log) = &engine.embedded {
         let log = Arc::clone(log);
@@ -73,6 +77,21 @@ pub(crate) fn start(engine: &Engine, roles: &Roles) -> Result<(), EngineError> {
             Box::pin(async move { upkeep(&log, stop, heartbeat).await })
         })?;
     }
+    Ok(())
+}
+
+fn start_watch(engine: &Engine) -> Result<(), EngineError> {
+    let members: Vec<MemberId> = engine.connectors.iter().map(|connector| connector.id().clone()).collect();
+    let (log, channels) = (Arc::clone(&engine.log), Arc::clone(&engine.channels));
+    let (clock, board) = (Arc::clone(&engine.clock), engine.supervisor.board());
+    engine.supervisor.spawn(watch::WATCH, move |stop, heartbeat| {
+        let (log, channels, members) = (Arc::clone(&log), Arc::clone(&channels), members.clone());
+        let (clock, board) = (Arc::clone(&clock), board.clone());
+        Box::pin(async move {
+            let turn = (&stop, &heartbeat);
+            watch::watch(log.as_ref(), &channels, &members, &clock, &board, turn).await
+        })
+    })?;
     Ok(())
 }
 
@@ -123,9 +142,22 @@ fn start_capture(engine: &Engine, connector: &Arc<dyn Connector>, paced: bool) -
         let (log, channels) = (Arc::clone(&log), Arc::clone(&channels));
         let (clock, settings, metrics) = (Arc::clone(&clock), settings.clone(), Arc::clone(&metrics));
         Box::pin(async move {
-            let bindings = bindings(&file, &spec, connector.as_ref()).await?;
-            let capture = Capture { connector, bindings, log, channels, clock, settings, metrics };
-            capture.run(stop, heartbeat).await.map_err(tributary_capture::Error::into_failure)
+            let rests = MemberControl::capture_rests;
+            let turn = (&stop, &heartbeat);
+            while rest::wait_while(rests, &*log, &channels, &*connector, &clock, turn).await? {
+                let capture = Capture {
+                    bindings: bindings(&file, &spec, connector.as_ref()).await?,
+                    connector: Arc::clone(&connector),
+                    log: Arc::clone(&log),
+                    channels: Arc::clone(&channels),
+                    clock: Arc::clone(&clock),
+                    settings: settings.clone(),
+                    metrics: Arc::clone(&metrics),
+                };
+                let ended = capture.run(stop.clone(), heartbeat.clone()).await;
+                ended.map_err(tributary_capture::Error::into_failure)?;
+            }
+            Ok(())
         })
     })?;
     Ok(())
@@ -147,9 +179,22 @@ fn start_apply(engine: &Engine, connector: &Arc<dyn Connector>) -> Result<(), En
         let (log, channels) = (Arc::clone(&log), Arc::clone(&channels));
         let (clock, settings, metrics) = (Arc::clone(&clock), settings.clone(), Arc::clone(&metrics));
         Box::pin(async move {
-            let bindings = bindings(&file, &spec, connector.as_ref()).await?;
-            let apply = Apply { connector, bindings, log, channels, clock, settings, metrics };
-            apply.run(stop, heartbeat).await.map_err(tributary_apply::Error::into_failure)
+            let rests = MemberControl::apply_rests;
+            let turn = (&stop, &heartbeat);
+            while rest::wait_while(rests, &*log, &channels, &*connector, &clock, turn).await? {
+                let apply = Apply {
+                    bindings: bindings(&file, &spec, connector.as_ref()).await?,
+                    connector: Arc::clone(&connector),
+                    log: Arc::clone(&log),
+                    channels: Arc::clone(&channels),
+                    clock: Arc::clone(&clock),
+                    settings: settings.clone(),
+                    metrics: Arc::clone(&metrics),
+                };
+                let ended = apply.run(stop.clone(), heartbeat.clone()).await;
+                ended.map_err(tributary_apply::Error::into_failure)?;
+            }
+            Ok(())
         })
     })?;
     Ok(())
@@ -173,22 +218,21 @@ async fn bindings(
 }
 
 async fn upkeep(log: &EmbeddedLog, stop: Stop, heartbeat: Heartbeat) -> Result<(), Failure> {
-    heartbeat.beat();
-    // Heartbeats come more often than work, so that a long pause does not look like a worker that hangs.
+    let failed = |error: tributary_stream::Error| match error.disposition() {
+        tributary_stream::Disposition::Retry => Failure::retry(error),
+        tributary_stream::Disposition::Park | tributary_stream::Disposition::Stop => Failure::halt(error),
+    };
     let mut idle = Duration::ZERO;
-    let beat = Duration::from_secs(1);
-    while stop.sleep(beat).await {
+    loop {
         heartbeat.beat();
-        idle += beat;
+        log.take_in().await.map_err(failed)?;
         if idle >= UPKEEP_EVERY {
             idle = Duration::ZERO;
-            log.maintain().map_err(|error| match error.disposition() {
-                tributary_stream::Disposition::Retry => Failure::retry(error),
-                tributary_stream::Disposition::Park | tributary_stream::Disposition::Stop => {
-                    Failure::halt(error)
-                }
-            })?;
+            log.maintain().map_err(failed)?;
         }
+        if !stop.sleep(TAKE_IN_EVERY).await {
+            return Ok(());
+        }
+        idle += TAKE_IN_EVERY;
     }
-    Ok(())
 }

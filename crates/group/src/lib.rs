@@ -10,6 +10,7 @@ pub mod live;
 pub mod opened;
 pub mod progress;
 pub mod spec;
+pub mod standing;
 pub mod status;
 pub mod tail;
 pub mod verify;

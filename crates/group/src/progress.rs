@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tributary_member::{Connector, HoldsBack, Member, PositionRecord, Scan, TableState};
 use tributary_model::{MemberId, TableName};
-use tributary_stream::{Channels, Log, OffsetRange, RecaptureOrder, TopicPartition, read_latest};
+use tributary_stream::{
+    Channels, Log, MemberControls, OffsetRange, RecaptureOrder, TopicPartition, read_latest,
+};
 
 /// From how many seconds on an open transaction is worth a word.
 const LONG_OPEN: u64 = 10;
@@ -72,12 +74,31 @@ pub struct MemberProgress {
     pub id: MemberId,
     /// Why it cannot be looked at; then `tables` is empty.
     pub trouble: Option<String>,
+    /// Why it is left alone on purpose, as the control topic says.
+    pub rests: Option<String>,
+    /// Whether it has left the group: then it is not looked at.
+    pub removed: bool,
     /// By table, in the order of the spec.
     pub tables: Vec<TableProgress>,
     /// How many pages it has published.
     pub token_counter: Option<u64>,
     /// Whose open transaction keeps changes from being captured.
     pub held_back_by: Option<HoldsBack>,
+}
+
+impl MemberProgress {
+    /// A member of which nothing is known yet.
+    pub fn of(id: MemberId) -> Self {
+        Self {
+            id,
+            trouble: None,
+            rests: None,
+            removed: false,
+            tables: Vec::new(),
+            token_counter: None,
+            held_back_by: None,
+        }
+    }
 }
 
 /// The whole group.
@@ -95,6 +116,7 @@ impl Progress {
         self.unresolved == 0
             && self.members.iter().all(|member| {
                 member.trouble.is_none()
+                    && (member.rests.is_none() || member.removed)
                     && member.tables.iter().all(|table| {
                         table.stopped.is_none()
                             && table.scan_done
@@ -109,6 +131,9 @@ impl Progress {
         let mut blockers = Vec::new();
         for member in &self.members {
             let id = &member.id;
+            if let Some(why) = member.rests.as_ref().filter(|_| !member.removed) {
+                blockers.push(format!("member {id} is left alone: {why}"));
+            }
             if let Some(trouble) = &member.trouble {
                 blockers.push(format!("member {id} cannot be reached: {trouble}"));
             }
@@ -160,26 +185,30 @@ pub async fn progress(
     log: &dyn Log,
     connectors: &[Arc<dyn Connector>],
 ) -> Result<Progress, ProgressError> {
-    let orders = orders(channels, log).await?;
+    let control = read_latest(log, &channels.topics.control()).await?;
+    let orders = orders(&control);
+    let controls: MemberControls = control.iter().collect();
     let positions = positions(channels, log).await?;
     let mut members = Vec::with_capacity(connectors.len());
     let mut open: Vec<Option<Box<dyn Member>>> = Vec::with_capacity(connectors.len());
     for connector in connectors {
         let position = positions.get(connector.id().as_str());
+        let control = controls.of(connector.id());
+        let rests = control.capture_rests(connector.id());
+        if control.removed.is_some() {
+            let removed = true;
+            members.push(MemberProgress { rests, removed, ..MemberProgress::of(connector.id().clone()) });
+            open.push(None);
+            continue;
+        }
         match upstream(file, spec, connector.as_ref(), position, &orders).await {
             Ok((progress, member)) => {
-                members.push(progress);
+                members.push(MemberProgress { rests, ..progress });
                 open.push(Some(member));
             }
             Err(error) => {
-                let (id, trouble) = (connector.id().clone(), Some(format!("{error} ({})", error.code())));
-                members.push(MemberProgress {
-                    id,
-                    trouble,
-                    tables: Vec::new(),
-                    token_counter: None,
-                    held_back_by: None,
-                });
+                let trouble = Some(format!("{error} ({})", error.code()));
+                members.push(MemberProgress { trouble, rests, ..MemberProgress::of(connector.id().clone()) });
                 open.push(None);
             }
         }
@@ -199,10 +228,9 @@ pub async fn progress(
 }
 
 /// The last order to capture a table again, by table.
-async fn orders(channels: &Channels, log: &dyn Log) -> Result<BTreeMap<TableName, String>, ProgressError> {
-    let latest = read_latest(log, &channels.topics.control()).await?;
-    let orders = latest.iter().filter_map(|(key, value)| RecaptureOrder::read(key, value));
-    Ok(orders.map(|order| (order.table, order.id)).collect())
+fn orders(control: &[(Vec<u8>, Vec<u8>)]) -> BTreeMap<TableName, String> {
+    let orders = control.iter().filter_map(|(key, value)| RecaptureOrder::read(key, value));
+    orders.map(|order| (order.table, order.id)).collect()
 }
 
 async fn positions(
@@ -258,7 +286,7 @@ async fn upstream(
     let token_counter = position.map(|record| record.counter);
     let held_back_by = if subscribes { None } else { member.holds_back().await? };
     let id = connector.id().clone();
-    Ok((MemberProgress { id, trouble: None, tables, token_counter, held_back_by }, member))
+    Ok((MemberProgress { tables, token_counter, held_back_by, ..MemberProgress::of(id) }, member))
 }
 
 async fn unresolved(channels: &Channels, log: &dyn Log) -> Result<u64, ProgressError> {
@@ -346,8 +374,7 @@ mod tests {
             };
             let id = MemberId::new("hq").unwrap();
             let held_back_by = Some(holder);
-            let member =
-                MemberProgress { id, trouble: None, tables: Vec::new(), token_counter: None, held_back_by };
+            let member = MemberProgress { held_back_by, ..MemberProgress::of(id) };
             Progress { members: vec![member], unresolved: 0 }
         };
         assert!(told(LONG_OPEN - 1).blockers().is_empty());

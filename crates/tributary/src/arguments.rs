@@ -1,8 +1,8 @@
 //! What can be written on the command line, and how it is explained.
 
 use crate::command::{
-    bench, check, completions, conflicts, deprovision, exceptions, init, log, provision, quickstart, run,
-    status, sync, tail, verify,
+    bench, check, completions, conflicts, deprovision, exceptions, init, log, member, provision, quickstart,
+    run, status, sync, tail, verify,
 };
 use crate::output::Format;
 use clap::{Parser, Subcommand};
@@ -76,6 +76,8 @@ pub(crate) enum Command {
     Exceptions(exceptions::Arguments),
     /// Shows the records of the group's topics.
     Tail(tail::Arguments),
+    /// Takes single members out of the work and brings them back.
+    Member(member::Arguments),
     /// Moves the group to another log.
     Log(log::Arguments),
     /// Generates load and measures this installation.

@@ -62,6 +62,11 @@ pub(super) fn hand_in(path: &Path, records: &[Outgoing]) -> Result<()> {
 }
 
 impl EmbeddedLog {
+    /// Whether this is the process that writes the log, and so takes over what others hand in.
+    pub fn takes_in(&self) -> bool {
+        self.shared.kind == Kind::File
+    }
+
     /// Publishes what other processes have handed in since; returns how many records that were. A record of a topic that
     /// is not there is struck off with a warning.
     pub async fn take_in(&self) -> Result<usize> {

@@ -9,6 +9,7 @@ pub(crate) mod exceptions;
 pub(crate) mod init;
 mod kafka;
 pub(crate) mod log;
+pub(crate) mod member;
 pub(crate) mod provision;
 pub(crate) mod quickstart;
 pub(crate) mod run;
@@ -62,6 +63,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Conflicts(arguments) => conflicts::run(&context, &arguments),
         Command::Exceptions(arguments) => exceptions::run(&context, &arguments),
         Command::Tail(arguments) => tail::run(&context, &arguments),
+        Command::Member(arguments) => member::run(&context, &arguments),
         Command::Log(arguments) => log::run(&context, &arguments),
         Command::Bench(arguments) => bench::run(&context, arguments),
         Command::Completions(arguments) => Ok(completions::run(&arguments)),

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use totals::Totals;
-use tributary_engine::{Engine, Host, OPENING, Options, Roles};
+use tributary_engine::{Engine, Host, OPENING, Options, Roles, WATCH};
 use tributary_group::file::{GroupFile, LogSettings};
 use tributary_group::status::{ProcessView, WorkerView};
 use tributary_runtime::server::{Served, Server};
@@ -170,7 +170,7 @@ fn serve(
 }
 
 fn is_worker(worker: &WorkerStatus) -> bool {
-    worker.name != SERVER && worker.name != UPKEEP
+    worker.name != SERVER && worker.name != UPKEEP && worker.name != WATCH
 }
 
 fn readiness(board: &Board, is_open: bool) -> Result<(), String> {
@@ -238,6 +238,7 @@ fn news(shown: &mut BTreeMap<String, String>, states: &[WorkerStatus]) -> Vec<St
         let text = match &worker.state {
             State::Starting => continue,
             State::Running if worker.note.contains("stopped:") => odd(&format!("runs; {}", worker.note)),
+            State::Running if worker.note.starts_with("rests:") => odd(&worker.note),
             State::Running => "runs".to_owned(),
             State::Waiting { error, .. } => odd(&format!("failed and will be tried again: {error}")),
             State::Halted { error } => bad(&format!("halted: {error}")),

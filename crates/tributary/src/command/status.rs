@@ -89,11 +89,20 @@ fn rows(member: &MemberStatus) -> Vec<Vec<Cell>> {
         row.resize(7, Cell::new(""));
         return vec![row];
     }
+    if member.tables.is_empty()
+        && let Some(why) = &member.rests
+    {
+        let mut row = output::plain([member.id.as_str(), ""]);
+        row.push(output::odd_cell(why));
+        row.resize(7, Cell::new(""));
+        return vec![row];
+    }
     let rows = member.tables.iter().map(|table| {
-        let state = match (&table.stopped, table.scan_done) {
-            (Some(_), _) => output::bad_cell("stopped"),
-            (None, false) => output::odd_cell("first scan"),
-            (None, true) => output::good_cell("ready"),
+        let state = match (&table.stopped, &member.rests, table.scan_done) {
+            (Some(_), _, _) => output::bad_cell("stopped"),
+            (None, Some(_), _) => output::odd_cell("rests"),
+            (None, None, false) => output::odd_cell("first scan"),
+            (None, None, true) => output::good_cell("ready"),
         };
         let mut row = output::plain([member.id.as_str(), table.table.as_str()]);
         row.push(state);

@@ -54,7 +54,9 @@ impl Judge {
         self.last = Some((read.clone(), since));
         let still = waited.saturating_sub(since);
         let stands = |member: &tributary_group::progress::MemberProgress| {
-            member.trouble.is_some() || member.tables.iter().any(|table| table.stopped.is_some())
+            member.trouble.is_some()
+                || member.rests.is_some() && !member.removed
+                || member.tables.iter().any(|table| table.stopped.is_some())
         };
         let stands = !halted.is_empty() || read.members.iter().any(stands);
         let patience = match (read.is_drained(), stands) {
@@ -89,7 +91,7 @@ mod tests {
         let trouble = trouble.map(str::to_owned);
         let tables = if trouble.is_none() { vec![table] } else { Vec::new() };
         Progress {
-            members: vec![MemberProgress { id, trouble, tables, token_counter: None, held_back_by: None }],
+            members: vec![MemberProgress { trouble, tables, ..MemberProgress::of(id) }],
             unresolved: 0,
         }
     }
