@@ -12,13 +12,15 @@ use tributary_group::file::{Direction, GroupFile, Schedule};
 use tributary_group::spec::{GroupSpec, table_rules};
 use tributary_member::{Connector, Disposition, TableBinding};
 use tributary_model::MemberId;
-use tributary_resolver::{Resolver, ResolverMetrics};
+use tributary_resolver::{Resolver, ResolverMetrics, Witness};
 use tributary_runtime::{Failure, Heartbeat, Stop};
 use tributary_stream::MemberControl;
 use tributary_stream::embedded::EmbeddedLog;
 
 /// How long changes stay in the log after they were resolved (pipeline: days, so that a mistake can be looked at).
 const CHANGES_GRACE: Duration = Duration::from_secs(7 * 86_400);
+/// How often it is told how far members are, and looked for deletes that can be forgotten, at most.
+const PROGRESS_EVERY: Duration = Duration::from_secs(60);
 /// How often the log's upkeep looks for work.
 const UPKEEP_EVERY: Duration = Duration::from_secs(30);
 /// How often it is looked whether operators' commands have handed something in.
@@ -80,6 +82,21 @@ pub(crate) fn start(engine: &Engine, roles: &Roles) -> Result<(), EngineError> {
     Ok(())
 }
 
+/// Minutes are nothing beside a retention of days; where deletes are forgotten sooner, it has to be told sooner.
+fn progress_every(file: &GroupFile) -> Duration {
+    (file.tombstone_retention / 20).clamp(Duration::from_millis(100), PROGRESS_EVERY)
+}
+
+/// The members that take changes in: those have to have a delete before it is forgotten.
+fn witnesses(file: &GroupFile) -> Arc<[Witness]> {
+    let taking = file.members.iter().filter(|member| member.direction != Direction::Publish);
+    let witness = |member: &tributary_group::file::Member| Witness {
+        member: member.id.clone(),
+        captures: member.direction != Direction::Subscribe,
+    };
+    taking.map(witness).collect()
+}
+
 fn start_watch(engine: &Engine) -> Result<(), EngineError> {
     let members: Vec<MemberId> = engine.connectors.iter().map(|connector| connector.id().clone()).collect();
     let (log, channels) = (Arc::clone(&engine.log), Arc::clone(&engine.channels));
@@ -104,11 +121,14 @@ fn start_resolver(engine: &Engine) -> Result<(), EngineError> {
         log: Arc::clone(&engine.log),
         channels: Arc::clone(&engine.channels),
         tables: table_rules(&engine.file, &engine.spec).into(),
+        witnesses: witnesses(&engine.file),
         clock: Arc::clone(&engine.clock),
         settings: tributary_resolver::Settings {
             state: engine.file.data_dir.join("resolver.db"),
             batch_rows: RESOLVER_ROWS,
             changes_grace: CHANGES_GRACE,
+            tombstone_retention: engine.file.tombstone_retention,
+            expire_every: progress_every(&engine.file),
         },
         metrics: Arc::new(ResolverMetrics::new(&engine.metrics, &table_names(engine))?),
     });
@@ -132,6 +152,7 @@ fn start_capture(engine: &Engine, connector: &Arc<dyn Connector>, paced: bool) -
             Schedule::Every(_) | Schedule::Continuous | Schedule::Manual => None,
         },
         clock_skew_warning: engine.file.clock_skew_warning,
+        progress_every: progress_every(&engine.file),
         ..tributary_capture::Settings::default()
     };
     let (file, spec, channels) =
@@ -167,7 +188,10 @@ fn start_apply(engine: &Engine, connector: &Arc<dyn Connector>) -> Result<(), En
     let log = Arc::clone(&engine.log);
     let metrics = Arc::new(ApplyMetrics::new(&engine.metrics, connector.id().as_str())?);
     let longest_lock = engine.file.member(connector.id()).map(|member| member.apply.longest_lock);
-    let mut settings = tributary_apply::Settings::default();
+    let mut settings = tributary_apply::Settings {
+        progress_every: progress_every(&engine.file),
+        ..tributary_apply::Settings::default()
+    };
     if let Some(longest_lock) = longest_lock {
         settings.batch_time = longest_lock;
     }

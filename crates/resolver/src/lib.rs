@@ -7,6 +7,7 @@
 
 mod batch;
 mod error;
+mod expiry;
 mod metrics;
 mod partitions;
 mod recovery;
@@ -17,6 +18,7 @@ mod store;
 mod worker;
 
 pub use error::Error;
+pub use expiry::Witness;
 pub use metrics::ResolverMetrics;
 pub use store::{CellStore, Store, StoreError};
 pub use worker::{Resolver, Settings};

@@ -15,6 +15,8 @@ pub struct ResolverMetrics {
     pub(crate) partitions: Child<Gauge, 0>,
     /// Orders to capture a table again, by table in the order of the channels.
     pub(crate) recaptures: Vec<Child<Counter, 1>>,
+    /// Deletes that were forgotten, by table in the order of the channels.
+    pub(crate) expired: Vec<Child<Counter, 1>>,
     pub(crate) violations: [Child<Counter, 1>; 2],
 }
 
@@ -75,8 +77,14 @@ impl ResolverMetrics {
             "Orders to capture a table again, because changes were deleted unread.",
             ["table"],
         )?;
+        let expired = metrics.counters(
+            "resolver_expired_total",
+            "Old deletes that every member has taken in and that were forgotten.",
+            ["table"],
+        )?;
         Ok(Self {
             by_outcome,
+            expired: tables.iter().map(|table| expired.child([table])).collect(),
             recaptures: tables.iter().map(|table| recaptures.child([table])).collect(),
             partitions: metrics
                 .gauges("resolver_partitions", "Partitions that this process works on.", [])?

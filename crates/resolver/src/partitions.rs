@@ -31,6 +31,8 @@ impl Session<'_> {
         self.arriving.retain(|arrival| arrival.part != part);
         self.certain.remove(at);
         self.retention.forget(at);
+        let resolved = self.resolved_at(part);
+        self.expiry.forget(&resolved);
         self.resolver.metrics.partitions.set(self.owned.len() as f64);
         Ok(())
     }

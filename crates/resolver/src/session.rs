@@ -5,6 +5,7 @@
 
 use crate::Error;
 use crate::batch::{Context, Outcome, Stopped};
+use crate::expiry::Expiry;
 use crate::partitions::Arrival;
 use crate::retention::Retention;
 use crate::slot::Slot;
@@ -16,8 +17,8 @@ use tributary_model::Ticks;
 use tributary_runtime::Heartbeat;
 use tributary_settle::Standard;
 use tributary_stream::{
-    Consumer, ConsumerSettings, Error as LogError, GroupMetadata, Incoming, Isolation, LostRange, Outgoing,
-    Polled, Producer, Start, TopicPartition,
+    Consumer, ConsumerSettings, ControlFollower, Error as LogError, GroupMetadata, Incoming, Isolation,
+    LostRange, Outgoing, Polled, Producer, Start, TopicPartition,
 };
 
 /// How often the store is told how far it reflects the log while changes come in: what a restart reads again.
@@ -58,6 +59,7 @@ pub(crate) struct Session<'a> {
     /// Records of the resolved topics that could not be used, to be listed with the next transaction.
     pub(crate) aside: Vec<Outgoing>,
     pub(crate) retention: Retention,
+    pub(crate) expiry: Expiry,
     /// When the last poll ended.
     pub(crate) polled_at: Option<Duration>,
     /// How many transactions in a row were refused.
@@ -76,6 +78,8 @@ impl<'a> Session<'a> {
         let producer = resolver.log.producer(&slot.transactional_id(&group)).await?;
         let settings =
             ConsumerSettings { group: Some(group), isolation: Isolation::Committed, start: Start::Beginning };
+        let (control, now) = (resolver.channels.topics.control(), resolver.clock.monotonic());
+        let control = ControlFollower::follow(resolver.log.as_ref(), &control, now).await?;
         let mut consumer = resolver.log.consumer(settings).await?;
         let topics: Vec<_> = resolver.channels.tables.iter().map(|channel| channel.changes.clone()).collect();
         consumer.subscribe(&topics).await?;
@@ -94,6 +98,7 @@ impl<'a> Session<'a> {
             certain: HashMap::new(),
             aside: Vec::new(),
             retention: Retention::new(resolver.settings.changes_grace),
+            expiry: Expiry::new(control),
             polled_at: None,
             refused: 0,
             shown: "",
@@ -141,6 +146,9 @@ impl<'a> Session<'a> {
         if now.saturating_sub(self.reflected_at) >= REFLECT_EVERY {
             self.reflect().await?;
             self.retention.delete_old(self.resolver.log.as_ref(), now).await?;
+        }
+        if self.arriving.is_empty() && !self.owned.is_empty() {
+            self.expire().await?;
         }
         Ok(())
     }

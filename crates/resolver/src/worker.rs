@@ -1,6 +1,7 @@
 //! The resolver worker: what it is given, and its life from joining the group to leaving it.
 
 use crate::Error;
+use crate::expiry::Witness;
 use crate::metrics::ResolverMetrics;
 use crate::session::Session;
 use crate::slot::Slot;
@@ -21,6 +22,10 @@ pub struct Settings {
     pub batch_rows: usize,
     /// How long changes stay in the log after they were resolved.
     pub changes_grace: Duration,
+    /// How long deletes are remembered at least.
+    pub tombstone_retention: Duration,
+    /// How often it is looked for deletes that can be forgotten.
+    pub expire_every: Duration,
 }
 
 /// The resolver of a group; several of them share its partitions.
@@ -31,6 +36,8 @@ pub struct Resolver {
     pub channels: Arc<Channels>,
     /// Each table's rules, in the order of the channels.
     pub tables: Arc<[TableRules]>,
+    /// The members that have to have taken a delete in before it is forgotten.
+    pub witnesses: Arc<[Witness]>,
     /// This machine's clock.
     pub clock: SharedClock,
     /// Settings.

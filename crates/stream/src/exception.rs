@@ -63,6 +63,13 @@ impl Channel {
         Ok((key, settlement))
     }
 
+    /// The null record that forgets a deleted row of the resolved topic: `key` as its record has it, `vv` the versions
+    /// that the delete took into account.
+    pub fn expiry(&self, partition: u32, key: Vec<u8>, vv: &VersionVector) -> Outgoing {
+        let headers = Headers::new().with(VECTOR_HEADER, vv.to_string().as_bytes());
+        Outgoing { topic: self.resolved.clone(), partition, key, value: None, headers }
+    }
+
     fn bears_our_marks(&self, record: &Incoming) -> bool {
         let marks = [ORIGIN_HEADER, VECTOR_HEADER];
         let id = record.value.as_deref().and_then(|value| split_frame(value).ok()).map(|(id, _)| id);

@@ -240,11 +240,14 @@ impl Process<'_> {
             log: Arc::clone(&self.log),
             channels: Arc::clone(&self.stage.channels),
             tables: Arc::new(tables),
+            witnesses: Arc::new([]),
             clock: Arc::clone(&self.clock),
             settings: tributary_resolver::Settings {
                 state: self.data.join("resolver.db"),
                 batch_rows: 100,
                 changes_grace: Duration::from_secs(3600),
+                tombstone_retention: Duration::from_secs(3600),
+                expire_every: Duration::from_secs(60),
             },
             metrics: Arc::new(ResolverMetrics::new(&self.metrics, &["Item"]).unwrap()),
         });
