@@ -9,6 +9,7 @@ mod batch_size;
 mod error;
 mod levels;
 mod metrics;
+mod nulls;
 mod token;
 mod told;
 mod worker;

@@ -5,7 +5,7 @@ use crate::batch_size::BatchSize;
 use crate::levels::levels;
 use crate::metrics::ApplyMetrics;
 use crate::told::Told;
-use crate::{Error, token};
+use crate::{Error, nulls, token};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -249,7 +249,7 @@ impl Session<'_> {
             return Ok(false);
         }
         if !polled.records.is_empty() {
-            for part in cut_at_nulls(polled.records) {
+            for part in nulls::cut(polled.records) {
                 self.batch(part).await?;
             }
         }
@@ -357,6 +357,10 @@ impl Session<'_> {
         let offsets =
             next.iter().map(|((table, partition), next)| self.offset_move(*table, *partition, *next));
         let offsets: Vec<OffsetMove> = offsets.collect();
+        let deletes = nulls::deletes(&self.apply.channels, &batch, self.apply.clock.now_ticks());
+        if !deletes.is_empty() {
+            self.write(deletes, Vec::new(), &[]).await?;
+        }
         let retry_now = self.write(batch, offsets, &times).await?;
         self.stored.extend(next);
         self.moved = true;
@@ -513,26 +517,4 @@ impl Session<'_> {
         };
         Some(ApplyRecord { table, key, resolved: Ok(resolved), source, payload: parked.payload, retry: true })
     }
-}
-
-/// Cuts a batch so that a null record stands alone: it must not be merged with what stands before or after it.
-fn cut_at_nulls(records: Vec<Incoming>) -> Vec<Vec<Incoming>> {
-    if records.iter().all(|record| record.value.is_some()) {
-        return vec![records];
-    }
-    let mut parts = vec![Vec::new()];
-    for record in records {
-        let null = record.value.is_none();
-        if null && parts.last().is_some_and(|part| !part.is_empty()) {
-            parts.push(Vec::new());
-        }
-        if let Some(part) = parts.last_mut() {
-            part.push(record);
-        }
-        if null {
-            parts.push(Vec::new());
-        }
-    }
-    parts.retain(|part| !part.is_empty());
-    parts
 }
