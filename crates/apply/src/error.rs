@@ -50,6 +50,26 @@ pub enum Error {
         /// The member.
         member: String,
     },
+    /// Users write faster than what they write can be saved.
+    #[error(
+        "member {member} could not be filled anew: users keep changing rows that are out of date ({cells} the last \
+         time); let them pause, and the filling goes on by itself"
+    )]
+    NotQuiet {
+        /// The member.
+        member: String,
+        /// How many cells there were.
+        cells: usize,
+    },
+    /// A row could not be written as Avro.
+    #[error("a row of member {member} could not be saved in the ledger")]
+    Codec {
+        /// The member.
+        member: String,
+        /// The codec's failure.
+        #[source]
+        source: Box<tributary_codec::Error>,
+    },
     /// What the log says of the member's position cannot be read.
     #[error("the stored position of member {member} cannot be read")]
     Position {
@@ -70,6 +90,8 @@ impl Error {
             Self::OtherLog { .. } => "APP-003",
             Self::WentBack { .. } => "APP-004",
             Self::Position { .. } => "APP-005",
+            Self::NotQuiet { .. } => "APP-006",
+            Self::Codec { source, .. } => source.code(),
         }
     }
 
@@ -83,7 +105,10 @@ impl Error {
                     || matches!(source.kind(), ErrorKind::TableMissing | ErrorKind::TableChanged)
             }
             Self::Log { source, .. } => source.disposition() == LogDisposition::Retry,
-            Self::OtherLog { .. } | Self::WentBack { .. } | Self::Position { .. } => false,
+            Self::NotQuiet { .. } => true,
+            Self::OtherLog { .. } | Self::WentBack { .. } | Self::Position { .. } | Self::Codec { .. } => {
+                false
+            }
         };
         if retry { Failure::retry(self) } else { Failure::halt(self) }
     }

@@ -10,6 +10,7 @@ mod error;
 mod levels;
 mod metrics;
 mod nulls;
+mod reinit;
 mod token;
 mod told;
 mod worker;

@@ -74,18 +74,19 @@ pub struct Apply {
     pub metrics: Arc<ApplyMetrics>,
 }
 
-struct Session<'a> {
-    apply: &'a Apply,
-    member: Box<dyn Member>,
+/// A connected worker: what it holds between batches.
+pub(crate) struct Session<'a> {
+    pub(crate) apply: &'a Apply,
+    pub(crate) member: Box<dyn Member>,
     consumer: Box<dyn Consumer>,
     /// What the member has stored, by (table, partition).
-    stored: BTreeMap<(usize, u32), u64>,
+    pub(crate) stored: BTreeMap<(usize, u32), u64>,
     /// Tables that stand still at present.
     stopped: BTreeSet<usize>,
     /// While catching up: partitions whose level has not begun, and where the present level ends.
     waiting: Vec<Vec<TopicPartition>>,
     ends: BTreeMap<TopicPartition, u64>,
-    size: BatchSize,
+    pub(crate) size: BatchSize,
     retry_at: Duration,
     aside: Aside,
     reference: Option<Reference>,
@@ -105,6 +106,12 @@ impl Apply {
     /// Whatever stops or pauses the worker; [`Error::into_failure`] tells which.
     pub async fn run(&self, stop: Stop, heartbeat: Heartbeat) -> Result<(), Error> {
         let mut session = self.start().await?;
+        while let Some(order) = session.control.members().of(self.connector.id()).pending_reinit().cloned() {
+            if !session.fill_anew(&order, &stop, &heartbeat).await? {
+                return Ok(());
+            }
+            session = self.start().await?;
+        }
         let mut shown = String::new();
         let mut look_at = Duration::ZERO;
         heartbeat.note("applying");
@@ -125,15 +132,15 @@ impl Apply {
         Ok(())
     }
 
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.connector.id().to_string()
     }
 
-    fn member_error(&self, source: tributary_member::Error) -> Error {
+    pub(crate) fn member_error(&self, source: tributary_member::Error) -> Error {
         Error::Member { member: self.name(), source: Box::new(source) }
     }
 
-    fn log_error(&self, source: tributary_stream::Error) -> Error {
+    pub(crate) fn log_error(&self, source: tributary_stream::Error) -> Error {
         Error::Log { member: self.name(), source: Box::new(source) }
     }
 
@@ -266,7 +273,9 @@ impl Session<'_> {
         let (log, now) = (self.apply.log.as_ref(), self.apply.clock.monotonic());
         self.control.look(log, now).await.map_err(|e| self.apply.log_error(e))?;
         let id = self.apply.connector.id();
-        Ok(self.control.members().of(id).apply_rests(id).is_some())
+        let said = self.control.members().of(id);
+        // An order to fill the member anew is carried out before a worker begins.
+        Ok(said.apply_rests(id).is_some() || said.pending_reinit().is_some())
     }
 
     /// Tells the group how far the member is: deletes that everybody has can be forgotten.
@@ -277,9 +286,7 @@ impl Session<'_> {
         let every = self.apply.settings.progress_every;
         let Some(reached) = self.told.news(&said, &self.stored, channels, now, every) else { return Ok(()) };
         let record = Said::Applied(Some(reached)).record(channels.topics.control(), id);
-        let writer = channels.topics.apply_group(&self.apply.name());
-        let sent = self.aside.list(self.apply.log.as_ref(), &writer, vec![record]).await;
-        sent.map_err(|e| self.apply.log_error(e))
+        self.list(vec![record]).await
     }
 
     /// Tells the log how far the member is, for tools that watch consumer groups. Nobody goes by it: the member's own
@@ -353,7 +360,7 @@ impl Session<'_> {
             times.push(foreign.and_then(|resolved| resolved.effective_at));
             batch.push(item);
         }
-        self.list(aside).await?;
+        self.list_unusable(aside).await?;
         let offsets =
             next.iter().map(|((table, partition), next)| self.offset_move(*table, *partition, *next));
         let offsets: Vec<OffsetMove> = offsets.collect();
@@ -375,7 +382,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn offset_move(&self, table: usize, partition: u32, next: u64) -> OffsetMove {
+    pub(crate) fn offset_move(&self, table: usize, partition: u32, next: u64) -> OffsetMove {
         let channel = &self.apply.channels.tables[table];
         OffsetMove {
             topic: channel.resolved.as_str().to_owned(),
@@ -386,29 +393,40 @@ impl Session<'_> {
         }
     }
 
-    fn record(&self, table: usize, key: KeyBytes, resolved: Settlement, record: Incoming) -> ApplyRecord {
+    pub(crate) fn record(
+        &self,
+        table: usize,
+        key: KeyBytes,
+        resolved: Settlement,
+        record: Incoming,
+    ) -> ApplyRecord {
         let source = Source {
             generation: self.apply.channels.tables[table].schema.generation,
             partition: record.partition,
             offset: record.offset,
         };
         let payload = record.value.unwrap_or_default();
-        ApplyRecord { table, key, resolved, source, payload, retry: false }
+        ApplyRecord { table, key, resolved, source, payload, retry: false, force: None }
     }
 
     /// Lists records that cannot be used, so that the offsets may pass them.
-    async fn list(&mut self, records: Vec<Outgoing>) -> Result<(), Error> {
+    async fn list_unusable(&mut self, records: Vec<Outgoing>) -> Result<(), Error> {
+        self.apply.metrics.unusable.inc_by(records.len() as u64);
+        self.list(records).await
+    }
+
+    /// Writes records to the group's small topics, durably.
+    pub(crate) async fn list(&mut self, records: Vec<Outgoing>) -> Result<(), Error> {
         if records.is_empty() {
             return Ok(());
         }
-        self.apply.metrics.unusable.inc_by(records.len() as u64);
         let id = self.apply.channels.topics.apply_group(&self.apply.name());
         let listed = self.aside.list(self.apply.log.as_ref(), &id, records).await;
         listed.map_err(|e| self.apply.log_error(e))
     }
 
     /// Applies one batch and counts what came of it. Returns whether parked records may succeed now.
-    async fn write(
+    pub(crate) async fn write(
         &mut self,
         records: Vec<ApplyRecord>,
         offsets: Vec<OffsetMove>,
@@ -515,6 +533,14 @@ impl Session<'_> {
                 return None;
             }
         };
-        Some(ApplyRecord { table, key, resolved: Ok(resolved), source, payload: parked.payload, retry: true })
+        Some(ApplyRecord {
+            table,
+            key,
+            resolved: Ok(resolved),
+            source,
+            payload: parked.payload,
+            retry: true,
+            force: None,
+        })
     }
 }

@@ -253,6 +253,9 @@ pub fn why(record: &ConflictRecord) -> String {
             )
         }
         Reason::Incoming => "nothing else differed, so that the change that came last stands".to_owned(),
+        Reason::Reinit => format!(
+            "the group did not know what {loser} had when that member was filled anew with what the group has"
+        ),
         Reason::Restored => format!(
             "{winner} refused the delete of {loser}, because rows still refer to this one, and put the row back"
         ),

@@ -111,6 +111,7 @@ impl Bench {
             source: Source { generation: 1, partition: 0, offset },
             payload: Vec::new(),
             retry: false,
+            force: None,
         }
     }
 

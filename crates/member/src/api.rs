@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tributary_model::{
-    Change, KeyBytes, MemberId, Resolved, Row, TableName, TableSchema, Ticks, VersionVector,
+    Change, Dot, KeyBytes, MemberId, Resolved, Row, TableName, TableSchema, Ticks, VersionVector,
 };
+use tributary_settle::{Decision, LocalState, Rules, Standard};
 use uuid::Uuid;
 
 /// What becomes of a delete that stays refused because rows still refer to the row.
@@ -200,6 +201,40 @@ pub struct ApplyRecord {
     pub payload: Vec<u8>,
     /// Whether this is a parked record that is tried again.
     pub retry: bool,
+    /// Set while the member is filled anew, when what it has of the cell does not count.
+    pub force: Option<Force>,
+}
+
+/// The group's record counts for more than what the member has of the cell: it is being filled anew, and what it had
+/// and the group did not know has been saved.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Force {
+    /// The local change that was saved. It may be written over; a later one is the user's, as ever.
+    pub local: Option<Dot>,
+}
+
+impl ApplyRecord {
+    /// What becomes of the record, given what the member has: the protocol's decision, but for a change that was
+    /// saved.
+    pub(crate) fn decide(&self, resolved: &Resolved, state: &LocalState) -> Decision {
+        match Standard.decide(resolved, state) {
+            Decision::LocalIsNewer if self.was_saved(state) => Decision::Write,
+            decision => decision,
+        }
+    }
+
+    /// Whether a null record lets the cell's tombstone be forgotten.
+    pub(crate) fn forgets(&self, vv: &VersionVector, state: &LocalState) -> bool {
+        match &state.local {
+            Some(dot) => dot.version <= vv.get(&dot.incarnation) || self.was_saved(state),
+            None => self.force.is_some() || state.seen.is_within(vv),
+        }
+    }
+
+    fn was_saved(&self, state: &LocalState) -> bool {
+        let saved = self.force.as_ref().and_then(|force| force.local.as_ref());
+        saved.is_some() && saved == state.local.as_ref()
+    }
 }
 
 /// An offset to be advanced, as a compare-and-set.

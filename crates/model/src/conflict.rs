@@ -61,11 +61,14 @@ pub enum ConflictKind {
     Expired,
     /// A member refused the group's delete and put the row back.
     BlockedDelete,
+    /// A member was filled anew, and the group did not know this version of its.
+    Reinit,
 }
 
 impl ConflictKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Concurrent, Self::Initial, Self::Expired, Self::BlockedDelete];
+    pub const ALL: [Self; 5] =
+        [Self::Concurrent, Self::Initial, Self::Expired, Self::BlockedDelete, Self::Reinit];
 
     /// Stable name, used on the wire.
     pub fn as_str(self) -> &'static str {
@@ -74,6 +77,7 @@ impl ConflictKind {
             Self::Initial => "initial",
             Self::Expired => "expired",
             Self::BlockedDelete => "blocked_delete",
+            Self::Reinit => "reinit",
         }
     }
 
@@ -133,11 +137,13 @@ pub enum Reason {
     Incoming,
     /// A restored row stands on top of the delete that its member refused.
     Restored,
+    /// The member that has the other version was filled anew with what the group has.
+    Reinit,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Operator,
         Self::PublishMember,
         Self::Unsure,
@@ -148,6 +154,7 @@ impl Reason {
         Self::Incarnation,
         Self::Incoming,
         Self::Restored,
+        Self::Reinit,
     ];
 
     /// Stable name, used on the wire.
@@ -163,6 +170,7 @@ impl Reason {
             Self::Incarnation => "incarnation",
             Self::Incoming => "incoming",
             Self::Restored => "restored",
+            Self::Reinit => "reinit",
         }
     }
 

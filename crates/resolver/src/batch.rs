@@ -7,7 +7,6 @@ use crate::Error;
 use crate::metrics::{Counts, ResolverMetrics};
 use crate::store::CellStore;
 use std::collections::{BTreeMap, HashMap};
-use tributary_codec::ConflictCodec;
 use tributary_model::{
     Change, ConflictId, ConflictKind, ConflictRecord, ConflictState, KeyBytes, MetBy, Reason, Resolved,
     Settled, Side, Ticks,
@@ -269,22 +268,9 @@ impl<R: Rules> Context<'_, R> {
     }
 
     fn conflict_record(&self, table: usize, conflict: &ConflictRecord) -> Result<Outgoing, Stopped> {
-        let channels = self.channels;
-        let mut value = Vec::new();
-        let codec = &channels.tables[table].codec;
-        ConflictCodec::encode_conflict(channels.conflict_id.0, conflict, codec, &mut value).map_err(
-            |source| Error::Codec {
-                at: TopicPartition::new(channels.topics.conflicts(), 0),
-                offset: 0,
-                source,
-            },
-        )?;
-        Ok(Outgoing {
-            topic: channels.topics.conflicts(),
-            partition: 0,
-            key: ConflictCodec::encode_key(channels.conflict_key_id.0, &conflict.id),
-            value: Some(value),
-            headers: Headers::new(),
+        self.channels.conflict(table, conflict).map_err(|source| {
+            let at = TopicPartition::new(self.channels.topics.conflicts(), 0);
+            Error::Codec { at, offset: 0, source }.into()
         })
     }
 }

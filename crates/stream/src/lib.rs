@@ -12,6 +12,7 @@ mod error;
 mod exception;
 mod follow;
 pub mod kafka;
+mod ledger;
 mod log;
 mod partition;
 mod recapture;

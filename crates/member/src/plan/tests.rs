@@ -36,6 +36,7 @@ fn record(table: usize, key: u8, offset: u64, kind: Kind, retry: bool) -> ApplyR
         source: Source { generation: 1, partition: 0, offset },
         payload: vec![],
         retry,
+        force: None,
     }
 }
 

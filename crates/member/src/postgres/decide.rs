@@ -293,7 +293,7 @@ impl Run<'_> {
             if subscribe_only {
                 state.local = None;
             }
-            let outcome = match Standard.decide(resolved, &state) {
+            let outcome = match self.batch.records[record].decide(resolved, &state) {
                 Decision::AlreadyThere => Outcome::AlreadyThere,
                 Decision::LocalIsNewer => Outcome::LocalIsNewer,
                 Decision::SameContent => Outcome::SameContent,
@@ -388,14 +388,14 @@ impl Run<'_> {
         for table in 0..self.member.tables.len() {
             let batch = self.batch;
             let here = nulls.iter().filter(|record| batch.records[**record].table == table);
-            let mut found: Vec<(Key, &VersionVector)> = Vec::new();
+            let mut found: Vec<(Key, usize)> = Vec::new();
             for record in here {
                 self.outcomes[*record] = Some(Outcome::Purged);
-                let ApplyRecord { key, resolved: Err(vv), .. } = &batch.records[*record] else { continue };
+                let ApplyRecord { key, resolved: Err(_), .. } = &batch.records[*record] else { continue };
                 let (table, _) = self.table(table)?;
                 // A key that cannot stand in the table has no tracking row there.
                 if let Ok(key) = keys::stored(table, key) {
-                    found.push((key, vv));
+                    found.push((key, *record));
                 }
             }
             if !found.is_empty() {
@@ -405,7 +405,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn purge_table(&self, at: usize, found: &[(Key, &VersionVector)]) -> Step<()> {
+    async fn purge_table(&self, at: usize, found: &[(Key, usize)]) -> Step<()> {
         let action = "forget tombstones";
         let (table, shape) = self.table(at)?;
         let width = table.key.len();
@@ -414,14 +414,15 @@ impl Run<'_> {
         let mut expired = Vec::new();
         let mut versions = Array::default();
         for row in &rows {
-            let (key, vv) = &found[tracking::place(row)];
+            let (key, record) = &found[tracking::place(row)];
             let before = Before::of(row, 1);
             let state = before.state(table).map_err(|reason| self.damaged(table, reason))?;
             let Some(mut state) = state else { continue };
             if self.member.settings.subscribe_only {
                 state.local = None;
             }
-            if tracking::has_expired(&state, vv) {
+            let record = &self.batch.records[*record];
+            if record.resolved.as_ref().err().is_some_and(|vv| record.forgets(vv, &state)) {
                 expired.push(key);
                 versions.push(&before.version());
             }

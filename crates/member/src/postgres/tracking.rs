@@ -272,14 +272,6 @@ pub(super) async fn put_back(
     statements::execute(member, &sql.return_tracking, &parameters(&keys, &more)).await.map(drop)
 }
 
-/// Whether a tombstone that has expired with `vv` is that of the life that it ends.
-pub(super) fn has_expired(state: &LocalState, vv: &VersionVector) -> bool {
-    match &state.local {
-        Some(dot) => dot.version <= vv.get(&dot.incarnation),
-        None => state.seen.is_within(vv),
-    }
-}
-
 /// The incarnation as a tracking row has it: NULL is the table's first.
 pub(super) fn later_incarnation(table: &BoundTable) -> Option<&str> {
     (table.incarnation != table.first_incarnation).then(|| table.incarnation.as_str())

@@ -155,7 +155,7 @@ impl Run<'_> {
         if self.member.settings.subscribe_only {
             state.local = None;
         }
-        let outcome = match Standard.decide(resolved, &state) {
+        let outcome = match self.batch.records[cell.record].decide(resolved, &state) {
             Decision::AlreadyThere => Outcome::AlreadyThere,
             Decision::LocalIsNewer => Outcome::LocalIsNewer,
             Decision::SameContent => Outcome::SameContent,
@@ -272,7 +272,10 @@ impl Run<'_> {
         if self.member.settings.subscribe_only {
             state.local = None;
         }
-        tracking::purge(self.connection, &shape.sql, &key, &before, &state, vv).map_err(&failed)
+        if !batch.records[index].forgets(vv, &state) {
+            return Ok(());
+        }
+        tracking::purge(self.connection, &shape.sql, &key, &before).map_err(&failed)
     }
 
     fn damaged(&self, table: &BoundTable, reason: &str) -> Error {

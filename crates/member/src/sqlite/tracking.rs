@@ -182,16 +182,7 @@ pub(super) fn purge(
     sql: &TableSql,
     key: &Key,
     before: &Before,
-    state: &LocalState,
-    vv: &VersionVector,
 ) -> rusqlite::Result<()> {
-    let expired = match &state.local {
-        Some(dot) => dot.version <= vv.get(&dot.incarnation),
-        None => state.seen.is_within(vv),
-    };
-    if !expired {
-        return Ok(());
-    }
     let version = match before {
         Before::Local(local) => Some(local.version),
         Before::Absent | Before::Settled { .. } => None,

@@ -172,7 +172,7 @@ impl Run<'_> {
             if subscribe_only {
                 state.local = None;
             }
-            let outcome = match Standard.decide(resolved, &state) {
+            let outcome = match self.batch.records[record].decide(resolved, &state) {
                 Decision::AlreadyThere => Outcome::AlreadyThere,
                 Decision::LocalIsNewer => Outcome::LocalIsNewer,
                 Decision::SameContent => Outcome::SameContent,
@@ -255,14 +255,14 @@ impl Run<'_> {
     pub(super) async fn purge(&mut self, nulls: &[usize]) -> Step<()> {
         for at in 0..self.tables.len() {
             let batch = self.batch;
-            let mut found: Vec<(Key, &VersionVector)> = Vec::new();
+            let mut found: Vec<(Key, usize)> = Vec::new();
             for record in nulls.iter().filter(|record| batch.records[**record].table == at) {
                 self.outcomes[*record] = Some(Outcome::Purged);
-                let ApplyRecord { key, resolved: Err(vv), .. } = &batch.records[*record] else { continue };
+                let ApplyRecord { key, resolved: Err(_), .. } = &batch.records[*record] else { continue };
                 let (table, _) = self.table(at)?;
                 // A key that cannot stand in the table has no tracking row there.
                 if let Ok(key) = keys::stored(table, key) {
-                    found.push((key, vv));
+                    found.push((key, *record));
                 }
             }
             for part in found.chunks(STATEMENT_ROWS) {

@@ -184,8 +184,8 @@ impl Run<'_> {
         text(&row, 0).map(Some).map_err(|reason| self.damaged("DataSync.dss_tables", reason))
     }
 
-    /// Forgets tombstones of one table that have expired with these vectors.
-    pub(super) async fn purge_table(&mut self, at: usize, found: &[(Key, &VersionVector)]) -> Step<()> {
+    /// Forgets tombstones of one table that have expired with these null records.
+    pub(super) async fn purge_table(&mut self, at: usize, found: &[(Key, usize)]) -> Step<()> {
         let action = "forget tombstones";
         let (table, shape) = self.table(at)?;
         let keys = super::keys::rows(found.iter().map(|(key, _)| key));
@@ -193,14 +193,15 @@ impl Run<'_> {
         let mut expired = Rows::default();
         for row in &answer {
             let place = self.place(row)?;
-            let (key, vv) = &found[place];
+            let (key, record) = &found[place];
             let before = Before::of(row).map_err(|reason| self.damaged(&table.tracking, reason))?;
             let state = before.state(table).map_err(|reason| self.damaged(&table.tracking, reason))?;
             let Some(mut state) = state else { continue };
             if self.settings.subscribe_only {
                 state.local = None;
             }
-            if has_expired(&state, vv) {
+            let record = &self.batch.records[*record];
+            if record.resolved.as_ref().err().is_some_and(|vv| record.forgets(vv, &state)) {
                 expired.begin(place);
                 expired.texts(key);
                 expired.long(before.version());
@@ -210,14 +211,6 @@ impl Run<'_> {
             return Ok(());
         }
         self.query(action, &shape.sql.purge_tracking, expired, Vec::new()).await.map(drop)
-    }
-}
-
-/// Whether a tombstone that has expired with `vv` is that of the life that it ends.
-fn has_expired(state: &LocalState, vv: &VersionVector) -> bool {
-    match &state.local {
-        Some(dot) => dot.version <= vv.get(&dot.incarnation),
-        None => state.seen.is_within(vv),
     }
 }
 

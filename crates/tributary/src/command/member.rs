@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::time::Duration;
 use tributary_engine::Engine;
-use tributary_group::standing::{mark, read_controls, say};
+use tributary_group::standing::{mark, order, read_controls, say};
 use tributary_model::MemberId;
 use tributary_stream::{MemberControl, Said};
 
@@ -35,6 +35,15 @@ enum Action {
         #[arg(long, value_name = "TEXT", default_value = "")]
         why: String,
     },
+    /// Fills a member anew with what the group has: one that is out of date, or whose direction has changed. What it has
+    /// and the group does not know goes into the ledger.
+    Reinit {
+        /// The member.
+        id: String,
+        /// Waits until it has been filled.
+        #[arg(long)]
+        wait: bool,
+    },
     /// Lets a paused member go on.
     Resume {
         /// The member.
@@ -47,6 +56,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Ex
         let engine = open_to_read(&context.group_file).await?;
         match &arguments.action {
             Action::Pause { id, why } => pause(context, &engine, id, why).await,
+            Action::Reinit { id, wait } => reinit(context, &engine, id, *wait).await,
             Action::Resume { id } => resume(context, &engine, id).await,
         }
     })
@@ -84,6 +94,32 @@ async fn resume(context: &Context, engine: &Engine, id: &str) -> anyhow::Result<
         true
     };
     let text = if changed { "goes on" } else { "was not paused" };
+    told(context, &Done { member: &member, changed, known }, text)
+}
+
+async fn reinit(context: &Context, engine: &Engine, id: &str, wait: bool) -> anyhow::Result<Exit> {
+    let member = opened(engine).connector(id)?.id().clone();
+    let before = standing(engine, &member).await?;
+    let changed = before.pending_reinit().is_none();
+    let order = before.pending_reinit().cloned().unwrap_or_else(order);
+    let mut known = true;
+    if changed {
+        known = tell(engine, &member, &[Said::Reinit(order.clone())], |control| {
+            control.reinit.as_ref() == Some(&order)
+        })
+        .await?;
+    }
+    let done = |control: &MemberControl| control.reinit_done.as_ref() == Some(&order);
+    while wait && known && !done(&standing(engine, &member).await?) {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let text = match (wait && known, changed) {
+        (true, _) => "has been filled anew",
+        (false, true) => {
+            "will be filled anew by whoever runs its apply worker; `tributary status` shows how it stands"
+        }
+        (false, false) => "is to be filled anew already",
+    };
     told(context, &Done { member: &member, changed, known }, text)
 }
 

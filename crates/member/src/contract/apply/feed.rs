@@ -120,6 +120,7 @@ impl Feed {
             source: Source { generation: 1, partition: 0, offset },
             payload: offset.to_string().into_bytes(),
             retry: false,
+            force: None,
         };
         self.published.push(record.clone());
         record

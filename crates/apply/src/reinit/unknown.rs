@@ -1,0 +1,178 @@
+//! Which of a member's own changes the group does not know. Pure.
+//!
+//! A change is known when the cell's last record takes it into account. One that was made on top of that record is on
+//! its way like any other and stays. Everything else was made on top of something that the group has left behind:
+//! it is saved in the ledger, and the group's row is written over it.
+
+use std::collections::HashMap;
+use tributary_model::{Change, Dot, KeyBytes, Resolved, VersionVector};
+use tributary_stream::Settlement;
+
+/// A member's own change of a cell, and what the cell's last record says of it.
+#[derive(Debug)]
+struct Candidate {
+    change: Change,
+    verdict: Verdict,
+}
+
+#[derive(Debug)]
+enum Verdict {
+    /// No record of the cell was met.
+    NotMet,
+    /// The last record knows it, or it was made on top of it.
+    Fine,
+    /// The last record (`None`: a delete that the group has forgotten) knows nothing of it.
+    Unknown(Option<Box<Resolved>>),
+}
+
+/// A change that the group does not know.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unknown {
+    /// The cell.
+    pub(super) key: KeyBytes,
+    /// The change, without its row.
+    pub(super) change: Change,
+    /// What the group has instead; `None` is nothing.
+    pub(super) instead: Option<Box<Resolved>>,
+    /// Whether the topic has any record of the cell.
+    pub(super) met: bool,
+}
+
+/// A member's own changes of one table, held against the table's records as those go by.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    cells: HashMap<KeyBytes, Candidate>,
+}
+
+impl Candidates {
+    pub(super) fn add(&mut self, key: KeyBytes, change: Change) {
+        let change = Change { row: None, ..change };
+        self.cells.insert(key, Candidate { change, verdict: Verdict::NotMet });
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Takes a record of the table's resolved topic in, in their order.
+    pub(super) fn meet(&mut self, key: &KeyBytes, settlement: Settlement) {
+        let Some(candidate) = self.cells.get_mut(key) else { return };
+        let change = &candidate.change;
+        let vv = match &settlement {
+            Ok(resolved) => &resolved.vv,
+            Err(vv) => vv,
+        };
+        candidate.verdict = if is_known(&change.dot, vv) || vv.is_within_joined(&change.seen, &change.dot) {
+            Verdict::Fine
+        } else {
+            Verdict::Unknown(settlement.ok().map(Box::new))
+        };
+    }
+
+    /// Those that the group does not know, after the last record. With `new_rows_stay`, changes of cells that the group
+    /// has never heard of are left alone: they are new rows of the users'.
+    pub(super) fn unknown(self, new_rows_stay: bool) -> Vec<Unknown> {
+        let mut unknown = Vec::new();
+        for (key, Candidate { change, verdict }) in self.cells {
+            match verdict {
+                Verdict::Fine => {}
+                Verdict::NotMet if new_rows_stay => {}
+                Verdict::NotMet => unknown.push(Unknown { key, change, instead: None, met: false }),
+                Verdict::Unknown(instead) => unknown.push(Unknown { key, change, instead, met: true }),
+            }
+        }
+        unknown
+    }
+}
+
+fn is_known(dot: &Dot, vv: &VersionVector) -> bool {
+    dot.version <= vv.get(&dot.incarnation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tributary_model::{ChangeKind, Incarnation, Row, Settled};
+
+    fn vv(text: &str) -> VersionVector {
+        VersionVector::parse(text).unwrap()
+    }
+
+    fn dot(name: &str, version: u64) -> Dot {
+        Dot::new(Incarnation::parse(name).unwrap(), version)
+    }
+
+    fn change(version: u64, seen: &str) -> Change {
+        Change {
+            dot: dot("hq", version),
+            seen: vv(seen),
+            changed_at: None,
+            effective_at: None,
+            kind: ChangeKind::Live,
+            row: Some(Row::of([])),
+        }
+    }
+
+    fn record(text: &str) -> Settlement {
+        Ok(Resolved {
+            vv: vv(text),
+            content: vec![vv(text)],
+            winner: dot("cloud", 1),
+            kind: ChangeKind::Live,
+            changed_at: None,
+            effective_at: None,
+            row: Some(Row::of([])),
+            settled: Settled::FastForward,
+            policy: None,
+        })
+    }
+
+    fn key(number: u8) -> KeyBytes {
+        KeyBytes::new([number])
+    }
+
+    fn verdicts(changes: Vec<(u8, Change)>, records: Vec<(u8, Settlement)>, new_rows_stay: bool) -> Vec<u8> {
+        let mut candidates = Candidates::default();
+        for (number, change) in changes {
+            candidates.add(key(number), change);
+        }
+        for (number, record) in records {
+            candidates.meet(&key(number), record);
+        }
+        let mut left: Vec<u8> =
+            candidates.unknown(new_rows_stay).iter().map(|found| found.key.as_slice()[0]).collect();
+        left.sort_unstable();
+        left
+    }
+
+    #[test]
+    fn what_the_last_record_does_not_know_is_unknown() {
+        let changes = vec![
+            (1, change(7, "")),
+            (2, change(7, "cloud:1")),
+            (3, change(7, "cloud:1")),
+            (4, change(7, "")),
+            (5, change(7, "cloud:1 hq:3")),
+        ];
+        let records = vec![
+            // Known, though an earlier record did not know it.
+            (1, record("cloud:1")),
+            (1, record("cloud:1 hq:7")),
+            // Made on top of the last record.
+            (2, record("cloud:1")),
+            // Made on top of one that is no longer the last.
+            (3, record("cloud:1")),
+            (3, record("cloud:2")),
+            // A delete that the group has forgotten.
+            (5, Err(vv("cloud:2 hq:3"))),
+        ];
+        assert_eq!(verdicts(changes, records, false), [3, 4, 5]);
+    }
+
+    #[test]
+    fn new_rows_may_stay() {
+        let changes = || vec![(1, change(7, "")), (2, change(8, ""))];
+        assert_eq!(verdicts(changes(), vec![(2, record("cloud:2"))], true), [2]);
+        assert_eq!(verdicts(changes(), vec![(2, record("cloud:2"))], false), [1, 2]);
+    }
+}
