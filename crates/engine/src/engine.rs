@@ -130,6 +130,11 @@ impl Engine {
         workers::start(self, roles)
     }
 
+    /// The embedded log, if that is the group's.
+    pub fn embedded_log(&self) -> Option<&EmbeddedLog> {
+        self.embedded.as_deref()
+    }
+
     /// Stops all workers; returns the names of those that did not end in time.
     pub fn stop(&self) -> Vec<String> {
         self.supervisor.stop_all()

@@ -389,7 +389,8 @@ impl Session<'_> {
     fn copy(&self, row: Row) -> Side {
         let incarnation = Incarnation::first(self.apply.connector.id());
         Side {
-            dot: Dot::new(incarnation, 0),
+            // As a row that was there before has it.
+            dot: Dot::new(incarnation, 1),
             vv: VersionVector::new(),
             kind: ChangeKind::Live,
             changed_at: None,
@@ -400,7 +401,9 @@ impl Session<'_> {
 
     fn removal_of(&self, table: usize, key: &KeyBytes, local: Option<Dot>, removing: &Dot) -> ApplyRecord {
         let channel = &self.apply.channels.tables[table];
-        let vv = VersionVector::of(removing);
+        // What was saved is taken into account: else a row without tracking would be taken for one that is not captured
+        // yet, and get a change of its own.
+        let vv = local.iter().fold(VersionVector::of(removing), |vv, dot| vv.with(dot));
         let resolved = Resolved {
             vv: vv.clone(),
             content: vec![vv],

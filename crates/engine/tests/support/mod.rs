@@ -2,16 +2,18 @@
 
 #![allow(clippy::unwrap_used, dead_code, reason = "shared by tests that each use a part of it")]
 
+pub(crate) mod clock;
+
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tributary_engine::{Engine, Options, Roles};
+use tributary_engine::{Engine, Host, Options, Roles};
 use tributary_group::file::GroupFile;
 use tributary_group::progress::{Progress, progress};
-use tributary_runtime::WorkerStatus;
+use tributary_runtime::{SharedClock, WorkerStatus};
 
 /// How long anything may take before a test gives up.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -87,13 +89,25 @@ impl Pipe {
     }
 
     pub(crate) fn open(&self) -> Engine {
-        let options = Options { create_members: true, enable_wal: true, ..Options::default() };
+        self.open_on(Host::default())
+    }
+
+    fn open_on(&self, host: Host) -> Engine {
+        let options = Options { create_members: true, enable_wal: true, host, ..Options::default() };
         block_on(Engine::open(self.file(), options)).unwrap()
     }
 
     /// Provisions and starts all workers.
     pub(crate) fn start(&self) -> Running {
-        let engine = self.open();
+        Self::started(self.open())
+    }
+
+    /// The same on another clock.
+    pub(crate) fn start_with(&self, clock: SharedClock) -> Running {
+        Self::started(self.open_on(Host::new(clock)))
+    }
+
+    fn started(engine: Engine) -> Running {
         for provisioned in block_on(engine.provision(false)) {
             let bound = provisioned.bound.expect("the member can be reached");
             assert_eq!(bound.errors().collect::<Vec<_>>(), Vec::<&_>::new());

@@ -35,6 +35,7 @@ macro_rules! apply_contract {
                 columns_of_the_members_own_survive
                 absent_columns_become_null
                 null_records_end_tombstones
+                saved_changes_are_written_over
                 rows_that_were_there_before
                 unreadable_keys_are_parked
                 unbound_tables_are_refused

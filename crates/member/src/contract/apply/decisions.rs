@@ -3,10 +3,10 @@
 use super::feed::{Feed, Scene, words};
 use crate::contract::fixture::{Factory, all_told, bind, drain, id, provisioned, scan_chunk, table};
 use crate::{
-    ApplyBatch, ApplyRecord, Error, ErrorKind, OffsetMove, Scan, Source, TableBinding, TablePosition,
+    ApplyBatch, ApplyRecord, Error, ErrorKind, Force, OffsetMove, Scan, Source, TableBinding, TablePosition,
 };
 use std::sync::Arc;
-use tributary_model::{ChangeKind, KeyBytes, LogicalType, Row, TableSchema, Value};
+use tributary_model::{ChangeKind, Dot, KeyBytes, LogicalType, Row, TableSchema, Value, VersionVector};
 use uuid::Uuid;
 
 fn note() -> TableSchema {
@@ -264,6 +264,44 @@ pub async fn null_records_end_tombstones(factory: &dyn Factory) {
     let reborn = ApplyRecord { source: Source { offset: 111, ..reborn.source.clone() }, ..reborn };
     assert_eq!(start.apply(vec![reborn]).await, ["already there"]);
     assert_eq!(all(&mut start).await, rows(&[("1", "first life"), ("2", "second life")]));
+}
+
+/// While a member is filled anew, the change that was saved is written over, and a later one is not; a null record
+/// forgets whatever was seen.
+pub async fn saved_changes_are_written_over(factory: &dyn Factory) {
+    let mut start = start(factory).await;
+    let records = (1..=3).map(|number| start.feed.upsert(0, row(number, "old"))).collect();
+    start.apply(records).await;
+    start.user.run("UPDATE \"note\" SET \"body\" = 'mine'").await;
+    let mine: Vec<_> = start.changes(0).await.into_iter().map(|captured| captured.change.dot).collect();
+    start.user.run("UPDATE \"note\" SET \"body\" = 'later' WHERE \"id\" = 2").await;
+    let force = |local: Option<Dot>| Some(Force { local });
+    let mut theirs = Vec::new();
+    for (number, dot) in (1..=3).zip(&mine) {
+        // Row 3's change has not been saved.
+        let local = (number < 3).then(|| dot.clone());
+        theirs.push(ApplyRecord { force: force(local), ..start.feed.upsert(0, row(number, "theirs")) });
+    }
+    let expected = ["upserted", "local is newer", "local is newer"];
+    assert_eq!(start.apply(theirs).await, expected);
+    assert_eq!(all(&mut start).await, rows(&[("1", "theirs"), ("2", "later"), ("3", "mine")]));
+    let left: Vec<_> = start.changes(0).await.into_iter().map(|captured| captured.key).collect();
+    assert_eq!(left, [id(2)], "what was written over is not captured, and what came later is");
+    // A row that the group has forgotten: removed, and with it what tracking remembers.
+    let mut gone = start.feed.delete(0, &id(1));
+    let vv = VersionVector::parse("operator:9").unwrap();
+    if let Ok(resolved) = &mut gone.resolved {
+        resolved.vv = vv.clone();
+        resolved.content = vec![vv.clone()];
+    }
+    gone.force = force(None);
+    assert_eq!(start.apply(vec![gone]).await, ["deleted"]);
+    let null = ApplyRecord { resolved: Err(vv), force: force(None), ..start.feed.expire(0, &id(1)) };
+    assert_eq!(start.apply(vec![null]).await, ["purged"]);
+    let old = start.feed.published[0].clone();
+    let offset = start.feed.published.len() as u64 + 10;
+    let old = ApplyRecord { source: Source { offset, ..old.source.clone() }, ..old };
+    assert_eq!(start.apply(vec![old]).await, ["upserted"], "nothing is remembered of the key");
 }
 
 /// Rows that were there before stand for a first change of the member's, until the first scan has published them.
