@@ -97,11 +97,14 @@ fn dismiss(state: Option<&Resolved>, change: &Change) -> Option<Resolution> {
     outdated.then_some(Resolution::Dropped(Drop::OutdatedCommand))
 }
 
-/// I8. It also holds between two incarnations of one member.
+/// I8. Between incarnations of one member it proves nothing: an edit that replaces an earlier life's change before
+/// that is published has seen it all the same, and the resolver never hears of it.
 fn state_behind(held: &Resolved, change: &Change) -> Option<Violation> {
-    let ahead = change.seen.iter().find(|(incarnation, seen)| {
-        **incarnation != change.dot.incarnation && *seen > held.vv.get(incarnation)
-    });
+    let member = change.dot.incarnation.member();
+    let ahead = change
+        .seen
+        .iter()
+        .find(|(incarnation, seen)| incarnation.member() != member && *seen > held.vv.get(incarnation));
     ahead.map(|(incarnation, seen)| Violation::StateBehind {
         incarnation: incarnation.clone(),
         seen,

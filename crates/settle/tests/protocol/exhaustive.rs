@@ -43,6 +43,8 @@ pub struct Bound {
     pub restarts: bool,
     /// Members may begin new incarnations.
     pub renames: bool,
+    /// How often the first member goes back to a backup, which is made at any time.
+    pub restores: usize,
     /// How often changes may be lost from the log and published again.
     pub losses: usize,
     /// Rows that were there before, by member: each of these groups is explored.
@@ -65,6 +67,7 @@ impl Bound {
             halves: false,
             restarts: false,
             renames: false,
+            restores: 0,
             losses: 0,
             before: vec![vec![None; members]],
             met: Arc::default(),
@@ -79,6 +82,11 @@ impl Bound {
         self
     }
 
+    /// The first member goes back so often to its backup; apply's refusals and rewinds are left to other bounds.
+    pub fn going_back(self, restores: usize) -> Self {
+        Self { restores, times: vec![1], refusals: false, rewinds: false, ..self }
+    }
+
     /// The second member lacks a column.
     pub fn lacking(mut self) -> Self {
         self.setup.members[1].lacks = [false, true];
@@ -87,7 +95,7 @@ impl Bound {
 
     /// What a user of a member can do now.
     fn edits(&self, world: &World, member: usize) -> Vec<Event> {
-        if world.cells[0].edits.len() >= self.edits {
+        if world.cells[0].edits.len() - world.cells[0].restated >= self.edits {
             return Vec::new();
         }
         let copy = &world.members[member].copies[0];
@@ -118,6 +126,27 @@ impl Bound {
                 actions.push(vec![read.clone(), write(true)]);
             }
             actions.extend(edits.iter().map(|edit| vec![read.clone(), edit.clone(), write(false)]));
+        }
+    }
+
+    /// What befalls the first member besides: backups, restores, what is done about them, and users and crashes that
+    /// get between the parts of a publication.
+    fn restoring_steps(&self, world: &World, actions: &mut Vec<Vec<Event>>) {
+        let (member, of) = (0, &world.members[0]);
+        if of.backup.is_none() {
+            actions.push(vec![Event::Backup { member }]);
+        } else if of.restored < self.restores {
+            actions.push(vec![Event::Restore { member }]);
+        }
+        if !of.follows() {
+            actions.push(vec![Event::Claim { member }, Event::Rejoin { member }]);
+        }
+        if world.is_dirty(member, 0) {
+            let read = Event::ReadPage { member, cells: 1 };
+            actions.push(vec![read.clone(), Event::CommitToken { member }, Event::Crash { member }]);
+            let publish = Event::PublishPage { member };
+            let edits = self.edits(world, member).into_iter();
+            actions.extend(edits.map(|edit| vec![read.clone(), edit, publish.clone()]));
         }
     }
 
@@ -212,8 +241,11 @@ impl Model for Bound {
             if of.copies[0].ordered {
                 actions.push(vec![Event::Recapture { member, cell: 0 }]);
             }
-            if self.renames && of.earlier_lives == 0 {
+            if self.renames && of.log.life == 0 {
                 actions.push(vec![Event::NewIncarnation { member }]);
+            }
+            if member == 0 && self.restores > 0 {
+                self.restoring_steps(world, actions);
             }
             if of.parked[0].is_some() {
                 actions.push(vec![Event::Retry { member, cell: 0, refuse: false }]);
@@ -344,8 +376,33 @@ fn new_incarnations() {
 
 #[test]
 fn changes_lost_from_the_log() {
-    let bound = Bound { losses: 1, times: vec![1], ..Bound::new(2, 3) };
-    holds("lost changes", bound, &[Situation::Lost, Situation::Duplicate, Situation::Agreed]);
+    let bound = Bound { losses: 1, times: vec![1], renames: true, ..Bound::new(2, 3) };
+    let met = [Situation::Lost, Situation::Duplicate, Situation::Agreed, Situation::Renamed];
+    holds("lost changes", bound, &met);
+}
+
+const RESTORES: [Situation; 5] = [
+    Situation::WentBack,
+    Situation::Rejoined,
+    Situation::Restated,
+    Situation::Duplicate,
+    Situation::IncomingWon,
+];
+
+#[test]
+fn a_member_that_goes_back_in_time() {
+    holds("restores", Bound { times: vec![1, 2], ..Bound::new(2, 3).going_back(1) }, &RESTORES);
+}
+
+#[test]
+fn a_member_that_goes_back_twice() {
+    holds("two restores", Bound::new(2, 3).going_back(2), &RESTORES);
+}
+
+#[test]
+fn a_member_goes_back_and_the_log_loses_changes() {
+    let bound = Bound { losses: 1, renames: true, ..Bound::new(2, 2).going_back(1) };
+    holds("restores and losses", bound, &[Situation::Restated, Situation::Lost, Situation::Renamed]);
 }
 
 #[test]

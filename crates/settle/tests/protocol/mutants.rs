@@ -14,7 +14,7 @@ use tributary_model::{Change, Resolved, Settled, VersionVector};
 use tributary_settle::Invariant::{
     Convergence, ExactConflicts, Idempotence, NoEcho, NoLostUpdate, RefusalStaysLocal,
 };
-use tributary_settle::{Decision, Drop, Invariant, LocalState, Resolution, Rules, Standard, Step};
+use tributary_settle::{Decision, Drop, Invariant, LocalState, Resolution, Rules, Standard, Step, Violation};
 
 /// How many random schedules a mutant may survive.
 const SCHEDULES: usize = 5_000;
@@ -266,11 +266,69 @@ fn changes_that_the_log_has_lost_are_not_published_again() {
 }
 
 /// The edit under the new name has seen a change that never comes: the resolver takes its state for stale.
+struct LivesAreStrangers;
+
+impl Rules for LivesAreStrangers {
+    fn resolve(&self, step: Step<'_>, state: Option<&Resolved>, change: &Change) -> Resolution {
+        let resolution = Standard.resolve(step, state, change);
+        let (Resolution::Publish { .. }, Some(state)) = (&resolution, state) else { return resolution };
+        let ahead = change
+            .seen
+            .iter()
+            .find(|(name, seen)| **name != change.dot.incarnation && *seen > state.vv.get(name));
+        match ahead {
+            None => resolution,
+            Some((name, seen)) => Resolution::Violated(Violation::StateBehind {
+                incarnation: name.clone(),
+                seen,
+                held: state.vv.get(name),
+            }),
+        }
+    }
+}
+
 #[test]
-fn a_new_incarnation_begins_before_the_old_one_is_published() {
-    let bound = Bound { renames: true, ..small() };
-    let mutate = |setup: &mut Setup| setup.discipline.publishes_before_renaming = false;
-    must_be_found(bound, mutate, &[Invariant::ResolverNotBehind]);
+fn what_a_change_has_seen_of_earlier_lives_proves_the_state_stale() {
+    let mutate = |setup: &mut Setup| setup.obey(LivesAreStrangers);
+    must_be_found(Bound { renames: true, ..small() }, mutate, &[Invariant::ResolverNotBehind]);
+    must_be_found(small().going_back(1), mutate, &[Invariant::ResolverNotBehind]);
+}
+
+/// A version is given twice, and the second change passes for the first.
+#[test]
+fn capture_does_not_check_the_token() {
+    let mutate = |setup: &mut Setup| setup.discipline.capture_checks_token = false;
+    let invariants = [NoLostUpdate, NoEcho, ExactConflicts, Invariant::ResolverNotBehind];
+    must_be_found(small().going_back(1), mutate, &invariants);
+}
+
+/// A restored member's user has given a version again that the log knows: it looks settled.
+#[test]
+fn apply_does_not_check_the_token() {
+    let mutate = |setup: &mut Setup| setup.discipline.apply_checks_token = false;
+    must_be_found(small().going_back(1), mutate, &[NoLostUpdate, Convergence, Idempotence]);
+}
+
+#[test]
+fn what_is_in_doubt_is_not_made_anew() {
+    let mutate = |setup: &mut Setup| setup.discipline.restates = false;
+    let invariants = [NoLostUpdate, NoEcho, Convergence, Invariant::ResolverNotBehind, Idempotence];
+    must_be_found(small().going_back(1), mutate, &invariants);
+}
+
+/// The log's position is a later life's, and lies above versions that are still to be given.
+#[test]
+fn a_new_life_is_captured_from_where_the_old_one_was() {
+    let mutate = |setup: &mut Setup| setup.discipline.captures_anew = false;
+    must_be_found(small().going_back(1), mutate, &[NoLostUpdate, Convergence, Idempotence]);
+}
+
+/// Two restores to one backup give the same name twice.
+#[test]
+fn the_number_of_the_incarnation_is_taken_from_the_member() {
+    let mutate = |setup: &mut Setup| setup.discipline.numbers_by_log = false;
+    let invariants = [NoLostUpdate, NoEcho, Convergence, Invariant::ResolverNotBehind, Idempotence];
+    must_be_found(small().going_back(2), mutate, &invariants);
 }
 
 /// `seen` after a write is the record's vector and nothing else.

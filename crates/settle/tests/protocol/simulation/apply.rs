@@ -9,7 +9,11 @@ impl World {
     pub(super) fn read_batch(&mut self, setup: &Setup, member: usize, cell: usize, count: usize) -> bool {
         let from = self.members[member].offsets[cell];
         let upto = (from + count).min(self.cells[cell].resolved.len());
-        if setup.members[member].publishes_only || self.members[member].batch.is_some() || from >= upto {
+        let of = &self.members[member];
+        if setup.members[member].publishes_only || of.batch.is_some() || from >= upto {
+            return false;
+        }
+        if setup.discipline.apply_checks_token && !of.follows() {
             return false;
         }
         // The last record of a cell wins within the batch.
@@ -48,7 +52,8 @@ impl World {
     /// What apply was about to write, and what capture was about to publish, dies with the process.
     pub(super) fn crash(&mut self, member: usize) -> bool {
         let of = &mut self.members[member];
-        let any = of.batch.take().is_some();
+        let any = of.batch.take().is_some() | of.claimed.take().is_some();
+        of.committed = false;
         !std::mem::take(&mut of.page).is_empty() || any
     }
 
@@ -64,6 +69,9 @@ impl World {
     /// A parked record goes through the same decision again.
     pub(super) fn retry(&mut self, setup: &Setup, member: usize, cell: usize, refuse: bool) -> bool {
         let Some(index) = self.members[member].parked[cell] else { return false };
+        if setup.discipline.apply_checks_token && !self.members[member].follows() {
+            return false;
+        }
         // One worker does both: it has no batch open while it retries.
         self.members[member].batch = None;
         let record = Arc::clone(&self.cells[cell].resolved[index]);
@@ -122,6 +130,7 @@ impl World {
         }
         copy.row = row.clone();
         copy.history = History::of_all(&record.images);
+        copy.base = copy.history;
         copy.tracking.seen = setup.rules.seen_after_write(&record.record, &copy.tracking);
         if setup.discipline.clears_local {
             copy.tracking.local = None;
@@ -155,6 +164,7 @@ impl World {
         let copy = &mut self.members[member].copies[cell];
         let before = copy.clone();
         copy.history = copy.history.union(History::of_all(&record.images));
+        copy.base = copy.base.union(History::of_all(&record.images));
         if setup.discipline.restore_has_seen {
             let LocalState { seen, .. } = &mut copy.tracking;
             seen.join(&record.record.vv);

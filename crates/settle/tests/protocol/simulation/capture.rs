@@ -58,16 +58,14 @@ impl World {
         }
         of.given += 1;
         let first = &setup.incarnations[member];
-        let incarnation = match of.earlier_lives {
-            0 => first.clone(),
-            earlier => Incarnation::parse(&format!("{first}~{}", earlier + 1)).unwrap(),
-        };
+        let incarnation = numbered(first, of.life);
         let copy = &mut of.copies[cell];
         if let Some(local) = &copy.tracking.local
             && local.incarnation != incarnation
         {
             // The edit is made on top of that change, and its own dot no longer says so.
             copy.tracking.seen.raise(&local.incarnation, local.version);
+            copy.base = copy.history;
         }
         let dot = Dot::new(incarnation, of.given);
         copy.row = row;
@@ -84,11 +82,13 @@ impl World {
     }
 
     /// The page holds net changes: the last image of each cell, read in one snapshot.
-    pub(super) fn read_page(&mut self, member: usize, cells: u8) -> bool {
+    pub(super) fn read_page(&mut self, setup: &Setup, member: usize, cells: u8) -> bool {
         let of = &mut self.members[member];
-        if !of.page.is_empty() {
+        if !of.page.is_empty() || (setup.discipline.capture_checks_token && !of.follows()) {
             return false;
         }
+        // A page was to follow this token and never came: the token is published alone first.
+        of.log.token = of.token.id;
         let dirty = of.copies.iter().enumerate().filter(|(cell, _)| cells & (1 << cell) != 0);
         of.page = dirty.filter_map(|(cell, copy)| Some((cell, pending(copy)?))).collect();
         !of.page.is_empty()
@@ -96,8 +96,14 @@ impl World {
 
     /// One transaction: the records and the position.
     pub(super) fn publish_page(&mut self, member: usize) -> bool {
-        let page = std::mem::take(&mut self.members[member].page);
+        self.commit_token(member);
+        let of = &mut self.members[member];
+        let page = std::mem::take(&mut of.page);
         let any = !page.is_empty();
+        if any {
+            of.log.token = of.token.id;
+            of.committed = false;
+        }
         for (cell, published) in page {
             // What comes twice under one dot must be one change, or something applied passes for an edit.
             let twin = self.cells[cell].changes.iter().find(|other| other.change.dot == published.change.dot);
@@ -123,18 +129,22 @@ impl World {
         std::mem::take(&mut self.members[member].copies[cell].published) != 0
     }
 
-    /// What the resolver has not consumed is gone. Lives of a member before its present one are over when their
-    /// changes are settled, so that none of theirs is among them.
+    /// What the resolver has not consumed is gone.
     pub(super) fn lose_changes(&mut self, cell: usize) -> bool {
         let of = &mut self.cells[cell];
-        if of.consumed == of.changes.len() || self.members.iter().any(|member| member.earlier_lives > 0) {
+        if of.consumed == of.changes.len() {
             return false;
         }
-        for published in of.changes.drain(of.consumed..) {
+        let lost: Vec<_> = of.changes.drain(of.consumed..).collect();
+        for published in &lost {
             if !of.settled.contains(published.edit) {
                 of.published = of.published.without(published.edit);
             }
         }
+        for published in lost {
+            self.give_up_lost(cell, &published);
+        }
+        let of = &mut self.cells[cell];
         of.losses += 1;
         for member in &mut self.members {
             member.copies[cell].ordered = true;
@@ -149,19 +159,6 @@ impl World {
             copy.published = 0;
         }
         std::mem::take(&mut copy.ordered)
-    }
-
-    /// Only what is named in the logs may be left behind: the resolver never hears of a change that is replaced
-    /// before it is published, and would miss it (I8) once an edit under another name says that it has seen it.
-    pub(super) fn new_incarnation(&mut self, setup: &Setup, member: usize) -> bool {
-        let of = &self.members[member];
-        let published = of.page.is_empty() && !of.copies.iter().any(|copy| unpublished(copy) || copy.ordered);
-        if of.earlier_lives >= 2 || (setup.discipline.publishes_before_renaming && !published) {
-            return false;
-        }
-        self.members[member].earlier_lives += 1;
-        self.met.add(Situation::Renamed);
-        true
     }
 
     /// Whether capture has something to publish.
@@ -207,7 +204,15 @@ fn digest_of(edit: EditId, history: History) -> u64 {
     hasher.finish()
 }
 
-fn track(copy: &mut Copy, edit: EditId, dot: Dot, kind: ChangeKind, at: Option<Ticks>) {
+/// The member's incarnation with this number; 0 is the first.
+pub(super) fn numbered(first: &Incarnation, life: u32) -> Incarnation {
+    match life {
+        0 => first.clone(),
+        life => Incarnation::parse(&format!("{first}~{}", life + 1)).unwrap(),
+    }
+}
+
+pub(super) fn track(copy: &mut Copy, edit: EditId, dot: Dot, kind: ChangeKind, at: Option<Ticks>) {
     copy.tracking.local = Some(dot);
     copy.kind = Some(kind);
     copy.changed_at = at;

@@ -40,6 +40,7 @@ impl World {
                         .zip(&self.cells)
                         .all(|(offset, cell)| *offset == cell.resolved.len());
                 applied
+                    && of.follows()
                     && of.page.is_empty()
                     && of.batch.is_none()
                     && (0..of.copies.len())
@@ -109,7 +110,8 @@ impl World {
     }
 
     /// I2: every edit is in the history of the final content or of one that the ledger saved. An edit that was found
-    /// to have the same content as another one lives on in that.
+    /// to have the same content as another one lives on in that. Excepted is only what went with the lost part of a
+    /// database before anybody else had it.
     fn check_accounts(&self, cell: usize) -> Result<(), Violation> {
         let of = &self.cells[cell];
         let settled = of.resolved.last().map_or(History::default(), |last| History::of_all(&last.images));
@@ -131,8 +133,12 @@ impl World {
             }
             accounted = next;
         }
-        let lost: Vec<EditId> =
-            of.edits.iter().map(|(edit, _)| *edit).filter(|edit| !accounted.contains(*edit)).collect();
+        let lost: Vec<EditId> = of
+            .edits
+            .iter()
+            .map(|(edit, _)| *edit)
+            .filter(|edit| !accounted.union(of.gone).contains(*edit))
+            .collect();
         if lost.is_empty() {
             return Ok(());
         }

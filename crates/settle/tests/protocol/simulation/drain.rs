@@ -32,6 +32,7 @@ impl World {
         let mut any = false;
         for member in 0..self.members.len() {
             any |= self.step(setup, &Event::Crash { member });
+            any |= self.step(setup, &Event::Claim { member }) && self.step(setup, &Event::Rejoin { member });
             for cell in 0..self.cells.len() {
                 any |= self.step(setup, &Event::Recapture { member, cell });
             }

@@ -12,11 +12,13 @@ mod capture;
 mod check;
 mod drain;
 mod resolver;
+mod restore;
 mod setup;
 mod situation;
 
 pub use ancestry::{EditId, History};
 pub use check::Violation;
+pub use restore::{Backup, Positions, Token};
 pub use setup::{MemberSetup, Setup, member_id};
 pub use situation::{Met, Situation};
 
@@ -65,8 +67,18 @@ pub enum Event {
     ReadBatch { member: usize, cell: usize, count: usize },
     /// Apply writes what it decided; the member may refuse.
     WriteBatch { member: usize, refuse: bool },
+    /// Capture stores the page's token in the member. A page that is published without this step does it at once.
+    CommitToken { member: usize },
     /// The member begins to give its versions under a new name.
     NewIncarnation { member: usize },
+    /// A backup of the member's database is made.
+    Backup { member: usize },
+    /// The member's database goes back to its backup.
+    Restore { member: usize },
+    /// Whoever mends a member that went back takes a number for its new incarnation from the log.
+    Claim { member: usize },
+    /// The new incarnation begins, in one transaction of the member.
+    Rejoin { member: usize },
     /// The member's workers die; what they had read is lost.
     Crash { member: usize },
     /// Apply starts again from an earlier offset.
@@ -95,6 +107,8 @@ pub struct Copy {
     pub history: History,
     /// The edit behind `tracking.local`.
     pub edit: Option<EditId>,
+    /// Exact: what `tracking.seen` alone stands for, without the changes of the present incarnation.
+    pub base: History,
 }
 
 /// What apply has read and decided, but not written.
@@ -113,13 +127,24 @@ pub struct Batch {
 pub struct Member {
     pub copies: Vec<Copy>,
     pub given: Version,
-    /// Incarnations it had before this one.
-    pub earlier_lives: u32,
+    /// The number of its incarnation, as the database knows it: 0 is the first.
+    pub life: u32,
+    /// The database's token.
+    pub token: Token,
     pub offsets: [usize; CELLS],
     /// Of each cell the offset of the record that the member refused.
     pub parked: [Option<usize>; CELLS],
     pub page: Vec<(usize, Arc<Published>)>,
+    /// Whether the page's token is stored in the database.
+    pub committed: bool,
     pub batch: Option<Batch>,
+    /// What the log holds of the member.
+    pub log: Positions,
+    /// A number taken for a new incarnation that has not begun.
+    pub claimed: Option<u32>,
+    pub backup: Option<Box<Backup>>,
+    /// How often it went back to that.
+    pub restored: usize,
 }
 
 /// A change in the log.
@@ -175,6 +200,10 @@ pub struct Cell {
     pub saved: History,
     /// Edits that were found to have the same content.
     pub agreed: Vec<(EditId, EditId)>,
+    /// Edits that were gone with the lost part of a database before anybody else had them.
+    pub gone: History,
+    /// How many changes in doubt were made anew.
+    pub restated: usize,
 }
 
 /// The state of the whole group.
@@ -215,7 +244,7 @@ impl World {
     pub fn step(&mut self, setup: &Setup, event: &Event) -> bool {
         match event {
             Event::Edit { member, cell, write, at } => self.edit(setup, *member, *cell, *write, *at),
-            Event::ReadPage { member, cells } => self.read_page(*member, *cells),
+            Event::ReadPage { member, cells } => self.read_page(setup, *member, *cells),
             Event::PublishPage { member } => self.publish_page(*member),
             Event::ForgetPosition { member, cell } => self.forget_position(*member, *cell),
             Event::LoseChanges { cell } => self.lose_changes(*cell),
@@ -225,7 +254,12 @@ impl World {
             Event::RestartResolver { cell, state } => self.restart_resolver(setup, *cell, *state),
             Event::ReadBatch { member, cell, count } => self.read_batch(setup, *member, *cell, *count),
             Event::WriteBatch { member, refuse } => self.write_batch(setup, *member, *refuse),
-            Event::NewIncarnation { member } => self.new_incarnation(setup, *member),
+            Event::CommitToken { member } => self.commit_token(*member),
+            Event::NewIncarnation { member } => self.new_incarnation(*member),
+            Event::Backup { member } => self.back_up(*member),
+            Event::Restore { member } => self.go_back(*member),
+            Event::Claim { member } => self.claim(setup, *member),
+            Event::Rejoin { member } => self.rejoin(setup, *member),
             Event::Crash { member } => self.crash(*member),
             Event::Rewind { member, cell, to } => self.rewind(setup, *member, *cell, *to),
             Event::Retry { member, cell, refuse } => self.retry(setup, *member, *cell, *refuse),
@@ -241,11 +275,11 @@ impl Hash for World {
     fn hash<H: Hasher>(&self, state: &mut H) {
         for (index, member) in self.members.iter().enumerate() {
             for (cell, copy) in member.copies.iter().enumerate() {
-                hash_row(copy.row.as_ref(), state);
-                (&copy.tracking.local, &copy.tracking.seen, copy.kind, copy.changed_at).hash(state);
-                (self.is_dirty(index, cell), copy.ordered, copy.history, copy.edit).hash(state);
+                hash_copy(copy, state);
+                self.is_dirty(index, cell).hash(state);
             }
-            (member.given, member.earlier_lives, &member.offsets, &member.parked, &member.batch).hash(state);
+            (member.given, member.life, &member.offsets, &member.parked, &member.batch).hash(state);
+            member.hash_restores(state);
             for (cell, published) in &member.page {
                 (cell, published.digest).hash(state);
             }
@@ -263,10 +297,16 @@ impl Hash for World {
                 (&record.winner, record.kind, record.changed_at, record.effective_at).hash(state);
             }
             (cell.held, cell.commands.len(), cell.commands_given, cell.published, cell.settled).hash(state);
-            (cell.edits_digest, cell.saved, &cell.agreed).hash(state);
+            (cell.edits_digest, cell.saved, &cell.agreed, cell.gone, cell.restated).hash(state);
         }
         self.violation.is_some().hash(state);
     }
+}
+
+fn hash_copy<H: Hasher>(copy: &Copy, state: &mut H) {
+    hash_row(copy.row.as_ref(), state);
+    (&copy.tracking.local, &copy.tracking.seen, copy.kind, copy.changed_at).hash(state);
+    (copy.ordered, copy.history, copy.edit).hash(state);
 }
 
 /// Rows have no hash of their own, since values may be floats.

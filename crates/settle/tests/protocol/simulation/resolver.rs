@@ -191,12 +191,12 @@ fn oracle(
     let broken =
         |invariant, what: &str| Err(Violation::new(invariant, format!("{what}: {change:?} on {held:?}")));
     let history = published.history;
-    if !history.without(published.edit).and(cell.published).is_within(cell.settled) {
+    if !cell.holds_ancestors_of(published) {
         return broken(Invariant::CausalVisibility, "a change came before what it was based on");
     }
     let (record, conflict) = match resolution {
         Resolution::Dropped(Drop::Duplicate) => {
-            let known = cell.settled.contains(published.edit);
+            let known = cell.knows(published.edit);
             return if known {
                 Ok(())
             } else {

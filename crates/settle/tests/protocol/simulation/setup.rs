@@ -42,8 +42,16 @@ pub struct Discipline {
     pub restore_has_seen: bool,
     /// A refused record is parked.
     pub parks: bool,
-    /// A new incarnation begins when all changes of the old one are published.
-    pub publishes_before_renaming: bool,
+    /// Capture reads nothing of a member that went back in time.
+    pub capture_checks_token: bool,
+    /// Apply writes nothing to such a member.
+    pub apply_checks_token: bool,
+    /// What is in doubt after a member went back is made anew.
+    pub restates: bool,
+    /// The number of a new incarnation comes from the log.
+    pub numbers_by_log: bool,
+    /// After a rejoin the member is captured from the beginning.
+    pub captures_anew: bool,
     /// Changes that the log has lost are published again.
     pub recaptures: bool,
 }
@@ -59,7 +67,11 @@ impl Default for Discipline {
             rebuilds_state: true,
             restore_has_seen: true,
             parks: true,
-            publishes_before_renaming: true,
+            capture_checks_token: true,
+            apply_checks_token: true,
+            restates: true,
+            numbers_by_log: true,
+            captures_anew: true,
             recaptures: true,
         }
     }

@@ -22,13 +22,16 @@ pub enum Situation {
     CompareAndSetMissed,
     Superseded,
     Renamed,
+    WentBack,
+    Rejoined,
+    Restated,
     Lost,
     /// Apply wrote a row over a copy that held this very image: an effort that rule 3 is there to save.
     WrittenAgain,
 }
 
 impl Situation {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::FastForward,
         Self::Agreed,
         Self::Completed,
@@ -48,6 +51,9 @@ impl Situation {
         Self::CompareAndSetMissed,
         Self::Superseded,
         Self::Renamed,
+        Self::WentBack,
+        Self::Rejoined,
+        Self::Restated,
         Self::Lost,
         Self::WrittenAgain,
     ];
