@@ -175,6 +175,26 @@ pub struct CaptureCommit {
     pub published: Vec<(usize, KeyBytes)>,
 }
 
+/// A new life of a member that went back in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewIncarnation {
+    /// Its number, which no life of the member has had: 2 comes after the first.
+    pub number: u32,
+    /// The token that must be stored now; `None`: none.
+    pub expected: Option<Uuid>,
+    /// The token of the new life. Its `previous` is the one that the log holds, so that capture can publish it.
+    pub token: Token,
+}
+
+/// What the beginning of a new incarnation came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// How many local changes were in doubt and have new versions now.
+    pub restated: u64,
+    /// The highest version given so far.
+    pub highest: u64,
+}
+
 /// Where a resolved record stands in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Source {
@@ -528,6 +548,16 @@ pub trait Member: Send {
 
     /// The token as stored.
     async fn token(&mut self) -> Result<Option<Token>>;
+
+    /// Begins a new incarnation of all bound tables, which must be provisioned: one transaction, durably, and a
+    /// compare-and-set on the stored token ([`crate::ErrorKind::WrongToken`]).
+    ///
+    /// A local change above the token's highest version is in doubt, since the log may have another one of that name:
+    /// it gets a version of the new incarnation, above all that were given, and the kind
+    /// [`Restated`](tributary_model::ChangeKind::Restated). Its `seen` stays. Rows without a tracking row keep their
+    /// name where the first scan has begun; elsewhere nobody can know whether they are what was scanned, and they are
+    /// the new incarnation's. Open transactions of users' end before it begins.
+    async fn begin_incarnation(&mut self, new: &NewIncarnation) -> Result<Begun>;
 
     /// How many live changes stand after `position`, and whether the first scan has rows left (for `status`).
     async fn pending(&mut self, table: usize, position: &TablePosition) -> Result<u64>;

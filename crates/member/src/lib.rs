@@ -19,10 +19,10 @@ mod template;
 mod waiting;
 
 pub use api::{
-    Applied, ApplyBatch, ApplyRecord, BlockedDelete, CaptureCommit, Captured, Connector, Force, HoldsBack,
-    Member, OffsetMove, OnLoss, Outcome, Page, Parked, ParkedAt, ParkedFilter, Refusal, RefusalKind, Scan,
-    ScanBound, Source, Statement, StoredOffset, TableBinding, TablePosition, TableState, Token,
-    Unpublishable,
+    Applied, ApplyBatch, ApplyRecord, Begun, BlockedDelete, CaptureCommit, Captured, Connector, Force,
+    HoldsBack, Member, NewIncarnation, OffsetMove, OnLoss, Outcome, Page, Parked, ParkedAt, ParkedFilter,
+    Refusal, RefusalKind, Scan, ScanBound, Source, Statement, StoredOffset, TableBinding, TablePosition,
+    TableState, Token, Unpublishable,
 };
 pub use digest::{BucketDigest, MAX_BUCKET_BITS, bucket_of, row_hash};
 pub use error::{Cause, Disposition, Error, ErrorKind, Place};

@@ -3,6 +3,7 @@
 //!
 //! [`crate::capture_contract!`] makes a test of each check.
 
+pub mod incarnation;
 pub mod keys;
 pub mod live;
 pub mod objects;
@@ -61,6 +62,13 @@ macro_rules! capture_contract {
                 listings_end_with_publication
                 inspection_finds_what_was_made
                 the_clock_runs
+            }
+            incarnation {
+                what_is_in_doubt_is_made_anew
+                an_incarnation_begins_once
+                untracked_rows_of_an_earlier_life
+                a_table_that_was_not_scanned_begins_anew
+                apply_knows_both_names
             }
             values {
                 every_type_at_its_edges

@@ -17,6 +17,7 @@ mod digest;
 mod exceptions;
 mod failure;
 mod image;
+mod incarnation;
 mod inspect;
 mod keys;
 mod numeric;
@@ -51,8 +52,8 @@ pub use connect::PostgresConnector;
 pub use settings::{OnLoss, PostgresSettings, TlsMode};
 
 use crate::{
-    Applied, ApplyBatch, BucketDigest, CaptureCommit, Error, Inspection, Member, Page, Parked, ParkedFilter,
-    Result, Scan, ScanBound, Statement, StoredOffset, TablePosition, TableState, Token,
+    Applied, ApplyBatch, Begun, BucketDigest, CaptureCommit, Error, Inspection, Member, NewIncarnation, Page,
+    Parked, ParkedFilter, Result, Scan, ScanBound, Statement, StoredOffset, TablePosition, TableState, Token,
 };
 use async_trait::async_trait;
 use position::Snapshot;
@@ -197,6 +198,10 @@ impl Member for PostgresMember {
 
     async fn token(&mut self) -> Result<Option<Token>> {
         token::token(self).await
+    }
+
+    async fn begin_incarnation(&mut self, new: &NewIncarnation) -> Result<Begun> {
+        incarnation::begin(self, new).await
     }
 
     async fn pending(&mut self, table: usize, position: &TablePosition) -> Result<u64> {

@@ -240,6 +240,8 @@ impl Builder<'_> {
             ("key_count", table.key_columns().count().to_string()),
             ("incarnation", self.incarnation()),
             ("set_local", self.set_local()),
+            ("seen_column", if self.is_later() { ", seen".to_owned() } else { String::new() }),
+            ("first_seen", self.first_seen()),
         ];
         let mut all: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
         all.extend_from_slice(more);
@@ -365,6 +367,19 @@ impl Builder<'_> {
 
     fn incarnations(&self) -> (&Incarnation, &Incarnation) {
         (&self.table.first_incarnation, &self.table.incarnation)
+    }
+
+    fn is_later(&self) -> bool {
+        self.table.first_incarnation != self.table.incarnation
+    }
+
+    /// What an edit has seen that is made on a row without a tracking row: the row's own first version, which its own
+    /// name says only while that is of the same incarnation.
+    fn first_seen(&self) -> String {
+        if !self.is_later() {
+            return String::new();
+        }
+        format!(", {}", text(&format!("{}:1", self.table.first_incarnation)))
     }
 
     fn set_local(&self) -> String {

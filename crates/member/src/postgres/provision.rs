@@ -58,10 +58,10 @@ pub(super) async fn deprovision(member: &mut PostgresMember) -> Result<Vec<State
 }
 
 /// Runs `work` again while locks are in its way, for as long as the settings say.
-async fn patiently(
+pub(super) async fn patiently<T>(
     member: &mut PostgresMember,
-    work: impl AsyncFn(&mut PostgresMember) -> Result<Vec<Statement>>,
-) -> Result<Vec<Statement>> {
+    work: impl AsyncFn(&mut PostgresMember) -> Result<T>,
+) -> Result<T> {
     let until = Instant::now() + member.settings.provision_patience;
     loop {
         match work(member).await {
@@ -78,7 +78,7 @@ async fn patiently(
 }
 
 /// How long a lock is waited for.
-fn lock_timeout(member: &PostgresMember) -> String {
+pub(super) fn lock_timeout(member: &PostgresMember) -> String {
     format!("SET LOCAL lock_timeout = {}", member.settings.provision_lock.as_millis().max(1))
 }
 
@@ -98,6 +98,11 @@ async fn end(run: Run<'_>, outcome: Result<()>, keep: bool) -> Result<Vec<Statem
         _ => session.rollback().await,
     }
     outcome.map(|()| statements)
+}
+
+/// Makes anew what the bound tables' objects have to be by what is written down, in a transaction of somebody's.
+pub(super) async fn renew(session: &Session, tables: &mut [BoundTable], group: &str) -> Result<()> {
+    Run { session, statements: Vec::new() }.provision(tables, group).await
 }
 
 async fn run_deprovision(member: &mut PostgresMember, keep: bool) -> Result<Vec<Statement>> {

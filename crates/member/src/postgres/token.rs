@@ -11,7 +11,7 @@ use uuid::Uuid;
 const ACTION: &str = "commit capture's token";
 
 /// What is published must not be forgotten by the server, whatever the database's own setting.
-const DURABLY: &str = "SET LOCAL synchronous_commit = on";
+pub(super) const DURABLY: &str = "SET LOCAL synchronous_commit = on";
 
 /// Commits token, claims and listings, as a compare-and-set on the token's predecessor.
 pub(super) async fn commit_capture(member: &mut PostgresMember, commit: &CaptureCommit) -> Result<u64> {
@@ -33,7 +33,7 @@ pub(super) async fn commit_capture(member: &mut PostgresMember, commit: &Capture
         .transaction(ACTION, Begin::Write, DURABLY, async |session| {
             let stored = read_token(session, true).await?.map(|token| token.id);
             if stored != commit.token.previous {
-                return Err(wrong_token(shared, commit.token.previous, stored));
+                return Err(wrong_token(session, commit.token.previous, stored));
             }
             let (highest, own) = highest_version(session).await?;
             write.all(commit, highest, &shared.ended_listings).await?;
@@ -46,11 +46,11 @@ pub(super) async fn commit_capture(member: &mut PostgresMember, commit: &Capture
     Ok(highest)
 }
 
-fn wrong_token(member: &PostgresMember, expected: Option<Uuid>, found: Option<Uuid>) -> Error {
+pub(super) fn wrong_token(session: &Session, expected: Option<Uuid>, found: Option<Uuid>) -> Error {
     let name = |id: Option<Uuid>| id.map_or_else(|| "no token".to_owned(), |id| format!("token {id}"));
     Error::WrongToken {
-        member: member.session.origin.member.clone(),
-        place: member.session.origin.place.clone(),
+        member: session.origin.member.clone(),
+        place: session.origin.place.clone(),
         expected: name(expected),
         found: name(found),
     }
@@ -65,7 +65,7 @@ pub(super) async fn token(member: &mut PostgresMember) -> Result<Option<Token>> 
 }
 
 /// Reads the token; `locked` keeps another worker from replacing it before the transaction ends.
-async fn read_token(session: &Session, locked: bool) -> Result<Option<Token>> {
+pub(super) async fn read_token(session: &Session, locked: bool) -> Result<Option<Token>> {
     let action = "read capture's token";
     let sql = if locked { include_str!("sql/token_lock.sql") } else { include_str!("sql/token_read.sql") };
     let Some(row) = session.query_first(action, sql, &[]).await? else { return Ok(None) };
@@ -89,13 +89,23 @@ async fn read_token(session: &Session, locked: bool) -> Result<Option<Token>> {
 }
 
 /// The last version that was given in this member, and the number of the transaction that asks.
-async fn highest_version(session: &Session) -> Result<(u64, u64)> {
+pub(super) async fn highest_version(session: &Session) -> Result<(u64, u64)> {
     let action = "read its counter of versions";
     let row = session.query_first(action, include_str!("sql/version_read.sql"), &[]).await?;
     let row = row.ok_or_else(|| session.damaged("\"DataSync\".dss_version", "no row"))?;
     let read = || Ok::<(i64, i64), tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?));
     let (highest, own) = read().map_err(session.origin.failed(action))?;
     Ok((highest.unsigned_abs(), own.unsigned_abs()))
+}
+
+pub(super) async fn write_token(session: &Session, token: &Token, highest: u64) -> Result<()> {
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let id = |id: Uuid| super::values::Parameter(Some(id.as_bytes().to_vec()));
+    let previous = super::values::Parameter(token.previous.map(|id| id.as_bytes().to_vec()));
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+        [&number(token.counter), &id(token.id), &previous, &token.position, &number(highest)];
+    session.execute(ACTION, include_str!("sql/token_write.sql"), &values).await?;
+    Ok(())
 }
 
 /// The statements of one commit.
@@ -108,17 +118,7 @@ struct Write<'a> {
 
 impl Write<'_> {
     async fn all(&self, commit: &CaptureCommit, highest: u64, ended: &[(usize, String)]) -> Result<()> {
-        let token = &commit.token;
-        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let id = |id: Uuid| super::values::Parameter(Some(id.as_bytes().to_vec()));
-        let previous = super::values::Parameter(token.previous.map(|id| id.as_bytes().to_vec()));
-        self.session
-            .execute(
-                ACTION,
-                include_str!("sql/token_write.sql"),
-                &[&number(token.counter), &id(token.id), &previous, &token.position, &number(highest)],
-            )
-            .await?;
+        write_token(self.session, &commit.token, highest).await?;
         for (table, bound) in &commit.claims {
             let claim = claim_text(bound);
             self.session

@@ -15,6 +15,7 @@ mod digest;
 mod exceptions;
 mod failure;
 mod image;
+mod incarnation;
 mod inspect;
 mod keys;
 mod lexer;
@@ -44,8 +45,8 @@ pub use connect::SqliteConnector;
 pub use settings::{OnLoss, SqliteSettings};
 
 use crate::{
-    Applied, ApplyBatch, BucketDigest, CaptureCommit, Error, Inspection, Member, Page, Parked, ParkedFilter,
-    Result, Scan, ScanBound, Statement, StoredOffset, TablePosition, TableState, Token,
+    Applied, ApplyBatch, Begun, BucketDigest, CaptureCommit, Error, Inspection, Member, NewIncarnation, Page,
+    Parked, ParkedFilter, Result, Scan, ScanBound, Statement, StoredOffset, TablePosition, TableState, Token,
 };
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -176,6 +177,10 @@ impl Member for SqliteMember {
 
     async fn token(&mut self) -> Result<Option<Token>> {
         token::token(self)
+    }
+
+    async fn begin_incarnation(&mut self, new: &NewIncarnation) -> Result<Begun> {
+        incarnation::begin(self, new)
     }
 
     async fn pending(&mut self, table: usize, position: &TablePosition) -> Result<u64> {

@@ -218,6 +218,8 @@ impl<'a> Builder<'a> {
             ("b_key_is_null", is_null("b")),
             ("incarnation", incarnation),
             ("set_local", self.set_local()),
+            ("seen_column", if self.is_later() { ", seen".to_owned() } else { String::new() }),
+            ("first_seen", self.first_seen()),
             ("changed", changed.join("\n  OR ")),
             ("key_changed", key_changed.collect::<Vec<_>>().join("\n  OR ")),
             ("probes", probes),
@@ -238,6 +240,19 @@ impl<'a> Builder<'a> {
 
     fn incarnations(&self) -> Incarnations<'_> {
         Incarnations { first: &self.table.first_incarnation, current: &self.table.incarnation }
+    }
+
+    fn is_later(&self) -> bool {
+        self.table.first_incarnation != self.table.incarnation
+    }
+
+    /// What an edit has seen that is made on a row without a tracking row: the row's own first version, which its own
+    /// name says only while that is of the same incarnation.
+    fn first_seen(&self) -> String {
+        if !self.is_later() {
+            return String::new();
+        }
+        format!(",\n    {}", text(&format!("{}:1", self.table.first_incarnation)))
     }
 
     fn set_local(&self) -> String {

@@ -140,10 +140,21 @@ fn run_provision(member: &mut SqliteMember, keep: bool) -> Result<Vec<Statement>
     Ok(statements)
 }
 
+/// Makes anew what the bound tables' objects have to be by what is written down, in a transaction of somebody's.
+pub(super) fn renew(
+    transaction: &rusqlite::Transaction<'_>,
+    path: &std::path::Path,
+    tables: &mut [BoundTable],
+    identity: &Identity<'_>,
+) -> Result<()> {
+    let mut run = Run { transaction, path, statements: Vec::new() };
+    tables.iter_mut().try_for_each(|table| run.provision_table(table, identity))
+}
+
 /// Whose the sync objects are.
-struct Identity<'a> {
-    member: &'a tributary_model::MemberId,
-    group: &'a str,
+pub(super) struct Identity<'a> {
+    pub(super) member: &'a tributary_model::MemberId,
+    pub(super) group: &'a str,
 }
 
 /// A run of statements inside of a transaction, written down as they run.

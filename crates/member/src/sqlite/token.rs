@@ -7,7 +7,7 @@ use super::{SqliteMember, states};
 use crate::{CaptureCommit, Error, RefusalKind, Result, TableState, Token};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use std::path::Path;
-use tributary_model::Ticks;
+use tributary_model::{MemberId, Ticks};
 use uuid::Uuid;
 
 /// Commits token, claims and listings, as a compare-and-set on the token's predecessor.
@@ -24,7 +24,7 @@ pub(super) fn commit_capture(member: &mut SqliteMember, commit: &CaptureCommit) 
             member.require_provisioned()?;
             let stored = read_token(connection, &member.path)?.map(|token| token.id);
             if stored != commit.token.previous {
-                return Err(wrong_token(member, commit.token.previous, stored));
+                return Err(wrong_token(&member.id, &member.path, commit.token.previous, stored));
             }
             let highest = highest_version(connection, &member.path)?;
             let tables: Vec<&str> =
@@ -44,11 +44,16 @@ pub(super) fn commit_capture(member: &mut SqliteMember, commit: &CaptureCommit) 
     Ok(highest)
 }
 
-fn wrong_token(member: &SqliteMember, expected: Option<Uuid>, found: Option<Uuid>) -> Error {
+pub(super) fn wrong_token(
+    member: &MemberId,
+    path: &Path,
+    expected: Option<Uuid>,
+    found: Option<Uuid>,
+) -> Error {
     let name = |id: Option<Uuid>| id.map_or_else(|| "no token".to_owned(), |id| format!("token {id}"));
     Error::WrongToken {
-        member: member.id.clone(),
-        place: member.path.as_path().into(),
+        member: member.clone(),
+        place: path.into(),
         expected: name(expected),
         found: name(found),
     }
@@ -70,7 +75,7 @@ pub(super) fn token(member: &mut SqliteMember) -> Result<Option<Token>> {
     read_token(&member.connection, &member.path)
 }
 
-fn read_token(connection: &Connection, path: &Path) -> Result<Option<Token>> {
+pub(super) fn read_token(connection: &Connection, path: &Path) -> Result<Option<Token>> {
     type Fields = (u64, String, Option<String>, String, u64);
     let found: Option<Fields> = connection
         .prepare_cached(
@@ -94,6 +99,24 @@ fn read_token(connection: &Connection, path: &Path) -> Result<Option<Token>> {
     Ok(Some(Token { counter, id: parse(&id)?, previous, position, highest_version }))
 }
 
+pub(super) fn write_token(connection: &Connection, token: &Token, highest: u64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO \"DataSync_dss_token\" (id, counter, token_id, previous, position, highest_version) \
+             VALUES (1, ?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE SET counter = excluded.counter, \
+             token_id = excluded.token_id, previous = excluded.previous, position = excluded.position, \
+             highest_version = excluded.highest_version",
+        )?
+        .execute(params![
+            token.counter,
+            token.id.hyphenated().to_string(),
+            token.previous.map(|id| id.hyphenated().to_string()),
+            token.position,
+            highest,
+        ])?;
+    Ok(())
+}
+
 /// The statements of one commit.
 struct Write<'a> {
     connection: &'a Connection,
@@ -104,20 +127,7 @@ struct Write<'a> {
 
 impl Write<'_> {
     fn all(&self, commit: &CaptureCommit, highest: u64, ended: &[(usize, String)]) -> rusqlite::Result<()> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO \"DataSync_dss_token\" (id, counter, token_id, previous, position, highest_version) \
-                 VALUES (1, ?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE SET counter = excluded.counter, \
-                 token_id = excluded.token_id, previous = excluded.previous, position = excluded.position, \
-                 highest_version = excluded.highest_version",
-            )?
-            .execute(params![
-                commit.token.counter,
-                commit.token.id.hyphenated().to_string(),
-                commit.token.previous.map(|id| id.hyphenated().to_string()),
-                commit.token.position,
-                highest,
-            ])?;
+        write_token(self.connection, &commit.token, highest)?;
         for (table, bound) in &commit.claims {
             self.connection
                 .prepare_cached("UPDATE \"DataSync_dss_tables\" SET scan_claim = ?2 WHERE table_name = ?1")?

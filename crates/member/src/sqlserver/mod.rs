@@ -20,6 +20,7 @@ mod exceptions;
 mod failure;
 mod glance;
 mod image;
+mod incarnation;
 mod inspect;
 mod json;
 mod keys;
@@ -57,8 +58,9 @@ pub use connect::SqlServerConnector;
 pub use settings::{Authentication, Encryption, SqlServerSettings, Trust};
 
 use crate::{
-    Applied, ApplyBatch, BucketDigest, CaptureCommit, Error, HoldsBack, Inspection, Member, Page, Parked,
-    ParkedFilter, Result, Scan, ScanBound, Statement, StoredOffset, TablePosition, TableState, Token,
+    Applied, ApplyBatch, Begun, BucketDigest, CaptureCommit, Error, HoldsBack, Inspection, Member,
+    NewIncarnation, Page, Parked, ParkedFilter, Result, Scan, ScanBound, Statement, StoredOffset,
+    TablePosition, TableState, Token,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -198,6 +200,10 @@ impl Member for SqlServerMember {
 
     async fn token(&mut self) -> Result<Option<Token>> {
         token::token(self).await
+    }
+
+    async fn begin_incarnation(&mut self, new: &NewIncarnation) -> Result<Begun> {
+        incarnation::begin(self, new).await
     }
 
     async fn pending(&mut self, table: usize, position: &TablePosition) -> Result<u64> {

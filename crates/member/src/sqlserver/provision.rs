@@ -60,8 +60,14 @@ pub(super) async fn deprovision(member: &mut SqlServerMember) -> Result<Vec<Stat
     Ok(statements)
 }
 
+/// Makes anew what the bound tables' objects have to be by what is written down, in a transaction of somebody's.
+pub(super) async fn renew(member: &mut SqlServerMember) -> Result<()> {
+    let statements = plan(member).await?;
+    run(member, statements).await.map(drop)
+}
+
 /// Begins a transaction that excludes others of the same kind.
-async fn begin(member: &mut SqlServerMember, action: &'static str) -> Result<()> {
+pub(super) async fn begin(member: &mut SqlServerMember, action: &'static str) -> Result<()> {
     member.session.begin_transaction(action).await?;
     let milliseconds = member.settings.lock_timeout.as_millis().to_string();
     let sql = fill(include_str!("sql/provisioning_lock.sql"), &[("milliseconds", &milliseconds)]);

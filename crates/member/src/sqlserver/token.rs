@@ -152,7 +152,7 @@ fn writes(member: &SqlServerMember, commit: &CaptureCommit) -> Result<(String, V
     Ok((statements, parameters))
 }
 
-fn wrong_token(member: &SqlServerMember, expected: Option<Uuid>, found: Option<Uuid>) -> Error {
+pub(super) fn wrong_token(member: &SqlServerMember, expected: Option<Uuid>, found: Option<Uuid>) -> Error {
     let name = |id: Option<Uuid>| id.map_or_else(|| "no token".to_owned(), |id| format!("token {id}"));
     Error::WrongToken {
         member: member.id.clone(),

@@ -34,8 +34,8 @@ BEGIN
     ON CONFLICT ({key}) DO UPDATE SET {set_local};
 {update}
   ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
-    INSERT INTO {tracking} AS t ({key}, local_version, local_incarnation, xid, changed_at, inside_apply, is_tombstone)
-    SELECT {o_key}, {next_version}, {incarnation}, dss.me, dss.now_at, dss.batch IS NOT NULL, true
+    INSERT INTO {tracking} AS t ({key}, local_version, local_incarnation, xid, changed_at, inside_apply, is_tombstone{seen_column})
+    SELECT {o_key}, {next_version}, {incarnation}, dss.me, dss.now_at, dss.batch IS NOT NULL, true{first_seen}
     FROM old_rows AS o
     WHERE dss.batch IS NULL OR NOT EXISTS (
       SELECT FROM {tracking} AS m WHERE {m_key_is_o} AND {m_is_of_batch}
@@ -45,8 +45,8 @@ BEGIN
     -- TRUNCATE, before it is done. Rows that a policy hides must not be forgotten, so it rather fails.
     dss.policies := pg_catalog.current_setting('row_security');
     PERFORM pg_catalog.set_config('row_security', 'off', true);
-    INSERT INTO {tracking} AS t ({key}, local_version, local_incarnation, xid, changed_at, inside_apply, is_tombstone)
-    SELECT {b_key}, {next_version}, {incarnation}, dss.me, dss.now_at, dss.batch IS NOT NULL, true
+    INSERT INTO {tracking} AS t ({key}, local_version, local_incarnation, xid, changed_at, inside_apply, is_tombstone{seen_column})
+    SELECT {b_key}, {next_version}, {incarnation}, dss.me, dss.now_at, dss.batch IS NOT NULL, true{first_seen}
     FROM ONLY {base} AS b
     ON CONFLICT ({key}) DO UPDATE SET {set_local};
     dss.policies := pg_catalog.set_config('row_security', dss.policies, true);

@@ -6,7 +6,7 @@ BEGIN
   UPDATE "DataSync_dss_counter"
   SET version = version + (SELECT count(*) FROM {replaced} WHERE probe IN ({probes}))
   WHERE id = 1;
-  INSERT INTO {tracking} ({key}, local_version, local_incarnation, changed_at, inside_apply, is_tombstone)
+  INSERT INTO {tracking} ({key}, local_version, local_incarnation, changed_at, inside_apply, is_tombstone{seen_column})
   SELECT
     {r_key},
     (SELECT version FROM "DataSync_dss_counter" WHERE id = 1)
@@ -14,7 +14,7 @@ BEGIN
     {incarnation},
     strftime('%Y-%m-%d %H:%M:%f', 'now'),
     (SELECT 1 FROM "DataSync_dss_apply" WHERE id = 1),
-    1
+    1{first_seen}
   FROM {replaced} AS r
   WHERE r.probe IN ({probes})
   AND NOT EXISTS (SELECT 1 FROM {base} AS b WHERE {b_key_is_r})

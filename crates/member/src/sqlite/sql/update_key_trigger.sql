@@ -10,14 +10,14 @@ AND (
 ){and_old_key_is_set}
 BEGIN
   UPDATE "DataSync_dss_counter" SET version = version + 1 WHERE id = 1;
-  INSERT INTO {tracking} ({key}, local_version, local_incarnation, changed_at, inside_apply, is_tombstone)
+  INSERT INTO {tracking} ({key}, local_version, local_incarnation, changed_at, inside_apply, is_tombstone{seen_column})
   VALUES (
     {old_key},
     (SELECT version FROM "DataSync_dss_counter" WHERE id = 1),
     {incarnation},
     strftime('%Y-%m-%d %H:%M:%f', 'now'),
     (SELECT 1 FROM "DataSync_dss_apply" WHERE id = 1),
-    NOT EXISTS (SELECT 1 FROM {base} AS b WHERE {b_key_is_old})
+    NOT EXISTS (SELECT 1 FROM {base} AS b WHERE {b_key_is_old}){first_seen}
   )
   ON CONFLICT ({key}) DO UPDATE SET {set_local};
 END

@@ -75,7 +75,7 @@ BEGIN
     OR (i.[note] IS NOT NULL AND d.[note] IS NULL));
 
   INSERT INTO [DataSync].[note_dss_tracking] ([id], [local_version], [local_incarnation], [is_local], [changed_at], [inside_apply], [is_tombstone], [seen])
-  SELECT i.[id], NEXT VALUE FOR [DataSync].[dss_version], N'hq~2', 1, @now, @inside, 0, ''
+  SELECT i.[id], NEXT VALUE FOR [DataSync].[dss_version], N'hq~2', 1, @now, @inside, 0, N'hq:1'
   FROM inserted AS i
   LEFT JOIN deleted AS d ON d.[id] = i.[id]
   WHERE (d.[id] IS NULL
@@ -102,7 +102,7 @@ BEGIN
 
   INSERT INTO [DataSync].[note_dss_tracking] ([id], [local_version], [local_incarnation], [is_local], [changed_at], [inside_apply], [is_tombstone], [seen])
   SELECT d.[id], NEXT VALUE FOR [DataSync].[dss_version], N'hq~2', 1, @now, @inside,
-    CASE WHEN EXISTS (SELECT 1 FROM [dbo].[note] AS b WHERE b.[id] = d.[id]) THEN 0 ELSE 1 END, ''
+    CASE WHEN EXISTS (SELECT 1 FROM [dbo].[note] AS b WHERE b.[id] = d.[id]) THEN 0 ELSE 1 END, N'hq:1'
   FROM deleted AS d
   WHERE NOT EXISTS (SELECT 1 FROM inserted AS i WHERE d.[id] = i.[id])
   AND NOT EXISTS (SELECT 1 FROM [DataSync].[note_dss_tracking] AS t WITH (READCOMMITTEDLOCK) WHERE t.[id] = d.[id]);
@@ -133,7 +133,7 @@ BEGIN
 
   INSERT INTO [DataSync].[note_dss_tracking] ([id], [local_version], [local_incarnation], [is_local], [changed_at], [inside_apply], [is_tombstone], [seen])
   SELECT d.[id], NEXT VALUE FOR [DataSync].[dss_version], N'hq~2', 1, @now, @inside,
-    CASE WHEN EXISTS (SELECT 1 FROM [dbo].[note] AS b WHERE b.[id] = d.[id]) THEN 0 ELSE 1 END, ''
+    CASE WHEN EXISTS (SELECT 1 FROM [dbo].[note] AS b WHERE b.[id] = d.[id]) THEN 0 ELSE 1 END, N'hq:1'
   FROM deleted AS d
   WHERE NOT EXISTS (SELECT 1 FROM [DataSync].[note_dss_tracking] AS t WITH (READCOMMITTEDLOCK) WHERE t.[id] = d.[id]);
 END

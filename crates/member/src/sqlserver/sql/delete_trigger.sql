@@ -17,7 +17,7 @@ BEGIN
 
   INSERT INTO {tracking} ({tracking_key}, {local_columns})
   SELECT {d_key}, {local_values},
-    CASE WHEN EXISTS (SELECT 1 FROM {base} AS b WHERE {b_is_d}) THEN 0 ELSE 1 END, ''
+    CASE WHEN EXISTS (SELECT 1 FROM {base} AS b WHERE {b_is_d}) THEN 0 ELSE 1 END, {first_seen}
   FROM deleted AS d
   WHERE NOT EXISTS (SELECT 1 FROM {tracking} AS t WITH (READCOMMITTEDLOCK) WHERE {t_is_d});
 END

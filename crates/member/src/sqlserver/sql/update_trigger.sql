@@ -19,7 +19,7 @@ BEGIN
   AND {changed};
 
   INSERT INTO {tracking} ({tracking_key}, {local_columns})
-  SELECT {i_key}, {local_values}, 0, ''
+  SELECT {i_key}, {local_values}, 0, {first_seen}
   FROM inserted AS i
   LEFT JOIN deleted AS d ON {i_is_d}
   WHERE {changed}
@@ -37,7 +37,7 @@ BEGIN
 
   INSERT INTO {tracking} ({tracking_key}, {local_columns})
   SELECT {d_key}, {local_values},
-    CASE WHEN EXISTS (SELECT 1 FROM {base} AS b WHERE {b_is_d}) THEN 0 ELSE 1 END, ''
+    CASE WHEN EXISTS (SELECT 1 FROM {base} AS b WHERE {b_is_d}) THEN 0 ELSE 1 END, {first_seen}
   FROM deleted AS d
   WHERE NOT EXISTS (SELECT 1 FROM inserted AS i WHERE {i_is_d})
   AND NOT EXISTS (SELECT 1 FROM {tracking} AS t WITH (READCOMMITTEDLOCK) WHERE {t_is_d});

@@ -1,0 +1,1 @@
+UPDATE "DataSync".dss_tables SET incarnation = $2 WHERE table_name = $1
