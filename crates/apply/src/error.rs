@@ -44,7 +44,7 @@ pub enum Error {
     /// The member does not hold the token of the last published page, nor its direct successor.
     #[error(
         "member {member} went back in time: it was restored, failed over, or is a copy; nothing is written to it; \
-         put the later file back, or `tributary deprovision` it and let it join under another id"
+         put the later file back, or, if it is to go on as it is, run `tributary member rejoin {member}`"
     )]
     WentBack {
         /// The member.

@@ -63,8 +63,8 @@ pub enum Error {
     /// The member does not hold the token of the last published page, nor its direct successor.
     #[error(
         "member {member} went back in time: its token is {found}, the log's is {expected}; it was restored, failed \
-         over, or is a copy; nothing is read from or written to it; put the later file back, or \
-         `tributary deprovision` it and let it join under another id"
+         over, or is a copy; nothing is read from or written to it; put the later file back, or, if it is to go on as \
+         it is, run `tributary member rejoin {member}`"
     )]
     WentBack {
         /// The member.

@@ -34,6 +34,8 @@ pub(crate) struct Session<'a> {
     producer: Box<dyn Producer>,
     control: ControlFollower,
     positions: Vec<TablePosition>,
+    /// The number of the member's incarnation.
+    incarnation: u32,
     /// By table: the last order to capture it again that was carried out.
     recaptured: BTreeMap<String, String>,
     token: Option<Token>,
@@ -86,9 +88,12 @@ impl<'a> Session<'a> {
         let now = capture.clock.monotonic();
         let control =
             ControlFollower::follow(capture.log.as_ref(), &control, now).await.map_err(log_error)?;
+        let incarnation = control.members().of(capture.connector.id()).incarnation_number();
+        // Positions of an earlier life lie beyond what this one still has to give.
+        let of_this_life = stored.as_ref().filter(|stored| stored.incarnation >= incarnation);
         let tables = capture.channels.tables.iter();
         let positions =
-            tables.map(|channel| stored.as_ref().map(|s| s.table(&channel.schema.name)).unwrap_or_default());
+            tables.map(|channel| of_this_life.map(|s| s.table(&channel.schema.name)).unwrap_or_default());
         let ahead = token.as_ref().is_some_and(|t| stored.as_ref().is_none_or(|s| s.token != t.id));
         let now_ms = capture.log.clock_ms().await.map_err(log_error)?;
         let mut session = Self {
@@ -97,6 +102,7 @@ impl<'a> Session<'a> {
             producer,
             control,
             positions: positions.collect(),
+            incarnation: incarnation.max(stored.as_ref().map_or(1, |stored| stored.incarnation)),
             recaptured: stored.map(|stored| stored.recaptures).unwrap_or_default(),
             token,
             offset: ClockOffset::default(),
@@ -375,6 +381,7 @@ impl<'a> Session<'a> {
             token: token.id,
             previous: token.previous,
             highest_version: token.highest_version,
+            incarnation: self.incarnation,
             tables: self.stored(&self.positions),
             recaptures: self.recaptured.clone(),
         };

@@ -9,6 +9,7 @@ pub mod file;
 pub mod live;
 pub mod opened;
 pub mod progress;
+pub mod rejoin;
 pub mod spec;
 pub mod standing;
 pub mod status;

@@ -194,6 +194,7 @@ pub async fn progress(
     for connector in connectors {
         let position = positions.get(connector.id().as_str());
         let control = controls.of(connector.id());
+        let position = position.filter(|position| position.incarnation >= control.incarnation_number());
         let rests = control.capture_rests(connector.id());
         if control.removed.is_some() {
             let removed = true;

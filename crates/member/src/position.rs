@@ -28,11 +28,24 @@ pub struct PositionRecord {
     pub previous: Option<Uuid>,
     /// The highest version that the member had given.
     pub highest_version: u64,
+    /// The number of the incarnation that the positions belong to; 1 is the first. What a later one has is read from
+    /// the beginning.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub incarnation: u32,
     /// By table (the group's name).
     pub tables: BTreeMap<String, StoredPosition>,
     /// By table: the id of the last order to capture it again that was carried out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub recaptures: BTreeMap<String, String>,
+}
+
+fn first() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "that is how serde asks")]
+fn is_first(number: &u32) -> bool {
+    *number <= 1
 }
 
 impl From<&TablePosition> for StoredPosition {
@@ -110,6 +123,7 @@ mod tests {
             token,
             previous: None,
             highest_version: 0,
+            incarnation: 1,
             tables: BTreeMap::new(),
             recaptures: BTreeMap::new(),
         }
@@ -135,6 +149,12 @@ mod tests {
         let read = PositionRecord::from_json(old.as_bytes()).unwrap();
         assert_eq!(read, record(7));
         assert_eq!(read.to_json(), old.as_bytes());
+    }
+
+    #[test]
+    fn the_number_of_a_later_incarnation_reads_back() {
+        let later = PositionRecord { incarnation: 3, ..record(7) };
+        assert_eq!(PositionRecord::from_json(&later.to_json()).unwrap(), later);
     }
 
     #[test]

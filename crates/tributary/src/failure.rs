@@ -9,6 +9,7 @@ use tributary_group::ActionError;
 use tributary_group::copy::CopyError;
 use tributary_group::file::GroupFileError;
 use tributary_group::progress::ProgressError;
+use tributary_group::rejoin::RejoinError;
 use tributary_group::status::StatusError;
 use tributary_group::verify::VerifyError;
 use tributary_member::{ErrorKind, Severity};
@@ -111,6 +112,7 @@ fn code(cause: &(dyn Error + 'static)) -> Option<&'static str> {
         .or_else(|| is::<VerifyError>(cause).map(VerifyError::code))
         .or_else(|| is::<ProgressError>(cause).map(ProgressError::code))
         .or_else(|| is::<CopyError>(cause).map(CopyError::code))
+        .or_else(|| is::<RejoinError>(cause).map(RejoinError::code))
         .or_else(|| is::<tributary_member::Error>(cause).map(tributary_member::Error::code))
         .or_else(|| is::<tributary_stream::Error>(cause).map(tributary_stream::Error::code))
         .or_else(|| is::<ServerError>(cause).map(ServerError::code))

@@ -5,6 +5,7 @@
 //! come when the versions are looked at. Those in doubt are moved up by one amount, which keeps their order and needs no
 //! look at single rows: the first then lies above the last version that was given.
 
+use super::cells::integer;
 use super::quote::text as literal;
 use super::session::{long, text};
 use super::table::BoundTable;
@@ -93,7 +94,9 @@ async fn restate(
 ) -> Result<u64> {
     let sql = fill(include_str!("sql/incarnation_restate.sql"), &[("tracking", &member.tables[at].tracking)]);
     let values = vec![long(sure), long(by), text(name.as_str()), text(ChangeKind::Restated.as_str())];
-    member.session.execute(ACTION, &sql, values).await
+    let row = member.session.row(ACTION, &sql, values).await?.unwrap_or_default();
+    let rows = integer(&row, 0).map_err(|reason| member.damaged(&member.tables[at].tracking, reason))?;
+    Ok(rows.unsigned_abs())
 }
 
 async fn write_token(member: &mut SqlServerMember, new: &NewIncarnation, highest: i64) -> Result<()> {

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::time::Duration;
 use tributary_engine::Engine;
+use tributary_group::rejoin::{Ground, RejoinError, UNDER_WAY, begin, claim, examine, is_under_way};
 use tributary_group::standing::{mark, order, read_controls, say};
 use tributary_model::MemberId;
 use tributary_stream::{MemberControl, Said};
@@ -49,6 +50,12 @@ enum Action {
         /// The member.
         id: String,
     },
+    /// Lets a member that was restored, failed over, or is an older copy go on as it is, under a new name for its
+    /// changes. What it has lost comes back from the others; what its users have changed since is kept.
+    Rejoin {
+        /// The member.
+        id: String,
+    },
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Exit> {
@@ -58,6 +65,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Ex
             Action::Pause { id, why } => pause(context, &engine, id, why).await,
             Action::Reinit { id, wait } => reinit(context, &engine, id, *wait).await,
             Action::Resume { id } => resume(context, &engine, id).await,
+            Action::Rejoin { id } => rejoin(context, &engine, id).await,
         }
     })
 }
@@ -121,6 +129,63 @@ async fn reinit(context: &Context, engine: &Engine, id: &str, wait: bool) -> any
         (false, false) => "is to be filled anew already",
     };
     told(context, &Done { member: &member, changed, known }, text)
+}
+
+/// What rejoining came to, for programs.
+#[derive(Debug, Serialize)]
+struct Rejoined<'a> {
+    member: &'a MemberId,
+    /// The name of its changes from now on; null when an earlier attempt had begun it.
+    incarnation: Option<String>,
+    /// Changes that were in doubt and have new versions.
+    restated: u64,
+    /// Whether its workers go on, unless they were paused before.
+    goes_on: bool,
+}
+
+async fn rejoin(context: &Context, engine: &Engine, id: &str) -> anyhow::Result<Exit> {
+    let group = opened(engine);
+    let connector = group.connector(id)?;
+    let member = connector.id();
+    let control = standing(engine, member).await?;
+    let ground = examine(&group, connector.as_ref(), &control).await?;
+    let mut done = Rejoined { member, incarnation: None, restated: 0, goes_on: false };
+    let mut ours = is_under_way(&control);
+    if let Ground::WentBack { number, published } = ground {
+        let said = claim(&control, mark(&group, UNDER_WAY).await?, number);
+        ours |= control.paused.is_none();
+        if !tell(engine, member, &said, |control| control.incarnation_number() >= number).await? {
+            return Err(RejoinError::NotKnown { member: member.clone() }.into());
+        }
+        let (name, begun) = begin(&group, connector.as_ref(), number, published.as_ref()).await?;
+        (done.incarnation, done.restated) = (Some(name.to_string()), begun.restated);
+    }
+    if ours {
+        done.goes_on =
+            tell(engine, member, &[Said::Paused(None)], |control| control.paused.is_none()).await?;
+    }
+    match context.output {
+        Format::Json => output::json(&done)?,
+        Format::Text => output::line(&good(&rejoined(&done)))?,
+    }
+    if ours && !done.goes_on {
+        note(&odd("the process that has the log has not taken note of it yet; it will when it works again"));
+    } else if !ours {
+        note(&odd(&format!("it is paused; `tributary member resume {member}` lets it go on")));
+    }
+    Ok(Exit::Well)
+}
+
+fn rejoined(done: &Rejoined<'_>) -> String {
+    let Rejoined { member, incarnation, restated, .. } = done;
+    match (incarnation, restated) {
+        (None, _) => format!("{member} had rejoined already; it goes on now"),
+        (Some(name), 0) => format!("{member} rejoins as {name}; none of its changes was in doubt"),
+        (Some(name), 1) => format!("{member} rejoins as {name}; 1 change was in doubt and is made anew"),
+        (Some(name), many) => {
+            format!("{member} rejoins as {name}; {many} changes were in doubt and are made anew")
+        }
+    }
 }
 
 fn told(context: &Context, done: &Done<'_>, text: &str) -> anyhow::Result<Exit> {
