@@ -75,7 +75,9 @@ impl Invariant {
                 "a record refused by one member reaches all others, and is listed until it is applied or settled"
             }
             Self::CausalVisibility => "a change is visible to apply only after everything it was based on",
-            Self::ResolverNotBehind => "the resolver's state is never behind what a change has seen",
+            Self::ResolverNotBehind => {
+                "the resolver's state is never behind what a change has seen of other members"
+            }
         }
     }
 }

@@ -62,7 +62,7 @@ pub enum Violation {
         /// The dot.
         dot: Dot,
     },
-    /// I8: a change has seen more of another incarnation than the state holds. The state is stale: rebuild it;
+    /// I8: a change has seen more of another member than the state holds. The state is stale: rebuild it;
     /// if it is not, two lives of the cell met, and the change is to be resolved with `Rules::resolve_expired`.
     StateBehind {
         /// Whose entry is ahead.

@@ -45,7 +45,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Ex
             }
         };
         note(&format!(
-            "the log still knows these members' positions: to begin anew, {anew} and provision again"
+            "the log still knows these members' positions: `tributary provision` and `tributary member rejoin` take a \
+             member back; to begin anew with all, {anew} and provision again"
         ));
     }
     Ok(exit)
