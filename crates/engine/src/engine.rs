@@ -3,16 +3,18 @@
 use crate::clients::ClientMetrics;
 use crate::log::OpenLog;
 use crate::members::{Opening, Provisioned, connector, provision_all};
-use crate::workers::{self, Roles};
-use crate::{EngineError, Host, tables};
+use crate::workers::Roles;
+use crate::{EngineError, Host, seat, tables};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tributary_group::copy::{CopyMark, read_mark};
 use tributary_group::file::GroupFile;
 use tributary_group::spec::{GroupFinding, GroupSpec};
 use tributary_member::Connector;
+use tributary_model::MemberId;
 use tributary_runtime::{Metrics, SharedClock, Supervisor};
 use tributary_stream::embedded::{Access, EmbeddedLog};
-use tributary_stream::{Channels, Error as LogError, Log};
+use tributary_stream::{Channels, Error as LogError, Log, MemberControls, read_latest};
 
 /// How a group is opened.
 #[derive(Clone)]
@@ -46,7 +48,7 @@ pub struct Engine {
     pub spec: Arc<GroupSpec>,
     /// Its topics.
     pub channels: Arc<Channels>,
-    /// The members, in the order of the file.
+    /// The members that have not left the group, in the order of the file.
     pub connectors: Vec<Arc<dyn Connector>>,
     /// All that is counted.
     pub metrics: Metrics,
@@ -89,8 +91,10 @@ impl Engine {
         }
         let opening =
             Opening { create: options.create_members, enable_wal: options.enable_wal, ..Opening::default() };
+        let left = left(log.as_ref(), &file).await?;
+        let present = file.members.iter().filter(|member| !left.contains(&member.id));
         let connectors: Vec<_> =
-            file.members.iter().map(|member| connector(&file, member, opening)).collect::<Result<_, _>>()?;
+            present.map(|member| connector(&file, member, opening)).collect::<Result<_, _>>()?;
         let tables = if writes {
             let tables = tables::make(&file, log.as_ref(), &connectors).await?;
             check_log(log.as_ref(), &tables.channels, &connectors).await?;
@@ -127,7 +131,7 @@ impl Engine {
     /// When a thread cannot be started or a metric's name is taken; what the workers meet later shows on the
     /// supervisor's board.
     pub fn start(&self, roles: &Roles) -> Result<(), EngineError> {
-        workers::start(self, roles)
+        seat::start(self, roles)
     }
 
     /// The embedded log, if that is the group's.
@@ -139,6 +143,17 @@ impl Engine {
     pub fn stop(&self) -> Vec<String> {
         self.supervisor.stop_all()
     }
+}
+
+/// The members of the group file that have left the group.
+async fn left(log: &dyn Log, file: &GroupFile) -> Result<BTreeSet<MemberId>, EngineError> {
+    let latest = match read_latest(log, &file.topics().control()).await {
+        Err(LogError::UnknownTopic { .. }) => return Ok(BTreeSet::new()),
+        latest => latest?,
+    };
+    let controls: MemberControls = latest.iter().collect();
+    let left = controls.all().filter(|(_, control)| control.removed.is_some());
+    Ok(left.map(|(member, _)| member.clone()).collect())
 }
 
 /// Refuses a log that was copied elsewhere, and writes nothing to one that is being copied.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use tributary_group::copy::MarkError;
+use tributary_group::file::GroupFileError;
 use tributary_group::spec::{GroupFinding, SpecStoreError};
 use tributary_runtime::metrics::MetricsError;
 use tributary_runtime::supervisor::SupervisorError;
@@ -87,6 +88,19 @@ pub enum EngineError {
     /// A member's address and password make no connection settings.
     #[error("a member of the group cannot be connected to as the group file says")]
     Member(#[from] tributary_member::Error),
+    /// The group file cannot be used any more.
+    #[error("the group file cannot be read again")]
+    File(#[from] GroupFileError),
+    /// A member has joined that this machine's group file does not name.
+    #[error(
+        "member {member} has joined the group and is not in {path}; add it there, and start this process again"
+    )]
+    NotInFile {
+        /// The member.
+        member: String,
+        /// The group file.
+        path: String,
+    },
     /// A metric's name is taken.
     #[error("the metrics could not be set up")]
     Metrics(#[from] MetricsError),
@@ -113,6 +127,8 @@ impl EngineError {
             Self::Member(source) => source.code(),
             Self::Leaving { .. } => "ENG-009",
             Self::Left { .. } => "ENG-010",
+            Self::File(source) => source.code(),
+            Self::NotInFile { .. } => "ENG-011",
         }
     }
 }
@@ -125,6 +141,8 @@ impl EngineError {
             | Self::Spec(SpecStoreError::Log(source))
             | Self::Mark(MarkError::Log(source)) => source.disposition(),
             Self::DataDir { .. }
+            | Self::File(_)
+            | Self::NotInFile { .. }
             | Self::Spec(_)
             | Self::Findings { .. }
             | Self::NotProvisioned

@@ -12,6 +12,7 @@ mod log;
 mod members;
 mod opening;
 mod rest;
+mod seat;
 mod tables;
 mod watch;
 mod workers;

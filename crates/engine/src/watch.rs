@@ -1,13 +1,14 @@
-//! The worker that watches what is said of members: whoever has halted because of something that an operator has since
-//! dealt with tries again.
+//! The worker that watches what is said of members: those that come get workers, those that leave lose them, and whoever
+//! has halted because of something that an operator has since dealt with tries again.
 //!
-//! Workers that run look at the control topic themselves, before every transaction; those that have halted cannot.
+//! Workers that run look at the control topic themselves, before every transaction; those that have halted, or are not
+//! there yet, cannot.
 
+use crate::seat::Seat;
 use std::time::Duration;
-use tributary_model::MemberId;
 use tributary_runtime::supervisor::Board;
-use tributary_runtime::{Failure, Heartbeat, SharedClock, Stop};
-use tributary_stream::{Channels, ControlFollower, Disposition, Log, MemberControl};
+use tributary_runtime::{Chain, Failure, Heartbeat, Stop};
+use tributary_stream::{ControlFollower, Disposition, MemberControl};
 
 /// The name of the worker.
 pub const WATCH: &str = "group watch";
@@ -21,10 +22,7 @@ fn occasion(control: &MemberControl) -> MemberControl {
 }
 
 pub(crate) async fn watch(
-    log: &dyn Log,
-    channels: &Channels,
-    members: &[MemberId],
-    clock: &SharedClock,
+    mut seat: Seat,
     board: &Board,
     (stop, heartbeat): (&Stop, &Heartbeat),
 ) -> Result<(), Failure> {
@@ -32,21 +30,28 @@ pub(crate) async fn watch(
         Disposition::Retry => Failure::retry(error),
         Disposition::Park | Disposition::Stop => Failure::halt(error),
     };
-    let topic = channels.topics.control();
-    let mut control = ControlFollower::follow(log, &topic, clock.monotonic()).await.map_err(failed)?;
-    let read = |control: &ControlFollower| -> Vec<MemberControl> {
-        members.iter().map(|member| occasion(&control.members().of(member))).collect()
-    };
-    let mut known = read(&control);
+    let (log, topic) = (seat.log.clone(), seat.channels.topics.control());
+    let mut control =
+        ControlFollower::follow(log.as_ref(), &topic, seat.clock.monotonic()).await.map_err(failed)?;
+    let mut known = control.members().clone();
     heartbeat.beat();
     while stop.sleep(LOOK_EVERY).await {
         heartbeat.beat();
-        if !control.look(log, clock.monotonic()).await.map_err(failed)? {
+        if !control.look(log.as_ref(), seat.clock.monotonic()).await.map_err(failed)? {
             continue;
         }
-        let now = read(&control);
-        for ((member, before), after) in members.iter().zip(&known).zip(&now) {
-            if before != after {
+        for (member, after) in control.members().all() {
+            let before = known.of(member);
+            let is_here = seat.members().contains(member);
+            if is_here && after.removed.is_some() {
+                tracing::info!(%member, "the member has left the group");
+                seat.leave(member);
+            } else if before.joined != after.joined && after.removed.is_none() {
+                if let Err(error) = seat.join(member) {
+                    let error = Chain(&error).to_string();
+                    tracing::error!(%member, error, "a member that has joined cannot be worked for here");
+                }
+            } else if is_here && occasion(&before) != occasion(after) {
                 for role in ["capture", "apply"] {
                     if board.resume(&format!("{role} {member}")) {
                         tracing::info!(%member, role, "something was said of the member: trying again");
@@ -54,7 +59,7 @@ pub(crate) async fn watch(
                 }
             }
         }
-        known = now;
+        known = control.members().clone();
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 //! A worker looks at its member anew at every start, so that a member that was away or has changed is met as it is.
 
 use crate::members::bind_now;
-use crate::{Engine, EngineError, rest, watch};
+use crate::seat::Seat;
+use crate::{EngineError, rest};
 use std::sync::Arc;
 use std::time::Duration;
 use tributary_apply::{Apply, ApplyMetrics};
@@ -49,37 +50,9 @@ impl Roles {
         Self { capture: true, resolver: true, apply: true, members: None, paced: false }
     }
 
-    fn includes(&self, member: &MemberId) -> bool {
+    pub(crate) fn includes(&self, member: &MemberId) -> bool {
         self.members.as_ref().is_none_or(|members| members.contains(member))
     }
-}
-
-pub(crate) fn start(engine: &Engine, roles: &Roles) -> Result<(), EngineError> {
-    if roles.paced && engine.file.schedule == Schedule::Manual {
-        return Err(EngineError::Manual);
-    }
-    if roles.resolver {
-        start_resolver(engine)?;
-    }
-    for connector in engine.connectors.iter().filter(|connector| roles.includes(connector.id())) {
-        let direction = engine.file.member(connector.id()).map(|member| member.direction).unwrap_or_default();
-        if roles.capture && direction != Direction::Subscribe {
-            start_capture(engine, connector, roles.paced)?;
-        }
-        if roles.apply && direction != Direction::Publish {
-            start_apply(engine, connector)?;
-        }
-    }
-    start_watch(engine)?;
-    // Kafka tidies its topics itself.
-    if let Some(log) = &engine.embedded {
-        let log = Arc::clone(log);
-        engine.supervisor.spawn("log upkeep", move |stop, heartbeat| {
-            let log = Arc::clone(&log);
-            Box::pin(async move { upkeep(&log, stop, heartbeat).await })
-        })?;
-    }
-    Ok(())
 }
 
 /// Minutes are nothing beside a retention of days; where deletes are forgotten sooner, it has to be told sooner.
@@ -97,42 +70,27 @@ fn witnesses(file: &GroupFile) -> Arc<[Witness]> {
     taking.map(witness).collect()
 }
 
-fn start_watch(engine: &Engine) -> Result<(), EngineError> {
-    let members: Vec<MemberId> = engine.connectors.iter().map(|connector| connector.id().clone()).collect();
-    let (log, channels) = (Arc::clone(&engine.log), Arc::clone(&engine.channels));
-    let (clock, board) = (Arc::clone(&engine.clock), engine.supervisor.board());
-    engine.supervisor.spawn(watch::WATCH, move |stop, heartbeat| {
-        let (log, channels, members) = (Arc::clone(&log), Arc::clone(&channels), members.clone());
-        let (clock, board) = (Arc::clone(&clock), board.clone());
-        Box::pin(async move {
-            let turn = (&stop, &heartbeat);
-            watch::watch(log.as_ref(), &channels, &members, &clock, &board, turn).await
-        })
-    })?;
-    Ok(())
+fn table_names(seat: &Seat) -> Vec<&str> {
+    seat.spec.tables.iter().map(|table| table.schema.name.as_str()).collect()
 }
 
-fn table_names(engine: &Engine) -> Vec<&str> {
-    engine.spec.tables.iter().map(|table| table.schema.name.as_str()).collect()
-}
-
-fn start_resolver(engine: &Engine) -> Result<(), EngineError> {
+pub(crate) fn start_resolver(seat: &Seat) -> Result<(), EngineError> {
     let resolver = Arc::new(Resolver {
-        log: Arc::clone(&engine.log),
-        channels: Arc::clone(&engine.channels),
-        tables: table_rules(&engine.file, &engine.spec).into(),
-        witnesses: witnesses(&engine.file),
-        clock: Arc::clone(&engine.clock),
+        log: Arc::clone(&seat.log),
+        channels: Arc::clone(&seat.channels),
+        tables: table_rules(&seat.file, &seat.spec).into(),
+        witnesses: witnesses(&seat.file),
+        clock: Arc::clone(&seat.clock),
         settings: tributary_resolver::Settings {
-            state: engine.file.data_dir.join("resolver.db"),
+            state: seat.file.data_dir.join("resolver.db"),
             batch_rows: RESOLVER_ROWS,
             changes_grace: CHANGES_GRACE,
-            tombstone_retention: engine.file.tombstone_retention,
-            expire_every: progress_every(&engine.file),
+            tombstone_retention: seat.file.tombstone_retention,
+            expire_every: progress_every(&seat.file),
         },
-        metrics: Arc::new(ResolverMetrics::new(&engine.metrics, &table_names(engine))?),
+        metrics: Arc::new(ResolverMetrics::new(&seat.metrics, &table_names(seat))?),
     });
-    engine.supervisor.spawn("resolver", move |stop, heartbeat| {
+    seat.spawn("resolver", move |stop, heartbeat| {
         let resolver = Arc::clone(&resolver);
         Box::pin(async move {
             resolver.run(stop, heartbeat).await.map_err(tributary_resolver::Error::into_failure)
@@ -141,24 +99,26 @@ fn start_resolver(engine: &Engine) -> Result<(), EngineError> {
     Ok(())
 }
 
-fn start_capture(engine: &Engine, connector: &Arc<dyn Connector>, paced: bool) -> Result<(), EngineError> {
-    let log = Arc::clone(&engine.log);
-    let metrics =
-        Arc::new(CaptureMetrics::new(&engine.metrics, connector.id().as_str(), &table_names(engine))?);
+pub(crate) fn start_capture(
+    seat: &Seat,
+    connector: &Arc<dyn Connector>,
+    paced: bool,
+) -> Result<(), EngineError> {
+    let log = Arc::clone(&seat.log);
+    let metrics = Arc::new(CaptureMetrics::new(&seat.metrics, connector.id().as_str(), &table_names(seat))?);
     let settings = tributary_capture::Settings {
-        poll_interval: engine.file.poll_interval,
-        every: match engine.file.schedule {
+        poll_interval: seat.file.poll_interval,
+        every: match seat.file.schedule {
             Schedule::Every(every) if paced => Some(every),
             Schedule::Every(_) | Schedule::Continuous | Schedule::Manual => None,
         },
-        clock_skew_warning: engine.file.clock_skew_warning,
-        progress_every: progress_every(&engine.file),
+        clock_skew_warning: seat.file.clock_skew_warning,
+        progress_every: progress_every(&seat.file),
         ..tributary_capture::Settings::default()
     };
-    let (file, spec, channels) =
-        (Arc::clone(&engine.file), Arc::clone(&engine.spec), Arc::clone(&engine.channels));
-    let (connector, clock) = (Arc::clone(connector), Arc::clone(&engine.clock));
-    engine.supervisor.spawn(format!("capture {}", connector.id()), move |stop, heartbeat| {
+    let (file, spec, channels) = (Arc::clone(&seat.file), Arc::clone(&seat.spec), Arc::clone(&seat.channels));
+    let (connector, clock) = (Arc::clone(connector), Arc::clone(&seat.clock));
+    seat.spawn(format!("capture {}", connector.id()), move |stop, heartbeat| {
         let (file, spec, connector) = (Arc::clone(&file), Arc::clone(&spec), Arc::clone(&connector));
         let (log, channels) = (Arc::clone(&log), Arc::clone(&channels));
         let (clock, settings, metrics) = (Arc::clone(&clock), settings.clone(), Arc::clone(&metrics));
@@ -184,21 +144,20 @@ fn start_capture(engine: &Engine, connector: &Arc<dyn Connector>, paced: bool) -
     Ok(())
 }
 
-fn start_apply(engine: &Engine, connector: &Arc<dyn Connector>) -> Result<(), EngineError> {
-    let log = Arc::clone(&engine.log);
-    let metrics = Arc::new(ApplyMetrics::new(&engine.metrics, connector.id().as_str())?);
-    let longest_lock = engine.file.member(connector.id()).map(|member| member.apply.longest_lock);
+pub(crate) fn start_apply(seat: &Seat, connector: &Arc<dyn Connector>) -> Result<(), EngineError> {
+    let log = Arc::clone(&seat.log);
+    let metrics = Arc::new(ApplyMetrics::new(&seat.metrics, connector.id().as_str())?);
+    let longest_lock = seat.file.member(connector.id()).map(|member| member.apply.longest_lock);
     let mut settings = tributary_apply::Settings {
-        progress_every: progress_every(&engine.file),
+        progress_every: progress_every(&seat.file),
         ..tributary_apply::Settings::default()
     };
     if let Some(longest_lock) = longest_lock {
         settings.batch_time = longest_lock;
     }
-    let (file, spec, channels) =
-        (Arc::clone(&engine.file), Arc::clone(&engine.spec), Arc::clone(&engine.channels));
-    let (connector, clock) = (Arc::clone(connector), Arc::clone(&engine.clock));
-    engine.supervisor.spawn(format!("apply {}", connector.id()), move |stop, heartbeat| {
+    let (file, spec, channels) = (Arc::clone(&seat.file), Arc::clone(&seat.spec), Arc::clone(&seat.channels));
+    let (connector, clock) = (Arc::clone(connector), Arc::clone(&seat.clock));
+    seat.spawn(format!("apply {}", connector.id()), move |stop, heartbeat| {
         let (file, spec, connector) = (Arc::clone(&file), Arc::clone(&spec), Arc::clone(&connector));
         let (log, channels) = (Arc::clone(&log), Arc::clone(&channels));
         let (clock, settings, metrics) = (Arc::clone(&clock), settings.clone(), Arc::clone(&metrics));
@@ -241,7 +200,7 @@ async fn bindings(
     Ok(bound.bindings)
 }
 
-async fn upkeep(log: &EmbeddedLog, stop: Stop, heartbeat: Heartbeat) -> Result<(), Failure> {
+pub(crate) async fn upkeep(log: &EmbeddedLog, stop: Stop, heartbeat: Heartbeat) -> Result<(), Failure> {
     let failed = |error: tributary_stream::Error| match error.disposition() {
         tributary_stream::Disposition::Retry => Failure::retry(error),
         tributary_stream::Disposition::Park | tributary_stream::Disposition::Stop => Failure::halt(error),

@@ -132,13 +132,7 @@ pub async fn examine(
 ) -> Result<Ground, RejoinError> {
     let id = connector.id();
     let failed = |source| failed(id, source);
-    let latest =
-        read_latest(group.log, &group.channels.topics.positions()).await.map_err(ActionError::Log)?;
-    let own = latest.into_iter().find(|(key, _)| key == id.as_str().as_bytes());
-    let published = own
-        .map(|(_, value)| PositionRecord::from_json(&value))
-        .transpose()
-        .map_err(|source| RejoinError::Position { member: id.clone(), source })?;
+    let published = published(group, id).await?;
     let OpenMember { mut member, .. } = group.open(connector).await.map_err(failed)?;
     let held = held(member.as_mut()).await.map_err(failed)?;
     if token_follows(held.as_ref(), published.as_ref()) {
@@ -152,6 +146,19 @@ pub async fn examine(
     }
     let known = published.as_ref().map_or(1, |published| published.incarnation);
     Ok(Ground::WentBack { number: known.max(control.incarnation_number()) + 1, published })
+}
+
+/// What the log holds of the member; nothing, if it has never published.
+///
+/// # Errors
+/// When the log cannot be read.
+pub async fn published(group: &Opened<'_>, id: &MemberId) -> Result<Option<PositionRecord>, RejoinError> {
+    let latest =
+        read_latest(group.log, &group.channels.topics.positions()).await.map_err(ActionError::Log)?;
+    let own = latest.into_iter().find(|(key, _)| key == id.as_str().as_bytes());
+    own.map(|(_, value)| PositionRecord::from_json(&value))
+        .transpose()
+        .map_err(|source| RejoinError::Position { member: id.clone(), source })
 }
 
 /// The token; none also where nothing is provisioned, as in a backup of before.

@@ -3,6 +3,7 @@
 //! | key | value | written by |
 //! |---|---|---|
 //! | `member/<id>/paused` | since when; null: goes on | operators |
+//! | `member/<id>/joined` | since when, for a member that came while the group ran | operators |
 //! | `member/<id>/removed` | since when; null: is back | operators |
 //! | `member/<id>/incarnation` | the highest number that this member has used | operators (`rejoin`, `add`) |
 //! | `member/<id>/reinit` | the order to fill the member anew, with an id | operators |
@@ -53,6 +54,8 @@ pub struct IncarnationNumber {
 pub struct MemberControl {
     /// Its workers rest.
     pub paused: Option<Mark>,
+    /// It came, or came back, while the group ran.
+    pub joined: Option<Mark>,
     /// It has left the group.
     pub removed: Option<Mark>,
     /// The highest incarnation that it has used; `None` is the first.
@@ -109,6 +112,8 @@ impl MemberControl {
 pub enum Said {
     /// See [`MemberControl::paused`].
     Paused(Option<Mark>),
+    /// See [`MemberControl::joined`].
+    Joined(Mark),
     /// See [`MemberControl::removed`].
     Removed(Option<Mark>),
     /// See [`MemberControl::incarnation`].
@@ -129,6 +134,7 @@ impl Said {
     fn name(&self) -> &'static str {
         match self {
             Self::Paused(_) => "paused",
+            Self::Joined(_) => "joined",
             Self::Removed(_) => "removed",
             Self::Incarnation(_) => "incarnation",
             Self::Reinit(_) => "reinit",
@@ -145,6 +151,7 @@ impl Said {
             Self::Paused(mark) | Self::Removed(mark) | Self::OutOfDate(mark) => {
                 mark.as_ref().map(serde_json::to_vec)
             }
+            Self::Joined(mark) => Some(serde_json::to_vec(mark)),
             Self::Incarnation(number) => Some(serde_json::to_vec(number)),
             Self::Reinit(order) | Self::ReinitDone(order) => Some(serde_json::to_vec(order)),
             Self::Applied(reached) | Self::Captured(reached) => reached.as_ref().map(serde_json::to_vec),
@@ -168,6 +175,7 @@ impl MemberControls {
         let of = self.members.entry(member.clone()).or_default();
         let taken = match name {
             "paused" => read(value).map(|mark| of.paused = mark),
+            "joined" => read(value).map(|mark| of.joined = mark),
             "removed" => read(value).map(|mark| of.removed = mark),
             "incarnation" => read(value).map(|number| of.incarnation = number),
             "reinit" => read(value).map(|order| of.reinit = order),

@@ -63,6 +63,46 @@ pub(crate) enum Misuse {
     /// The group file names another log than the command needs.
     #[error("the group file names no Kafka cluster to copy to; write `log: {{ kafka: … }}` in it first")]
     NoKafka,
+    /// A member that is not in the group file, and nothing says where it is.
+    #[error("the group file has no member {id}; write it there, or say where it is with --url")]
+    NoUrl {
+        /// The member.
+        id: String,
+    },
+    /// A member that is in the group file already.
+    #[error("the group file has member {id} already; leave --url out")]
+    InFile {
+        /// The member.
+        id: String,
+    },
+    /// A password that is none of the ways to name one.
+    #[error("a password does not go on the command line; name where it is: '${{NAME}}' or file:/path")]
+    Password,
+    /// A group file that is written in another way than can be added to.
+    #[error(
+        "the group file is not written so that a member can be added to it; write {id} below `members:` yourself"
+    )]
+    ByHand {
+        /// The member.
+        id: String,
+    },
+    /// The only member there is.
+    #[error("{id} is the group's only member; `tributary deprovision` removes what was created in it")]
+    LastMember {
+        /// The member.
+        id: String,
+    },
+    /// A member with changes that are not settled.
+    #[error(
+        "{id} still has something to give ({left}): let `tributary run` or `tributary sync` carry it, or use --now to leave \
+         it behind"
+    )]
+    NotDrained {
+        /// The member.
+        id: String,
+        /// What.
+        left: String,
+    },
     /// A file that is there already.
     #[error("{path} exists already; name another file, or let --force write over it")]
     Exists {
@@ -150,8 +190,9 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<u8> {
     if let Some(error) = is::<Misuse>(cause) {
         return match error {
             Misuse::Value { .. } => Some(WRONG_USE),
-            Misuse::NoKafka => Some(CONFIGURATION),
-            Misuse::Exists { .. } => Some(FAILED),
+            Misuse::NoUrl { .. } | Misuse::InFile { .. } | Misuse::Password => Some(WRONG_USE),
+            Misuse::NoKafka | Misuse::ByHand { .. } => Some(CONFIGURATION),
+            Misuse::Exists { .. } | Misuse::LastMember { .. } | Misuse::NotDrained { .. } => Some(FAILED),
         };
     }
     if is::<LoggingError>(cause).is_some() {

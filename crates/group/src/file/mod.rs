@@ -8,6 +8,7 @@
 //! doubled keys (`yaml`), unknown keys and shapes (`raw`), values and what they refer to (`validate`).
 
 mod choice;
+pub mod edit;
 mod problem;
 mod raw;
 mod schema;
@@ -53,6 +54,14 @@ impl GroupFile {
     pub fn load(path: &Path) -> Result<Self, GroupFileError> {
         let text = read(path)?;
         Self::parse(&text, path, &values::process_environment)
+    }
+
+    /// Checks `text` as what the group file at `path` is to hold, with the variables of this process.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn check(text: &str, path: &Path) -> Result<Self, GroupFileError> {
+        Self::parse(text, path, &values::process_environment)
     }
 
     /// Checks `text` as the contents of the group file at `path`: relative paths in it are relative to that file.

@@ -2,6 +2,9 @@
 //!
 //! Says on the control topic what is wanted, also beside a running `tributary run`, whose workers act on it.
 
+mod add;
+mod remove;
+
 use super::Context;
 use crate::failure::Exit;
 use crate::group::{block_on, open_to_read, opened};
@@ -28,6 +31,10 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Lets a database join the group, or come back to it.
+    Add(add::Arguments),
+    /// Lets a member leave the group. What its users have in it stays.
+    Remove(remove::Arguments),
     /// Leaves a member alone until it is resumed. What others write meanwhile waits for it.
     Pause {
         /// The member.
@@ -60,8 +67,13 @@ enum Action {
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Exit> {
     block_on(async {
+        if let Action::Add(arguments) = &arguments.action {
+            return add::run(context, arguments).await;
+        }
         let engine = open_to_read(&context.group_file).await?;
         match &arguments.action {
+            Action::Add(arguments) => add::run(context, arguments).await,
+            Action::Remove(arguments) => remove::run(context, &engine, arguments).await,
             Action::Pause { id, why } => pause(context, &engine, id, why).await,
             Action::Reinit { id, wait } => reinit(context, &engine, id, *wait).await,
             Action::Resume { id } => resume(context, &engine, id).await,

@@ -204,6 +204,7 @@ pub async fn apply_knows_both_names(factory: &dyn Factory) {
         source: Source { generation: 1, partition: 0, offset: number.unsigned_abs() },
         payload: Vec::new(),
         retry: false,
+        force: None,
     };
     let batch =
         ApplyBatch { log: Uuid::from_u128(1), records: vec![record(1), record(2)], offsets: Vec::new() };
