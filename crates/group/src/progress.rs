@@ -76,6 +76,8 @@ pub struct MemberProgress {
     pub trouble: Option<String>,
     /// Why it is left alone on purpose, as the control topic says.
     pub rests: Option<String>,
+    /// Whether it is being filled anew, or is to be.
+    pub filling: bool,
     /// Whether it has left the group: then it is not looked at.
     pub removed: bool,
     /// By table, in the order of the spec.
@@ -93,6 +95,7 @@ impl MemberProgress {
             id,
             trouble: None,
             rests: None,
+            filling: false,
             removed: false,
             tables: Vec::new(),
             token_counter: None,
@@ -116,7 +119,7 @@ impl Progress {
         self.unresolved == 0
             && self.members.iter().all(|member| {
                 member.trouble.is_none()
-                    && (member.rests.is_none() || member.removed)
+                    && (member.rests.is_none() && !member.filling || member.removed)
                     && member.tables.iter().all(|table| {
                         table.stopped.is_none()
                             && table.scan_done
@@ -133,6 +136,9 @@ impl Progress {
             let id = &member.id;
             if let Some(why) = member.rests.as_ref().filter(|_| !member.removed) {
                 blockers.push(format!("member {id} is left alone: {why}"));
+            }
+            if member.filling {
+                blockers.push(format!("member {id} is being filled anew"));
             }
             if let Some(trouble) = &member.trouble {
                 blockers.push(format!("member {id} cannot be reached: {trouble}"));
@@ -195,7 +201,8 @@ pub async fn progress(
         let position = positions.get(connector.id().as_str());
         let control = controls.of(connector.id());
         let position = position.filter(|position| position.incarnation >= control.incarnation_number());
-        let rests = control.capture_rests(connector.id());
+        let rests = control.apply_rests(connector.id());
+        let filling = control.pending_reinit().is_some();
         if control.removed.is_some() {
             let removed = true;
             members.push(MemberProgress { rests, removed, ..MemberProgress::of(connector.id().clone()) });
@@ -204,12 +211,17 @@ pub async fn progress(
         }
         match upstream(file, spec, connector.as_ref(), position, &orders).await {
             Ok((progress, member)) => {
-                members.push(MemberProgress { rests, ..progress });
+                members.push(MemberProgress { rests, filling, ..progress });
                 open.push(Some(member));
             }
             Err(error) => {
                 let trouble = Some(format!("{error} ({})", error.code()));
-                members.push(MemberProgress { trouble, rests, ..MemberProgress::of(connector.id().clone()) });
+                members.push(MemberProgress {
+                    trouble,
+                    rests,
+                    filling,
+                    ..MemberProgress::of(connector.id().clone())
+                });
                 open.push(None);
             }
         }

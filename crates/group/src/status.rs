@@ -99,6 +99,8 @@ pub struct MemberStatus {
     pub trouble: Option<String>,
     /// Why it is left alone on purpose: paused, out of date, being filled anew, or no longer of the group.
     pub rests: Option<String>,
+    /// Whether it is being filled anew, or is to be.
+    pub filling: bool,
     /// How many pages it has published: its position.
     pub published_pages: Option<u64>,
     /// How far its clock is ahead of the group's, in milliseconds; more than the group file allows is a warning.
@@ -249,6 +251,7 @@ fn member_status(group: &Opened<'_>, member: MemberProgress, clock_ahead_ms: Opt
         },
         trouble: member.trouble,
         rests: member.rests,
+        filling: member.filling,
         published_pages: member.token_counter,
         clock_ahead_ms,
         held_back_by: member.held_back_by,

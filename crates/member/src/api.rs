@@ -536,6 +536,9 @@ pub trait Member: Send {
     /// The untracked rows after `position.scan`, up to `bound`, which must have been claimed.
     async fn scan(&mut self, table: usize, position: &TablePosition, bound: &ScanBound) -> Result<Page>;
 
+    /// The same for somebody who only looks: nothing needs to be claimed, and nothing may be published.
+    async fn untracked(&mut self, table: usize, after: &Scan, bound: &ScanBound) -> Result<Page>;
+
     /// Whose open transaction keeps changes from being captured, where the database's kind knows such a thing, and the
     /// database tells.
     async fn holds_back(&mut self) -> Result<Option<HoldsBack>> {

@@ -129,7 +129,7 @@ impl Session<'_> {
             } else {
                 let bound = self.member.scan_bound(table, &position.scan, PAGE).await;
                 let bound = bound.map_err(|e| self.apply.member_error(e))?;
-                let page = self.member.scan(table, &position, &bound).await;
+                let page = self.member.untracked(table, &position.scan, &bound).await;
                 let page = page.map_err(|e| self.apply.member_error(e))?;
                 scan = bound != ScanBound::End && page.next.scan != Scan::Done;
                 position.scan = page.next.scan.clone();

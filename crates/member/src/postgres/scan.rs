@@ -58,12 +58,13 @@ pub(super) async fn scan_bound(
     .await
 }
 
-/// The untracked rows after `position.scan`, up to `bound`.
+/// The untracked rows after `position.scan`, up to `bound`, which must have been claimed if they are to be published.
 pub(super) async fn scan(
     member: &mut PostgresMember,
     table: usize,
     position: &TablePosition,
     bound: &ScanBound,
+    claimed: bool,
 ) -> Result<Page> {
     let upto = match bound {
         ScanBound::UpTo(key) => Some(key),
@@ -74,7 +75,9 @@ pub(super) async fn scan(
     let action = "read the rows of a table";
     in_snapshot(member, action, ONE_PLAN, async |member| {
         let table = member.ready(table)?;
-        require_claim(member, table, bound).await?;
+        if claimed {
+            require_claim(member, table, bound).await?;
+        }
         let mut page = Page { more: *bound != ScanBound::End, next: next.clone(), ..Page::default() };
         let (range, parameters) = range(table, &position.scan, upto)?;
         let sql = format!(

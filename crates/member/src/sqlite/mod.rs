@@ -168,7 +168,12 @@ impl Member for SqliteMember {
     }
 
     async fn scan(&mut self, table: usize, position: &TablePosition, bound: &ScanBound) -> Result<Page> {
-        scan::scan(self, table, position, bound)
+        scan::scan(self, table, position, bound, true)
+    }
+
+    async fn untracked(&mut self, table: usize, after: &Scan, bound: &ScanBound) -> Result<Page> {
+        let position = TablePosition { scan: after.clone(), ..TablePosition::default() };
+        scan::scan(self, table, &position, bound, false)
     }
 
     async fn commit_capture(&mut self, commit: &CaptureCommit) -> Result<u64> {

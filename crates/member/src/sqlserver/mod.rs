@@ -187,7 +187,12 @@ impl Member for SqlServerMember {
     }
 
     async fn scan(&mut self, table: usize, position: &TablePosition, bound: &ScanBound) -> Result<Page> {
-        scan::scan(self, table, position, bound).await
+        scan::scan(self, table, position, bound, true).await
+    }
+
+    async fn untracked(&mut self, table: usize, after: &Scan, bound: &ScanBound) -> Result<Page> {
+        let position = TablePosition { scan: after.clone(), ..TablePosition::default() };
+        scan::scan(self, table, &position, bound, false).await
     }
 
     async fn holds_back(&mut self) -> Result<Option<HoldsBack>> {

@@ -61,19 +61,22 @@ pub(super) async fn scan_bound(
     }
 }
 
-/// The untracked rows after `position.scan`, up to `bound`.
+/// The untracked rows after `position.scan`, up to `bound`, which must have been claimed if they are to be published.
 pub(super) async fn scan(
     member: &mut SqlServerMember,
     table: usize,
     position: &TablePosition,
     bound: &ScanBound,
+    claimed: bool,
 ) -> Result<Page> {
     let upto = match bound {
         ScanBound::UpTo(key) => Some(key),
         ScanBound::End => None,
     };
     member.ready(table)?;
-    require_claim(member, table, bound).await?;
+    if claimed {
+        require_claim(member, table, bound).await?;
+    }
     let scan = upto.map_or(Scan::Done, |key| Scan::After(key.clone()));
     let next = TablePosition { live: position.live.clone(), scan };
     let mut page = Page { more: *bound != ScanBound::End, next, ..Page::default() };

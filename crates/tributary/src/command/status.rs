@@ -101,6 +101,7 @@ fn rows(member: &MemberStatus) -> Vec<Vec<Cell>> {
         let state = match (&table.stopped, &member.rests, table.scan_done) {
             (Some(_), _, _) => output::bad_cell("stopped"),
             (None, Some(_), _) => output::odd_cell("rests"),
+            (None, None, _) if member.filling => output::odd_cell("filling anew"),
             (None, None, false) => output::odd_cell("first scan"),
             (None, None, true) => output::good_cell("ready"),
         };

@@ -14,8 +14,8 @@ use tributary_member::{Connector, Disposition};
 use tributary_runtime::Chain;
 use tributary_stream::Said;
 
-/// How long its last changes may take to get into the log and to be settled.
-const LONGEST_DRAIN: Duration = Duration::from_secs(60);
+/// How long its last changes may stand where they are on their way into the log and through it.
+const LONGEST_STILL: Duration = Duration::from_secs(5);
 /// How long it may be in use while it is tidied.
 const LONGEST_TIDYING: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -65,12 +65,15 @@ pub(super) async fn run(context: &Context, engine: &Engine, arguments: &Argument
 
 /// Waits until everything that the member has given is settled.
 async fn drain(engine: &Engine, connector: &dyn Connector) -> anyhow::Result<()> {
-    let until = engine.clock.monotonic() + LONGEST_DRAIN;
+    let mut last = (String::new(), engine.clock.monotonic());
     loop {
         let Engine { file, spec, channels, log, connectors, .. } = engine;
         let read = progress(file, spec, channels, log.as_ref(), connectors).await?;
         let Some(left) = left(&read, connector) else { return Ok(()) };
-        if engine.clock.monotonic() >= until {
+        let now = engine.clock.monotonic();
+        if last.0 != left {
+            last = (left.clone(), now);
+        } else if now >= last.1 + LONGEST_STILL {
             return Err(Misuse::NotDrained { id: connector.id().to_string(), left }.into());
         }
         tokio::time::sleep(LOOK_EVERY).await;
