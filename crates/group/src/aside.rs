@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use std::fmt::Write as _;
 use tributary_codec::ExceptionCodec;
 use tributary_model::{ExceptionRecord, MemberId, TableName};
-use tributary_stream::{Log, Topics, read_latest, single};
+use tributary_stream::{Outgoing, Topics, read_latest, single};
 
 /// A record that was left aside, for showing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -103,16 +103,9 @@ pub fn find_aside<'a>(all: &'a [AsideView], id: &str) -> Result<&'a AsideView, A
     by_prefix("exception", "tributary exceptions list", id, all, |found| found.id.clone())
 }
 
-/// Strikes one off the list. The record itself stays where it is.
-///
-/// # Errors
-/// When the log cannot be written to.
-pub async fn discard(log: &dyn Log, topics: &Topics, aside: &AsideView) -> Result<(), ActionError> {
-    let mut producer = log.producer(&topics.control_writer()).await?;
-    producer.begin().await?;
-    producer.send(vec![single(topics.exceptions(), aside.listed_under.clone(), None)]).await?;
-    producer.commit().await?;
-    Ok(())
+/// What strikes one off the list. The record itself stays where it is.
+pub fn discard(topics: &Topics, aside: &AsideView) -> Outgoing {
+    single(topics.exceptions(), aside.listed_under.clone(), None)
 }
 
 fn view(exception: ExceptionRecord, listed_under: Vec<u8>) -> AsideView {

@@ -6,13 +6,11 @@ use crate::group::{block_on, open_to_read, opened};
 use crate::output::{self, Format, bad, faint, good, heading, note};
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use tributary_engine::{Engine, OpenLog};
+use tributary_engine::Engine;
 use tributary_group::aside::{AsideFilter, AsideView, discard, find_aside, list_aside};
 use tributary_group::exceptions::{
     ExceptionFilter, ExceptionView, Exceptions, list_exceptions, retry_exceptions,
 };
-use tributary_runtime::SystemClock;
-use tributary_stream::embedded::Access;
 
 /// What `exceptions` takes.
 #[derive(Debug, Args)]
@@ -69,8 +67,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Ex
             Action::Discard { id } => {
                 let aside = list_aside(&opened(&engine), &AsideFilter::default()).await?;
                 let found = find_aside(&aside, id)?;
-                let log = OpenLog::open(&engine.file, Access::Exclusive, &SystemClock::shared()).await?;
-                discard(log.shared().as_ref(), &engine.channels.topics, found).await?;
+                engine.hand_in(vec![discard(&engine.channels.topics, found)]).await?;
                 note(&good(&format!("{} is struck off the list", found.id)));
                 Ok(Exit::Well)
             }
