@@ -77,6 +77,20 @@ impl ConflictCodec {
         Ok(TableName::new(table))
     }
 
+    /// Whether somebody still has to decide on a framed record, whatever its table.
+    pub fn decode_state(framed: &[u8]) -> Result<ConflictState, Error> {
+        let (_, payload) = split_frame(framed)?;
+        let mut reader = Reader::new(payload);
+        let mut state = || -> Read<_> {
+            read_start(&mut reader)?;
+            reader.bytes().within("key")?;
+            reader.bytes().within("key_json")?;
+            reader.text().within("kind")?;
+            read_word(&mut reader, ConflictState::parse).within("state")
+        };
+        state().map_err(|fault| foreign(&fault))
+    }
+
     /// Reads a framed record; `lookup` gives the codec of a table by the group's name of it.
     pub fn decode_conflict(
         framed: &[u8],

@@ -86,6 +86,7 @@ pub(crate) fn start_resolver(seat: &Seat) -> Result<(), EngineError> {
             batch_rows: RESOLVER_ROWS,
             changes_grace: CHANGES_GRACE,
             tombstone_retention: seat.file.tombstone_retention,
+            conflict_retention: seat.file.conflict_retention,
             expire_every: progress_every(&seat.file),
         },
         metrics: Arc::new(ResolverMetrics::new(&seat.metrics, &table_names(seat))?),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use support::clock::LeapingClock;
 use support::{DEADLINE, Pipe, Running, block_on};
 use tributary_codec::ConflictCodec;
-use tributary_model::{ConflictKind, MemberId};
+use tributary_model::{ConflictKind, ConflictState, MemberId};
 use tributary_stream::contract::all;
 use tributary_stream::{Incoming, Mark, MemberControl, MemberControls, Order, Said, read_latest};
 
@@ -24,7 +24,7 @@ struct Group {
 
 /// Members with a table of three rows, in step; deletes are remembered for an hour.
 fn group(members: &[&str]) -> Group {
-    let pipe = Pipe::new(members, &["Item"], "tombstone_retention: 1h\n");
+    let pipe = Pipe::new(members, &["Item"], "tombstone_retention: 1h\nconflict_retention: 100h\n");
     pipe.execute(
         members[0],
         "CREATE TABLE Item (Id INTEGER PRIMARY KEY NOT NULL, Name TEXT);
@@ -115,6 +115,16 @@ impl Group {
 
     fn items(&self, member: &str) -> Vec<String> {
         self.pipe.rows(member, "SELECT * FROM Item ORDER BY 1")
+    }
+
+    /// How many conflicts wait for somebody, and how many are settled.
+    fn ledger(&self) -> (usize, usize) {
+        let engine = &self.running.engine;
+        let topic = engine.channels.topics.conflicts();
+        let latest = block_on(read_latest(engine.log.as_ref(), &topic)).unwrap();
+        let states = latest.iter().map(|(_, value)| ConflictCodec::decode_state(value).unwrap());
+        let open = states.filter(|state| *state == ConflictState::Open).count();
+        (open, latest.len() - open)
     }
 
     /// What the ledger saved when a member was filled anew, by key.
@@ -244,5 +254,34 @@ fn rows_that_the_group_does_not_have_are_removed_and_saved() {
         "row 1, the stray row, and cloud's own version of row 3, which hq's has overtaken"
     );
     assert_eq!(group.tombstones("cloud"), Vec::<String>::new(), "nothing is remembered of what was removed");
+    group.running.stop();
+}
+
+/// Settled conflicts leave the ledger after their time; those that wait for somebody do not.
+#[test]
+fn old_conflicts_leave_the_ledger() {
+    let pipe =
+        Pipe::new(&["hq", "cloud"], &["Item", "Waits"], "    conflict: manual\nconflict_retention: 1h\n");
+    let tables = "CREATE TABLE Item (Id INTEGER PRIMARY KEY NOT NULL, Name TEXT);
+         CREATE TABLE Waits (Id INTEGER PRIMARY KEY NOT NULL, Name TEXT);";
+    pipe.execute(
+        "hq",
+        &format!("{tables} INSERT INTO Item VALUES (1, 'a'); INSERT INTO Waits VALUES (1, 'a');"),
+    );
+    pipe.execute(
+        "cloud",
+        &format!("{tables} INSERT INTO Item VALUES (1, 'b'); INSERT INTO Waits VALUES (1, 'b');"),
+    );
+    let clock = LeapingClock::new();
+    let running = pipe.start_with(clock.clone());
+    running.drain();
+    let group = Group { pipe, clock, running };
+    let (open, settled) = group.ledger();
+    assert!(open > 0 && settled > 0, "rows that differed from the beginning, in each table");
+    group.pass(HOUR / 2);
+    assert_eq!(group.ledger(), (open, settled));
+    group.pass_until("the settled ones have left", || group.ledger().1 == 0);
+    group.pass(2 * HOUR);
+    assert_eq!(group.ledger(), (open, 0), "the others wait for somebody");
     group.running.stop();
 }

@@ -16,6 +16,7 @@ use crate::session::{Part, Session};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tributary_model::MemberId;
+use tributary_runtime::Heartbeat;
 use tributary_stream::{
     Consumer, ConsumerSettings, ControlFollower, Incoming, Isolation, Mark, MemberControls, Outgoing, Said,
     Start, TopicPartition,
@@ -141,7 +142,7 @@ struct Found {
 
 impl Session<'_> {
     /// Looks for deletes that can be forgotten, now and then; at most one step through one partition.
-    pub(crate) async fn expire(&mut self) -> Result<(), Error> {
+    pub(crate) async fn expire(&mut self, heartbeat: &Heartbeat) -> Result<(), Error> {
         let now = self.resolver.clock.monotonic();
         if now < self.expiry.next_look {
             return Ok(());
@@ -152,6 +153,7 @@ impl Session<'_> {
         if now >= self.expiry.note_at {
             self.expiry.note_at = now + self.resolver.settings.expire_every;
             self.note_words().await?;
+            self.tidy_ledger(now_ms, heartbeat).await?;
         }
         let due = self.owned.keys().copied().find(|part| {
             let swept = self.expiry.swept.get(&self.resolved_at(*part)).copied().unwrap_or_default();

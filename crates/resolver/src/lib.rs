@@ -8,6 +8,7 @@
 mod batch;
 mod error;
 mod expiry;
+mod ledger;
 mod metrics;
 mod partitions;
 mod recovery;

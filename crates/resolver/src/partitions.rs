@@ -7,6 +7,7 @@
 //! ordered to publish theirs again.
 
 use crate::Error;
+use crate::ledger::LedgerSweep;
 use crate::recovery::CatchUp;
 use crate::session::{Part, Session};
 use std::collections::BTreeSet;
@@ -33,6 +34,9 @@ impl Session<'_> {
         self.retention.forget(at);
         let resolved = self.resolved_at(part);
         self.expiry.forget(&resolved);
+        if part == (0, 0) {
+            self.ledger = LedgerSweep::default();
+        }
         self.resolver.metrics.partitions.set(self.owned.len() as f64);
         Ok(())
     }

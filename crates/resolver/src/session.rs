@@ -6,6 +6,7 @@
 use crate::Error;
 use crate::batch::{Context, Outcome, Stopped};
 use crate::expiry::Expiry;
+use crate::ledger::LedgerSweep;
 use crate::partitions::Arrival;
 use crate::retention::Retention;
 use crate::slot::Slot;
@@ -60,6 +61,7 @@ pub(crate) struct Session<'a> {
     pub(crate) aside: Vec<Outgoing>,
     pub(crate) retention: Retention,
     pub(crate) expiry: Expiry,
+    pub(crate) ledger: LedgerSweep,
     /// When the last poll ended.
     pub(crate) polled_at: Option<Duration>,
     /// How many transactions in a row were refused.
@@ -99,6 +101,7 @@ impl<'a> Session<'a> {
             aside: Vec::new(),
             retention: Retention::new(resolver.settings.changes_grace),
             expiry: Expiry::new(control),
+            ledger: LedgerSweep::default(),
             polled_at: None,
             refused: 0,
             shown: "",
@@ -148,7 +151,7 @@ impl<'a> Session<'a> {
             self.retention.delete_old(self.resolver.log.as_ref(), now).await?;
         }
         if self.arriving.is_empty() && !self.owned.is_empty() {
-            self.expire().await?;
+            self.expire(heartbeat).await?;
         }
         Ok(())
     }

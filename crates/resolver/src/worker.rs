@@ -24,6 +24,8 @@ pub struct Settings {
     pub changes_grace: Duration,
     /// How long deletes are remembered at least.
     pub tombstone_retention: Duration,
+    /// How long settled conflicts stay in the ledger; `None` for ever.
+    pub conflict_retention: Option<Duration>,
     /// How often it is looked for deletes that can be forgotten.
     pub expire_every: Duration,
 }

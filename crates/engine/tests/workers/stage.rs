@@ -247,6 +247,7 @@ impl Process<'_> {
                 batch_rows: 100,
                 changes_grace: Duration::from_secs(3600),
                 tombstone_retention: Duration::from_secs(3600),
+                conflict_retention: None,
                 expire_every: Duration::from_secs(60),
             },
             metrics: Arc::new(ResolverMetrics::new(&self.metrics, &["Item"]).unwrap()),
