@@ -12,6 +12,7 @@
 //! Saying these things on the control topic is the command's matter.
 
 use crate::opened::{ActionError, OpenMember, Opened};
+use crate::standing::order;
 use std::collections::HashMap;
 use std::time::Duration;
 use tributary_member::{
@@ -59,7 +60,8 @@ pub enum RejoinError {
     /// Rows are there whose deletes nobody remembers any more.
     #[error(
         "member {member} went back too far: it still has {rows} rows of table {table} whose deletes the group has \
-         forgotten since, and they would come back everywhere; `tributary member reinit {member}` fills it anew"
+         forgotten since, and they would come back everywhere; with --fill-anew it rejoins and is filled with what the \
+         group has, and what its users have changed since goes to the ledger"
     )]
     TooOld {
         /// The member.
@@ -112,16 +114,20 @@ pub fn is_under_way(control: &MemberControl) -> bool {
     control.paused.as_ref().is_some_and(|mark| mark.why == UNDER_WAY)
 }
 
-/// What is said before anything is done in the member. Who was paused before stays so afterwards.
-pub fn claim(control: &MemberControl, mark: Mark, number: u32) -> Vec<Said> {
+/// What is said before anything is done in the member. Who was paused before stays so afterwards. With `fill_anew`
+/// nothing is captured under the new name before the member has what the group has.
+pub fn claim(control: &MemberControl, mark: Mark, number: u32, fill_anew: bool) -> Vec<Said> {
     let mut said = vec![Said::Incarnation(IncarnationNumber { number })];
+    if fill_anew {
+        said.push(Said::Reinit(order()));
+    }
     if control.paused.is_none() {
         said.push(Said::Paused(Some(mark)));
     }
     said
 }
 
-/// Looks at the member and at what is said of it.
+/// Looks at the member and at what is said of it. One that went back too far passes with `fill_anew` only.
 ///
 /// # Errors
 /// When nothing is wrong with the member, or it cannot be helped this way.
@@ -129,6 +135,7 @@ pub async fn examine(
     group: &Opened<'_>,
     connector: &dyn Connector,
     control: &MemberControl,
+    fill_anew: bool,
 ) -> Result<Ground, RejoinError> {
     let id = connector.id();
     let failed = |source| failed(id, source);
@@ -141,7 +148,7 @@ pub async fn examine(
         }
         return Err(RejoinError::NothingWrong { member: id.clone() });
     }
-    if held.is_some() {
+    if held.is_some() && !fill_anew {
         refuse_forgotten_rows(group, id, member.as_mut()).await?;
     }
     let known = published.as_ref().map_or(1, |published| published.incarnation);

@@ -12,6 +12,7 @@ mod chinook_story;
 mod joining;
 mod machine;
 mod registry;
+mod rejoin;
 mod resolver;
 mod roles;
 mod support;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         service_test!(registry::a_registry_that_is_down_stops_only_what_is_new),
         service_test!(registry::a_registry_that_fails_stops_only_what_is_new),
         service_test!(registry::a_registry_that_was_rebuilt_moves_no_cell),
+        service_test!(rejoin::a_restored_member_goes_on_beside_running_processes),
         service_test!(resolver::a_resolver_that_slept_inside_a_transaction_is_fenced),
         service_test!(resolver::a_resolver_killed_inside_a_transaction_does_it_again),
         service_test!(resolver::changes_deleted_unread_are_published_again),

@@ -130,16 +130,18 @@ impl World {
     /// Waits until a running process has halted both workers of `till`.
     pub(crate) fn wait_until_halted(&self) {
         let log = self.group.path().join("run.log");
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
+        self.wait_until("the workers halt", || {
             let told = std::fs::read_to_string(&log).unwrap_or_default();
-            if told.contains("CAP-002") && told.contains("APP-004")
-                || told.matches("went back in time").count() >= 2
-            {
-                return;
-            }
-            assert!(Instant::now() < deadline, "the workers have not halted: {told}");
-            std::thread::sleep(Duration::from_millis(20));
+            ["capture till: halted", "apply till: halted"].iter().all(|worker| told.contains(worker))
+        });
+    }
+
+    /// Waits until something is so.
+    pub(crate) fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while !is_so() {
+            assert!(Instant::now() < deadline, "waited in vain until {what}");
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 

@@ -1,8 +1,8 @@
 //! Transactions that commit late, stay open, or are taken back in part.
 
 use crate::world::{World, pairs, run};
-use tributary_member::Member as _;
-use tributary_member::contract::fixture::drain;
+use tributary_member::contract::fixture::{drain, next_commit};
+use tributary_member::{Member as _, NewIncarnation};
 
 pub(crate) fn tests() -> Vec<(&'static str, fn())> {
     tests!("late":
@@ -12,7 +12,31 @@ pub(crate) fn tests() -> Vec<(&'static str, fn())> {
         parts_of_transactions_are_taken_back,
         many_writers_and_no_change_is_lost,
         polling_has_one_plan,
+        an_incarnation_waits_for_open_transactions,
     )
+}
+
+/// A version that an open transaction was given is of the old name, so that it has to be there when versions in doubt are
+/// looked for; and nobody is given one of the old name afterwards.
+async fn an_incarnation_waits_for_open_transactions() {
+    let mut world = World::items().await;
+    let (open, watcher) = (world.fixture.client().await, world.fixture.client().await);
+    run(&open, "BEGIN; INSERT INTO item VALUES (1, 'open')").await;
+    let token = next_commit(None, Vec::new()).token;
+    let new = NewIncarnation { number: 2, expected: None, token };
+    let commit = async {
+        let waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'item'::regclass";
+        while watcher.query(waits, &[]).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        run(&open, "INSERT INTO item VALUES (2, 'open'); COMMIT").await;
+    };
+    let (begun, ()) = tokio::join!(world.member.begin_incarnation(&new), commit);
+    assert_eq!(begun.unwrap().restated, 2);
+    world.run("INSERT INTO item VALUES (3, 'later')").await;
+    let changes = world.changes().await;
+    let names: Vec<_> = changes.iter().map(|captured| captured.change.dot.incarnation.as_str()).collect();
+    assert_eq!(names, ["hq~2"; 3]);
 }
 
 async fn late_commits_are_found() {

@@ -62,6 +62,10 @@ enum Action {
     Rejoin {
         /// The member.
         id: String,
+        /// Also fills it with what the group has, as `reinit` does: for a backup from before deletes that the group
+        /// has forgotten. What its users have changed since is saved in the ledger.
+        #[arg(long)]
+        fill_anew: bool,
     },
 }
 
@@ -77,7 +81,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Ex
             Action::Pause { id, why } => pause(context, &engine, id, why).await,
             Action::Reinit { id, wait } => reinit(context, &engine, id, *wait).await,
             Action::Resume { id } => resume(context, &engine, id).await,
-            Action::Rejoin { id } => rejoin(context, &engine, id).await,
+            Action::Rejoin { id, fill_anew } => rejoin(context, &engine, id, *fill_anew).await,
         }
     })
 }
@@ -155,16 +159,16 @@ struct Rejoined<'a> {
     goes_on: bool,
 }
 
-async fn rejoin(context: &Context, engine: &Engine, id: &str) -> anyhow::Result<Exit> {
+async fn rejoin(context: &Context, engine: &Engine, id: &str, fill_anew: bool) -> anyhow::Result<Exit> {
     let group = opened(engine);
     let connector = group.connector(id)?;
     let member = connector.id();
     let control = standing(engine, member).await?;
-    let ground = examine(&group, connector.as_ref(), &control).await?;
+    let ground = examine(&group, connector.as_ref(), &control, fill_anew).await?;
     let mut done = Rejoined { member, incarnation: None, restated: 0, goes_on: false };
     let mut ours = is_under_way(&control);
     if let Ground::WentBack { number, published } = ground {
-        let said = claim(&control, mark(&group, UNDER_WAY).await?, number);
+        let said = claim(&control, mark(&group, UNDER_WAY).await?, number, fill_anew);
         ours |= control.paused.is_none();
         if !tell(engine, member, &said, |control| control.incarnation_number() >= number).await? {
             return Err(RejoinError::NotKnown { member: member.clone() }.into());
