@@ -45,6 +45,8 @@ pub struct Bound {
     pub renames: bool,
     /// How often the first member goes back to a backup, which is made at any time.
     pub restores: usize,
+    /// How often the first member is deprovisioned and provisioned again.
+    pub reprovisions: usize,
     /// How often changes may be lost from the log and published again.
     pub losses: usize,
     /// Rows that were there before, by member: each of these groups is explored.
@@ -68,6 +70,7 @@ impl Bound {
             restarts: false,
             renames: false,
             restores: 0,
+            reprovisions: 0,
             losses: 0,
             before: vec![vec![None; members]],
             met: Arc::default(),
@@ -133,10 +136,13 @@ impl Bound {
     /// get between the parts of a publication.
     fn restoring_steps(&self, world: &World, actions: &mut Vec<Vec<Event>>) {
         let (member, of) = (0, &world.members[0]);
-        if of.backup.is_none() {
+        if of.backup.is_none() && self.restores > 0 {
             actions.push(vec![Event::Backup { member }]);
         } else if of.restored < self.restores {
             actions.push(vec![Event::Restore { member }]);
+        }
+        if of.reprovisioned < self.reprovisions {
+            actions.push(vec![Event::Reprovision { member }]);
         }
         if !of.follows() {
             actions.push(vec![Event::Claim { member }, Event::Rejoin { member }]);
@@ -244,7 +250,7 @@ impl Model for Bound {
             if self.renames && of.log.life == 0 {
                 actions.push(vec![Event::NewIncarnation { member }]);
             }
-            if member == 0 && self.restores > 0 {
+            if member == 0 && self.restores + self.reprovisions > 0 {
                 self.restoring_steps(world, actions);
             }
             if of.parked[0].is_some() {
@@ -397,6 +403,12 @@ fn a_member_that_goes_back_in_time() {
 #[test]
 fn a_member_that_goes_back_twice() {
     holds("two restores", Bound::new(2, 3).going_back(2), &RESTORES);
+}
+
+#[test]
+fn a_member_that_is_provisioned_anew() {
+    let bound = Bound { reprovisions: 1, ..Bound::new(2, 3).going_back(0) };
+    holds("provisioned anew", bound, &[Situation::Rejoined, Situation::Restated, Situation::HeldWon]);
 }
 
 #[test]

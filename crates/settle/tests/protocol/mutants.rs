@@ -316,6 +316,14 @@ fn what_is_in_doubt_is_not_made_anew() {
     must_be_found(small().going_back(1), mutate, &invariants);
 }
 
+/// Rows that may have changed pass for those that were scanned before.
+#[test]
+fn rows_of_a_table_that_was_not_scanned_keep_their_name() {
+    let mutate = |setup: &mut Setup| setup.discipline.renames_unscanned = false;
+    let invariants = [NoLostUpdate, NoEcho, Convergence, Invariant::ResolverNotBehind, Idempotence];
+    must_be_found(Bound { reprovisions: 1, ..small().going_back(0) }, mutate, &invariants);
+}
+
 /// The log's position is a later life's, and lies above versions that are still to be given.
 #[test]
 fn a_new_life_is_captured_from_where_the_old_one_was() {

@@ -85,6 +85,7 @@ fn event(members: usize, cells: usize) -> impl Strategy<Value = Event> {
         1 => member.clone().prop_map(|member| Event::CommitToken { member }),
         2 => member.clone().prop_map(|member| Event::Backup { member }),
         1 => member.clone().prop_map(|member| Event::Restore { member }),
+        1 => member.clone().prop_map(|member| Event::Reprovision { member }),
         2 => member.clone().prop_map(|member| Event::Claim { member }),
         2 => member.prop_map(|member| Event::Rejoin { member }),
         3 => (place.clone(), 0..5_usize).prop_map(|((member, cell), to)| Event::Rewind { member, cell, to }),

@@ -75,6 +75,8 @@ pub enum Event {
     Backup { member: usize },
     /// The member's database goes back to its backup.
     Restore { member: usize },
+    /// The member's sync objects are removed and made again: the rows stay, and nothing is known of them.
+    Reprovision { member: usize },
     /// Whoever mends a member that went back takes a number for its new incarnation from the log.
     Claim { member: usize },
     /// The new incarnation begins, in one transaction of the member.
@@ -145,6 +147,10 @@ pub struct Member {
     pub backup: Option<Box<Backup>>,
     /// How often it went back to that.
     pub restored: usize,
+    /// Whether no first scan has begun since it was provisioned.
+    pub unscanned: bool,
+    /// How often it was provisioned anew.
+    pub reprovisioned: usize,
 }
 
 /// A change in the log.
@@ -258,6 +264,7 @@ impl World {
             Event::NewIncarnation { member } => self.new_incarnation(*member),
             Event::Backup { member } => self.back_up(*member),
             Event::Restore { member } => self.go_back(*member),
+            Event::Reprovision { member } => self.reprovision(setup, *member),
             Event::Claim { member } => self.claim(setup, *member),
             Event::Rejoin { member } => self.rejoin(setup, *member),
             Event::Crash { member } => self.crash(*member),

@@ -40,6 +40,7 @@ pub struct Backup {
     token: Token,
     offsets: [usize; super::CELLS],
     parked: [Option<usize>; super::CELLS],
+    unscanned: bool,
 }
 
 /// No incarnation is planned when a member has had so many after its first, so that schedules end.
@@ -60,8 +61,12 @@ impl Member {
     /// backup none of this matters, but what the token says of versions, which matters to backups to come.
     pub(super) fn hash_restores<H: Hasher>(&self, state: &mut H) {
         (self.restored, self.committed, self.claimed, self.log.life).hash(state);
+        (self.unscanned, self.reprovisioned).hash(state);
         let against_log = |token: Token| (token.id == self.log.token, token.previous == Some(self.log.token));
         against_log(self.token).hash(state);
+        if self.unscanned {
+            self.token.highest.hash(state);
+        }
         if let Some(backup) = &self.backup {
             (against_log(backup.token), backup.token.id == self.token.id, self.token.highest).hash(state);
             (backup.given, backup.life, backup.token.highest, backup.offsets, backup.parked).hash(state);
@@ -100,10 +105,17 @@ impl Cell {
     }
 
     /// `history` with the edits that were made anew in it, and what those were made on top of.
-    fn with_restated(&self, history: History) -> History {
-        let restated = self.agreed.iter().filter(|(_, anew)| history.contains(*anew)).map(|(edit, _)| edit);
-        let histories = restated.filter_map(|edit| self.edits.iter().find(|(other, _)| other == edit));
-        histories.fold(history, |all, (_, history)| all.union(*history))
+    fn with_restated(&self, mut history: History) -> History {
+        loop {
+            let restated =
+                self.agreed.iter().filter(|(_, anew)| history.contains(*anew)).map(|(edit, _)| edit);
+            let histories = restated.filter_map(|edit| self.edits.iter().find(|(other, _)| other == edit));
+            let more = histories.fold(history, |all, (_, history)| all.union(*history));
+            if more == history {
+                return history;
+            }
+            history = more;
+        }
     }
 
     /// Which of `origin`'s edits are gone with `lost`, since neither the log nor `left` has them.
@@ -138,6 +150,7 @@ impl World {
             token: of.token,
             offsets: of.offsets,
             parked: of.parked,
+            unscanned: of.unscanned,
         };
         of.backup.replace(Box::new(backup)).is_none()
     }
@@ -155,7 +168,7 @@ impl World {
             *copy = Copy { ordered: copy.ordered, published: copy.published, ..earlier };
         }
         (of.given, of.life, of.token) = (backup.given, backup.life, backup.token);
-        (of.offsets, of.parked) = (backup.offsets, backup.parked);
+        (of.offsets, of.parked, of.unscanned) = (backup.offsets, backup.parked, backup.unscanned);
         of.restored += 1;
         if !of.follows() {
             self.met.add(Situation::WentBack);
@@ -166,14 +179,51 @@ impl World {
     /// A change that the log has lost, and its member, too: gone, unless somebody has it.
     pub(super) fn give_up_lost(&mut self, cell: usize, lost: &Published) {
         let origin = lost.edit.origin();
-        let Some(of) = self.members.get(origin).filter(|of| of.restored > 0) else { return };
+        let Some(of) = self.members.get(origin).filter(|of| of.restored + of.reprovisioned > 0) else {
+            return;
+        };
         self.cells[cell].give_up(origin, lost.history, of.copies[cell].history);
+    }
+
+    /// Deprovisioned and provisioned again: tracking, offsets and token are gone. What rows there are counts as change 1,
+    /// made on top of nothing; that others were deleted here is gone unless somebody knows it.
+    pub(super) fn reprovision(&mut self, setup: &Setup, member: usize) -> bool {
+        self.crash(member);
+        for cell in 0..self.cells.len() {
+            let copy = self.members[member].copies[cell].clone();
+            let mut anew = Copy {
+                row: copy.row.clone(),
+                ordered: copy.ordered,
+                published: copy.published,
+                ..Copy::default()
+            };
+            if copy.row.is_some() {
+                let Some(edit) = self.new_edit(member, cell, History::default()) else { return false };
+                let of = &mut self.cells[cell];
+                of.agreed.extend(copy.edit.map(|before| (before, edit)));
+                of.restated += 1;
+                let dot = Dot::new(setup.incarnations[member].clone(), 1);
+                track(&mut anew, edit, dot, ChangeKind::FirstScan, None);
+            } else {
+                self.cells[cell].give_up(member, copy.history, History::default());
+            }
+            self.members[member].copies[cell] = anew;
+        }
+        let of = &mut self.members[member];
+        (of.given, of.life, of.unscanned) = (1, 0, true);
+        (of.offsets, of.parked) = Default::default();
+        // There is none; which fits a log that has none either.
+        let id = if of.log.token == 0 { 0 } else { u32::MAX };
+        of.token = Token { id, previous: None, highest: 1 };
+        of.reprovisioned += 1;
+        true
     }
 
     pub(super) fn commit_token(&mut self, member: usize) -> bool {
         let of = &mut self.members[member];
         let due = !of.page.is_empty() && !of.committed;
         if due {
+            of.unscanned = false;
             of.next_token(of.token.id);
             of.committed = true;
         }
@@ -217,6 +267,7 @@ impl World {
             }
         }
         let of = &mut self.members[member];
+        of.unscanned = false;
         if setup.discipline.captures_anew {
             for copy in &mut of.copies {
                 copy.published = 0;
@@ -227,14 +278,17 @@ impl World {
         true
     }
 
-    /// The versions in doubt keep their order, and all lie above whatever was given before.
+    /// The versions in doubt keep their order, and all lie above whatever was given before. A row that was not scanned
+    /// is change 1 of the new incarnation.
     fn restate(&mut self, setup: &Setup, member: usize, cell: usize, highest: Version, by: Version) {
         let of = &self.members[member];
         let copy = &of.copies[cell];
         let (Some(local), Some(edit)) = (&copy.tracking.local, copy.edit) else { return };
-        if local.version <= highest {
+        let unscanned = of.unscanned && local.version == 1 && setup.discipline.renames_unscanned;
+        if local.version <= highest && !unscanned {
             return;
         }
+        let by = if unscanned { 0 } else { by };
         let dot = Dot::new(numbered(&setup.incarnations[member], of.life), local.version + by);
         let (base, changed_at) = (copy.base, copy.changed_at);
         let anew =
@@ -244,7 +298,11 @@ impl World {
         of.restated += 1;
         let copy = &mut self.members[member].copies[cell];
         copy.history = base;
-        track(copy, anew, dot, ChangeKind::Restated, changed_at);
-        self.met.add(Situation::Restated);
+        if unscanned {
+            track(copy, anew, dot, ChangeKind::FirstScan, None);
+        } else {
+            track(copy, anew, dot, ChangeKind::Restated, changed_at);
+            self.met.add(Situation::Restated);
+        }
     }
 }

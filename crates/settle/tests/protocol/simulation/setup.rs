@@ -50,6 +50,8 @@ pub struct Discipline {
     pub restates: bool,
     /// The number of a new incarnation comes from the log.
     pub numbers_by_log: bool,
+    /// Rows of a table that was not scanned are the new incarnation's.
+    pub renames_unscanned: bool,
     /// After a rejoin the member is captured from the beginning.
     pub captures_anew: bool,
     /// Changes that the log has lost are published again.
@@ -71,6 +73,7 @@ impl Default for Discipline {
             apply_checks_token: true,
             restates: true,
             numbers_by_log: true,
+            renames_unscanned: true,
             captures_anew: true,
             recaptures: true,
         }
