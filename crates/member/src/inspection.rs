@@ -1,7 +1,7 @@
 //! What an adapter finds in a database before anything is provisioned, and what `check` says about it.
 
 use std::borrow::Cow;
-use tributary_model::{LogicalType, OnDelete};
+use tributary_model::{LogicalType, Narrowing, OnDelete};
 
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,6 +48,8 @@ pub struct Limits {
     pub code_page: Option<String>,
     /// Values that the database has and the logical type has not, such as `infinity`.
     pub beyond: Option<&'static str>,
+    /// What it keeps of other values where the member is set to round; these are the very values that are written then.
+    pub narrowing: Narrowing,
 }
 
 /// A column as found.

@@ -6,10 +6,13 @@
 
 mod change;
 mod conflict;
+pub mod decimal;
 mod exception;
 mod ids;
 pub mod key;
 pub mod name;
+mod projection;
+mod projections;
 mod resolved;
 mod row;
 mod table;
@@ -22,6 +25,8 @@ pub use conflict::{ConflictId, ConflictKind, ConflictRecord, ConflictState, Reas
 pub use exception::{ExceptionId, ExceptionKind, ExceptionRecord, MetBy};
 pub use ids::{Dot, Incarnation, InvalidId, MemberId, OPERATOR, Version};
 pub use key::{KeyBytes, KeyError};
+pub use projection::{Floating, Narrowing, Projection, Steps};
+pub use projections::{Projections, project_row};
 pub use resolved::{Policy, Resolved, Settled};
 pub use row::Row;
 pub use table::{Column, ForeignKey, OnDelete, TableName, TableSchema};

@@ -8,7 +8,7 @@ use super::catalog::CatalogColumn;
 use super::quote::qualified;
 use crate::Limits;
 use tokio_postgres::types::Type;
-use tributary_model::LogicalType;
+use tributary_model::{LogicalType, Narrowing, Steps};
 
 /// Digits behind the second that the group's times have.
 const TICK_DIGITS: u32 = 7;
@@ -171,6 +171,28 @@ impl Declared {
         })
     }
 
+    /// What the column keeps of values that it does not hold as they are, where the member is set to round.
+    pub(super) fn narrowing(&self) -> Narrowing {
+        use LogicalType as L;
+        Narrowing {
+            scale: match self.logical {
+                L::Decimal { scale, .. } => Some(scale),
+                _ => None,
+            },
+            steps: matches!(self.logical, L::Time | L::Timestamp | L::TimestampOffset)
+                .then(|| Steps::Nearest(self.step())),
+            drops_offset: self.logical == L::TimestampOffset,
+            single: self.transport == Transport::Float4,
+            trims_blanks: self.quirk == Quirk::Padded,
+            ..Narrowing::default()
+        }
+    }
+
+    /// The step of its times, in ticks.
+    fn step(&self) -> i64 {
+        10_i64.pow(TICK_DIGITS - self.second_digits.min(TICK_DIGITS))
+    }
+
     /// What the column can hold beside what its logical type says.
     pub(super) fn limits(&self) -> Limits {
         use LogicalType as L;
@@ -178,7 +200,8 @@ impl Declared {
         Limits {
             integers: (self.transport == Transport::Int2)
                 .then_some((i64::from(i16::MIN), i64::from(i16::MAX))),
-            step: has_fraction.then(|| 10_i64.pow(TICK_DIGITS - self.second_digits.min(TICK_DIGITS))),
+            step: has_fraction.then(|| self.step()),
+            narrowing: self.narrowing(),
             drops_offset: self.logical == L::TimestampOffset,
             beyond: match self.logical {
                 L::Decimal { .. } | L::Numeric if self.quirk != Quirk::Money => Some("NaN"),

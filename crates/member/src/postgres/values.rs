@@ -1,20 +1,20 @@
 //! Values between PostgreSQL's binary forms and the logical types, column by column, in both directions, without loss.
 //!
 //! What has no logical value (infinity, 24:00, a NaN among decimals) is not read: the row is listed as not
-//! published. What a column cannot hold as it is is not written, unless the member is set to round; what the server
-//! would do to a value without a word (cut blanks, round fractions) is worked out before it is written. A key is never
-//! rounded.
+//! published. What a column cannot hold as it is is not written; where the member is set to round, what the column
+//! keeps of it is ([`Declared::narrowing`]). What the server would do to a value without a word (cut blanks, round
+//! fractions) is worked out before it is written. A key is never rounded.
 
 use super::declared::{Declared, Quirk, Transport};
 use super::numeric;
 use super::settings::OnLoss;
-use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive as _};
+use bigdecimal::{BigDecimal, ToPrimitive as _};
 use bytes::{BufMut as _, BytesMut};
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tributary_model::time::TICKS_A_DAY;
-use tributary_model::{LogicalType, Value};
+use tributary_model::{LogicalType, Narrowing, Steps, Value};
 use uuid::Uuid;
 
 /// Days from 1970-01-01 to 2000-01-01, where PostgreSQL's dates begin.
@@ -41,8 +41,8 @@ pub(super) struct Codec {
     quirk: Quirk,
     /// Longest text, in characters.
     max_length: Option<u32>,
-    /// The column keeps multiples of so many ticks.
-    tick_unit: i64,
+    /// What the column keeps of values that are rounded for it.
+    narrowing: Narrowing,
     /// Whether it is a key column, whose values are never rounded.
     key: bool,
 }
@@ -88,7 +88,7 @@ impl Codec {
             transport: declared.transport,
             quirk: declared.quirk,
             max_length: declared.max_length,
-            tick_unit: 10_i64.pow(7 - declared.second_digits.min(6)),
+            narrowing: declared.narrowing(),
             key,
         })
     }
@@ -186,18 +186,41 @@ impl Codec {
         }
     }
 
-    /// Appends a value in the form in which it travels, so that reading it gives it again. NULL appends nothing.
+    /// Appends a value in the form in which it travels, so that reading it gives it again, or what the column keeps of
+    /// it. NULL appends nothing.
     pub(super) fn write(&self, value: &Value, on_loss: OnLoss, out: &mut Vec<u8>) -> Result<Written, Lost> {
-        let round = on_loss == OnLoss::Round && !self.key;
+        if value.is_null() {
+            return Ok(Written::Null);
+        }
+        let before = out.len();
+        let lost = match self.exactly(value, out) {
+            Ok(()) => return Ok(Written::Exact),
+            Err(lost) => lost,
+        };
+        out.truncate(before);
+        match self.narrowing.of(value) {
+            Cow::Owned(kept) if on_loss == OnLoss::Round && !self.key => {
+                let written = self.exactly(&kept, out);
+                written.map(|()| Written::Rounded).map_err(|_| {
+                    out.truncate(before);
+                    lost
+                })
+            }
+            _ => Err(lost),
+        }
+    }
+
+    /// Appends a value in the form in which it travels, so that reading it gives it again.
+    fn exactly(&self, value: &Value, out: &mut Vec<u8>) -> Result<(), Lost> {
         match value {
-            Value::Null => return Ok(Written::Null),
             _ if !value.fits(self.group) => {
                 return Err(Lost { reason: "a value of another type than the column's" });
             }
+            Value::Null => {}
             Value::Boolean(flag) => out.push(u8::from(*flag)),
             Value::Int(number) => return self.write_integer(i64::from(*number), out),
             Value::Long(number) => return self.write_integer(*number, out),
-            Value::Decimal(decimal) => return self.write_decimal(decimal, round, out),
+            Value::Decimal(decimal) => return self.write_decimal(decimal, out),
             Value::Float(number) => {
                 if self.transport == Transport::Float4 {
                     out.extend_from_slice(&number.to_be_bytes());
@@ -205,8 +228,8 @@ impl Codec {
                     out.extend_from_slice(&f64::from(*number).to_be_bytes());
                 }
             }
-            Value::Double(number) => return self.write_double(*number, round, out),
-            Value::String(text) => return self.write_text(text, round, out),
+            Value::Double(number) => return self.write_double(*number, out),
+            Value::String(text) => return self.write_text(text, out),
             Value::Bytes(bytes) => out.extend_from_slice(bytes),
             Value::Uuid(id) => out.extend_from_slice(id.as_bytes()),
             Value::Date(days) => {
@@ -216,105 +239,83 @@ impl Codec {
                 out.extend_from_slice(&days.to_be_bytes());
             }
             Value::Time(ticks) => {
-                let (ticks, written) = self.whole_units(*ticks, round)?;
-                // 24:00 would be another time.
-                let ticks = if ticks < TICKS_A_DAY { ticks } else { TICKS_A_DAY - self.tick_unit };
+                self.is_whole(*ticks)?;
                 out.extend_from_slice(&(ticks / 10).to_be_bytes());
-                return Ok(written);
             }
-            Value::Timestamp(ticks) => return self.write_ticks(*ticks, round, out),
-            Value::TimestampOffset { ticks, offset_minutes } => {
-                if *offset_minutes != 0 && !round {
-                    return Err(Lost { reason: "a time zone's offset, which PostgreSQL does not keep" });
-                }
-                let written = self.write_ticks(*ticks, round, out)?;
-                return Ok(if *offset_minutes == 0 { written } else { Written::Rounded });
+            Value::Timestamp(ticks) => return self.write_ticks(*ticks, out),
+            Value::TimestampOffset { offset_minutes, .. } if *offset_minutes != 0 => {
+                return Err(Lost { reason: "a time zone's offset, which PostgreSQL does not keep" });
             }
+            Value::TimestampOffset { ticks, .. } => return self.write_ticks(*ticks, out),
         }
-        Ok(Written::Exact)
+        Ok(())
     }
 
-    fn write_integer(&self, number: i64, out: &mut Vec<u8>) -> Result<Written, Lost> {
+    fn write_integer(&self, number: i64, out: &mut Vec<u8>) -> Result<(), Lost> {
         let range = |_| Lost { reason: "an integer beyond the column's range" };
         match self.transport {
             Transport::Int2 => out.extend_from_slice(&i16::try_from(number).map_err(range)?.to_be_bytes()),
             Transport::Int4 => out.extend_from_slice(&i32::try_from(number).map_err(range)?.to_be_bytes()),
             _ => out.extend_from_slice(&number.to_be_bytes()),
         }
-        Ok(Written::Exact)
+        Ok(())
     }
 
-    fn write_double(&self, number: f64, round: bool, out: &mut Vec<u8>) -> Result<Written, Lost> {
+    fn write_double(&self, number: f64, out: &mut Vec<u8>) -> Result<(), Lost> {
         if self.transport == Transport::Float8 {
             out.extend_from_slice(&number.to_be_bytes());
-            return Ok(Written::Exact);
+            return Ok(());
         }
         let narrow = number as f32;
-        let exact = f64::from(narrow) == number || number.is_nan();
-        if !exact && (!round || narrow.is_infinite()) {
+        if f64::from(narrow) != number && !number.is_nan() {
             return Err(Lost { reason: "a double with more digits than the column's float has" });
         }
         out.extend_from_slice(&narrow.to_be_bytes());
-        Ok(if exact { Written::Exact } else { Written::Rounded })
+        Ok(())
     }
 
-    fn write_text(&self, text: &str, round: bool, out: &mut Vec<u8>) -> Result<Written, Lost> {
+    fn write_text(&self, text: &str, out: &mut Vec<u8>) -> Result<(), Lost> {
         if text.contains('\0') {
             return Err(Lost { reason: "a text with the character NUL, which PostgreSQL does not store" });
         }
-        let mut kept = text;
-        let mut written = Written::Exact;
         if self.quirk == Quirk::Padded && text.ends_with(' ') {
-            if !round {
-                return Err(Lost { reason: "a text that ends in blanks, which a char column does not keep" });
-            }
-            kept = text.trim_end_matches(' ');
-            written = Written::Rounded;
+            return Err(Lost { reason: "a text that ends in blanks, which a char column does not keep" });
         }
         // The server would cut surplus blanks off, and refuse everything else.
         if let Some(longest) = self.max_length
-            && kept.len() > longest as usize
-            && kept.chars().count() > longest as usize
+            && text.len() > longest as usize
+            && text.chars().count() > longest as usize
         {
             return Err(Lost { reason: "a text longer than the column" });
         }
-        out.extend_from_slice(kept.as_bytes());
-        Ok(written)
+        out.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 
-    /// The ticks as the column keeps them.
-    fn whole_units(&self, ticks: i64, round: bool) -> Result<(i64, Written), Lost> {
-        let rest = ticks.rem_euclid(self.tick_unit);
-        if rest == 0 {
-            return Ok((ticks, Written::Exact));
+    /// Whether the column keeps a time as it is.
+    fn is_whole(&self, ticks: i64) -> Result<(), Lost> {
+        let step = self.narrowing.steps.map_or(10, Steps::ticks);
+        if ticks.rem_euclid(step) == 0 {
+            return Ok(());
         }
-        if !round {
-            return Err(Lost { reason: "a time with more digits behind the second than the column keeps" });
-        }
-        let down = ticks.checked_sub(rest).ok_or(Lost { reason: "a time that PostgreSQL does not have" })?;
-        let up = if rest * 2 >= self.tick_unit { down.checked_add(self.tick_unit) } else { None };
-        Ok((up.unwrap_or(down), Written::Rounded))
+        Err(Lost { reason: "a time with more digits behind the second than the column keeps" })
     }
 
-    fn write_ticks(&self, ticks: i64, round: bool, out: &mut Vec<u8>) -> Result<Written, Lost> {
-        let (ticks, written) = self.whole_units(ticks, round)?;
+    fn write_ticks(&self, ticks: i64, out: &mut Vec<u8>) -> Result<(), Lost> {
+        self.is_whole(ticks)?;
         let microseconds = ticks / 10 - EPOCH_MICROSECONDS;
         if microseconds < FIRST_MICROSECOND {
             return Err(Lost { reason: "a time that PostgreSQL does not have" });
         }
         out.extend_from_slice(&microseconds.to_be_bytes());
-        Ok(written)
+        Ok(())
     }
 
-    fn write_decimal(&self, decimal: &BigDecimal, round: bool, out: &mut Vec<u8>) -> Result<Written, Lost> {
+    fn write_decimal(&self, decimal: &BigDecimal, out: &mut Vec<u8>) -> Result<(), Lost> {
         let digits = Lost { reason: "a decimal with more digits than the column has" };
         if !numeric::is_holdable(decimal) {
             return Err(digits);
         }
-        let fits = |decimal: &BigDecimal| {
-            Value::Decimal(decimal.clone()).fits(self.local)
-                && (self.quirk != Quirk::Money || in_money(decimal))
-        };
         match self.local {
             LogicalType::Int | LogicalType::Long => {
                 let whole = decimal.is_integer().then(|| decimal.to_i64()).flatten();
@@ -322,17 +323,15 @@ impl Codec {
                     .ok_or(Lost { reason: "a decimal that is no 64-bit integer, for an integer column" })?;
                 return self.write_integer(whole, out);
             }
-            LogicalType::Decimal { scale, .. } if !fits(decimal) => {
-                let rounded = decimal.with_scale_round(i64::from(scale), RoundingMode::HalfEven);
-                if !round || !fits(&rounded) {
-                    return Err(digits);
-                }
-                numeric::encode(&rounded, out);
-                return Ok(Written::Rounded);
+            LogicalType::Decimal { .. }
+                if !Value::Decimal(decimal.clone()).fits(self.local)
+                    || (self.quirk == Quirk::Money && !in_money(decimal)) =>
+            {
+                return Err(digits);
             }
             _ => numeric::encode(decimal, out),
         }
-        Ok(Written::Exact)
+        Ok(())
     }
 }
 

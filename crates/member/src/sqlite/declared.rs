@@ -3,7 +3,7 @@
 //! A known type is matched by its exact name, without case and without what stands in parentheses. For all others
 //! SQLite's affinity decides, since that is all that SQLite knows of them.
 
-use tributary_model::LogicalType;
+use tributary_model::{Floating, LogicalType, Narrowing};
 
 /// What SQLite does with values that are stored in a column (<https://www.sqlite.org/datatype3.html>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,26 @@ pub(crate) struct Declared {
 }
 
 impl Declared {
+    /// What the column keeps of values that it does not hold as they are, where the member is set to round.
+    pub(crate) fn narrowing(self) -> Narrowing {
+        use LogicalType as T;
+        let floats = matches!(self.logical, Some(T::Decimal { .. } | T::Numeric | T::Double));
+        Narrowing {
+            scale: match self.logical {
+                Some(T::Decimal { scale, .. }) => Some(scale),
+                _ => None,
+            },
+            floating: match self.affinity {
+                _ if !floats => None,
+                Affinity::Text => None,
+                Affinity::Real => Some(Floating::All),
+                Affinity::Integer | Affinity::Numeric | Affinity::Blob => Some(Floating::Fractions),
+            },
+            no_negative_zero: self.affinity != Affinity::Blob,
+            ..Narrowing::default()
+        }
+    }
+
     /// Understands a declared type as it stands in the table's definition.
     pub(crate) fn parse(declared: &str) -> Self {
         let affinity = Affinity::of(declared);

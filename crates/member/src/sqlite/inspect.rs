@@ -216,7 +216,7 @@ impl Look<'_> {
                 && self.table.rowid_alias() != Some(at)
                 && !(self.table.without_rowid && in_key),
             max_length: declared.max_length,
-            limits: limits(logical, declared.affinity),
+            limits: limits(logical, declared),
             has_default,
             generated: column.generated,
             collation: Some(column.collation.clone()).filter(|name| !name.eq_ignore_ascii_case("BINARY")),
@@ -346,11 +346,12 @@ impl Look<'_> {
 }
 
 /// What SQLite itself keeps of the values of a column.
-fn limits(logical: Option<LogicalType>, affinity: Affinity) -> Limits {
+fn limits(logical: Option<LogicalType>, declared: Declared) -> Limits {
     let is_decimal = matches!(logical, Some(LogicalType::Decimal { .. } | LogicalType::Numeric));
     Limits {
-        digits: (is_decimal && affinity != Affinity::Text).then_some(NUMERIC_DIGITS),
+        digits: (is_decimal && declared.affinity != Affinity::Text).then_some(NUMERIC_DIGITS),
         any_length: true,
+        narrowing: declared.narrowing(),
         ..Limits::default()
     }
 }

@@ -1,19 +1,22 @@
 //! Values between SQLite and the logical types, column by column, in both directions, without loss.
 //!
 //! SQLite lets any value into any column. A value that is not of its column's declared type is not read: the row
-//! is listed as not published. A value that a column cannot hold as it is is not written, unless the member is set
-//! to round; what SQLite would do to it by the column's affinity is worked out before it is written.
+//! is listed as not published. A value that a column cannot hold as it is is not written; where the member is set to
+//! round, what the column keeps of it is ([`Declared::narrowing`]). What SQLite would do to a value by the column's
+//! affinity is worked out before it is written.
 
 use super::declared::{Affinity, Declared};
+use super::keys;
 use super::settings::OnLoss;
-use bigdecimal::{BigDecimal, RoundingMode};
+use bigdecimal::BigDecimal;
 use rusqlite::types::{ToSqlOutput, Value as Stored, ValueRef};
 use std::borrow::Cow;
 use std::str::FromStr;
-use tributary_model::{LogicalType, Value, time};
+use tributary_model::decimal::{is_reasonable, nearest_double, of_double, whole};
+use tributary_model::{LogicalType, Narrowing, Value, time};
 use uuid::Uuid;
 
-/// Longest decimal text that is read or written; the longest of any database (PostgreSQL's) has 147,457 digits.
+/// Longest decimal text that is read; the longest of any database (PostgreSQL's) has 147,457 digits.
 const MAX_DECIMAL_TEXT: usize = 150_000;
 
 /// How one column's values are read and written.
@@ -25,6 +28,8 @@ pub(crate) struct Codec {
     local: LogicalType,
     /// What SQLite does with values of the column.
     affinity: Affinity,
+    /// What the column keeps of values that are rounded for it.
+    narrowing: Narrowing,
     /// Whether it is a key column, whose values must be spelt as we would spell them: they are looked up.
     key: bool,
 }
@@ -69,7 +74,8 @@ impl Codec {
                 local == group || local == T::String
             }
         };
-        fits.then_some(Self { group, local, affinity: declared.affinity, key })
+        let narrowing = declared.narrowing();
+        fits.then_some(Self { group, local, affinity: declared.affinity, narrowing, key })
     }
 
     /// The group's type.
@@ -133,7 +139,7 @@ impl Codec {
                     ValueRef::Integer(number) if !self.holds_integer(number) => return Err(range()),
                     ValueRef::Integer(number) => Some(BigDecimal::from(number)),
                     _ if whole_only => None,
-                    ValueRef::Real(number) => decimal_of_float(number),
+                    ValueRef::Real(number) => of_double(number),
                     ValueRef::Text(bytes) if self.affinity != Affinity::Real => decimal_of_text(bytes),
                     _ => None,
                 };
@@ -204,7 +210,7 @@ impl Codec {
     /// Whether a float can stand in the column; one that is declared as decimal takes only its digits.
     fn float_fits(&self, number: f64) -> bool {
         !self.is_decimal()
-            || decimal_of_float(number).is_some_and(|decimal| Value::Decimal(decimal).fits(self.local))
+            || of_double(number).is_some_and(|decimal| Value::Decimal(decimal).fits(self.local))
     }
 
     fn holds_integer(&self, number: i64) -> bool {
@@ -255,23 +261,39 @@ impl Codec {
         }
     }
 
-    /// The value to be bound so that reading it gives `value` again.
+    /// The value to be bound so that reading it gives `value` again, or what the column keeps of it.
     #[inline]
     pub(crate) fn write<'a>(&self, value: &'a Value, on_loss: OnLoss) -> Result<Written<'a>, Lost> {
-        let exact = |value| Ok(Written { value, rounded: false });
-        let integer = |number: i64| exact(ToSqlOutput::Owned(Stored::Integer(number)));
+        let lost = match self.exactly(value) {
+            Ok(value) => return Ok(Written { value, rounded: false }),
+            Err(lost) => lost,
+        };
+        match self.narrowing.of(value) {
+            // A key is looked up: it never stands for another.
+            Cow::Owned(kept) if on_loss == OnLoss::Round && !self.key => match self.exactly(&kept) {
+                Ok(kept) => Ok(Written { value: ToSqlOutput::Owned(keys::owned(&kept)), rounded: true }),
+                Err(_) => Err(lost),
+            },
+            _ => Err(lost),
+        }
+    }
+
+    /// The value to be bound so that reading it gives `value` again.
+    #[inline]
+    fn exactly<'a>(&self, value: &'a Value) -> Result<ToSqlOutput<'a>, Lost> {
+        let integer = |number: i64| Ok(ToSqlOutput::Owned(Stored::Integer(number)));
         match value {
-            Value::Null => exact(ToSqlOutput::Owned(Stored::Null)),
+            Value::Null => Ok(ToSqlOutput::Owned(Stored::Null)),
             _ if !value.fits(self.group) => Err(Lost { reason: "a value of another type than the column's" }),
             Value::Boolean(flag) => integer(i64::from(*flag)),
             Value::Int(number) => integer(i64::from(*number)),
             Value::Long(number) if self.holds_integer(*number) => integer(*number),
             Value::Long(_) => Err(Lost { reason: "an integer of more than 32 bits, for a 32-bit column" }),
-            Value::Decimal(decimal) => self.write_decimal(decimal, on_loss),
-            Value::Float(number) => self.write_float(f64::from(*number), on_loss),
-            Value::Double(number) => self.write_float(*number, on_loss),
+            Value::Decimal(decimal) => self.write_decimal(decimal),
+            Value::Float(number) => self.write_float(f64::from(*number)),
+            Value::Double(number) => self.write_float(*number),
             Value::String(text) => self.write_text(Cow::Borrowed(text)),
-            Value::Bytes(bytes) => exact(ToSqlOutput::Borrowed(ValueRef::Blob(bytes))),
+            Value::Bytes(bytes) => Ok(ToSqlOutput::Borrowed(ValueRef::Blob(bytes))),
             Value::Uuid(id) => self.write_text(Cow::Owned(id.hyphenated().to_string())),
             Value::Date(days) => self.write_text(Cow::Owned(time::format_date(*days))),
             Value::Time(ticks) => self.write_text(Cow::Owned(time::format_time(*ticks))),
@@ -282,58 +304,52 @@ impl Codec {
         }
     }
 
-    fn write_text<'a>(&self, text: Cow<'a, str>) -> Result<Written<'a>, Lost> {
+    fn write_text<'a>(&self, text: Cow<'a, str>) -> Result<ToSqlOutput<'a>, Lost> {
         if self.affinity.changes_texts() && looks_like_a_number(&text) {
             return Err(Lost {
                 reason: "a text that SQLite would turn into a number, since the column's declared type has a \
                          numeric affinity",
             });
         }
-        let value = match text {
+        Ok(match text {
             Cow::Borrowed(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
             Cow::Owned(text) => ToSqlOutput::Owned(Stored::Text(text)),
-        };
-        Ok(Written { value, rounded: false })
+        })
     }
 
-    fn write_float(&self, number: f64, on_loss: OnLoss) -> Result<Written<'static>, Lost> {
+    fn write_float(&self, number: f64) -> Result<ToSqlOutput<'static>, Lost> {
         if number.is_nan() {
             return Err(Lost { reason: "NaN, which SQLite stores as NULL" });
         }
         // SQLite stores a float without fraction as an integer, and -0.0 comes back as 0.0.
-        let negative_zero = number == 0.0 && number.is_sign_negative() && self.affinity != Affinity::Blob;
-        if negative_zero && on_loss == OnLoss::Refuse {
+        if number == 0.0 && number.is_sign_negative() && self.narrowing.no_negative_zero {
             return Err(Lost { reason: "the float -0.0, whose sign SQLite does not keep" });
         }
-        let kept = if negative_zero { 0.0 } else { number };
-        if !self.float_fits(kept) {
+        if !self.float_fits(number) {
             return Err(Lost { reason: "a float with more digits than the column has" });
         }
-        Ok(Written { value: ToSqlOutput::Owned(Stored::Real(kept)), rounded: negative_zero })
+        Ok(ToSqlOutput::Owned(Stored::Real(number)))
     }
 
-    fn write_decimal(&self, decimal: &BigDecimal, on_loss: OnLoss) -> Result<Written<'static>, Lost> {
-        let (digits, exponent) = decimal.as_bigint_and_exponent();
-        // Written out, a decimal of a few bytes can fill the memory.
-        if exponent.unsigned_abs() > MAX_DECIMAL_TEXT as u64 || digits.bits() > 4 * MAX_DECIMAL_TEXT as u64 {
+    fn write_decimal(&self, decimal: &BigDecimal) -> Result<ToSqlOutput<'static>, Lost> {
+        if !is_reasonable(decimal) {
             return Err(Lost { reason: "a decimal of more digits than any column holds" });
         }
-        let (decimal, narrowed) = self.narrow(decimal, on_loss)?;
+        if self.is_decimal() && !Value::Decimal(decimal.clone()).fits(self.local) {
+            return Err(Lost { reason: "a decimal with more digits than the column has" });
+        }
         if self.affinity == Affinity::Text {
             let scaled = match self.local {
                 LogicalType::Decimal { scale, .. } => decimal.with_scale(i64::from(scale)),
                 _ => decimal.normalized(),
             };
-            let value = ToSqlOutput::Owned(Stored::Text(scaled.to_plain_string()));
-            return Ok(Written { value, rounded: narrowed });
+            return Ok(ToSqlOutput::Owned(Stored::Text(scaled.to_plain_string())));
         }
         if matches!(self.affinity, Affinity::Integer | Affinity::Numeric | Affinity::Blob)
-            && let Some(number) = whole(&decimal)
+            && let Some(number) = whole(decimal)
         {
-            let fits = self.holds_integer(number);
-            let value = ToSqlOutput::Owned(Stored::Integer(number));
-            return if fits {
-                Ok(Written { value, rounded: narrowed })
+            return if self.holds_integer(number) {
+                Ok(ToSqlOutput::Owned(Stored::Integer(number)))
             } else {
                 Err(Lost { reason: "an integer of more than 32 bits, for a 32-bit column" })
             };
@@ -341,50 +357,17 @@ impl Codec {
         if matches!(self.local, LogicalType::Int | LogicalType::Long) {
             return Err(Lost { reason: "a decimal that is no 64-bit integer, for an integer column" });
         }
-        let float = f64::from_str(&decimal.normalized().to_scientific_notation()).ok();
-        let float = float.filter(|float| float.is_finite());
-        let Some(float) = float else {
+        let Some(float) = nearest_double(decimal) else {
             return Err(Lost { reason: "a decimal beyond the range of SQLite's floats" });
         };
-        let kept = decimal_of_float(float).map(Value::Decimal);
-        let kept = kept.ok_or(Lost { reason: "a decimal beyond the range of SQLite's floats" })?;
-        let exact = matches!(&kept, Value::Decimal(kept) if *kept == *decimal);
-        if exact {
-            return Ok(Written { value: ToSqlOutput::Owned(Stored::Real(float)), rounded: narrowed });
+        if of_double(float).is_some_and(|kept| kept == *decimal) {
+            return Ok(ToSqlOutput::Owned(Stored::Real(float)));
         }
-        if on_loss == OnLoss::Refuse || self.key {
-            return Err(Lost {
-                reason: "a decimal of more than 15 digits, which SQLite keeps only in a column of a TEXT type such \
-                         as DECIMAL_TEXT(38,4)",
-            });
-        }
-        // 9999999999999999.99 becomes a number of one digit more, which could not be read again.
-        if !kept.fits(self.group) || (self.is_decimal() && !kept.fits(self.local)) {
-            return Err(Lost {
-                reason: "a decimal that has more digits than the column once SQLite has rounded it",
-            });
-        }
-        Ok(Written { value: ToSqlOutput::Owned(Stored::Real(float)), rounded: true })
-    }
-
-    /// The decimal with as many digits as the declared type has, and whether that rounded it.
-    fn narrow<'d>(
-        &self,
-        decimal: &'d BigDecimal,
-        on_loss: OnLoss,
-    ) -> Result<(Cow<'d, BigDecimal>, bool), Lost> {
-        let local @ LogicalType::Decimal { scale, .. } = self.local else {
-            return Ok((Cow::Borrowed(decimal), false));
-        };
-        let fits = |decimal: &BigDecimal| Value::Decimal(decimal.clone()).fits(local);
-        if fits(decimal) {
-            return Ok((Cow::Borrowed(decimal), false));
-        }
-        let rounded = decimal.with_scale_round(i64::from(scale), RoundingMode::HalfEven);
-        if on_loss == OnLoss::Round && !self.key && fits(&rounded) {
-            return Ok((Cow::Owned(rounded), true));
-        }
-        Err(Lost { reason: "a decimal with more digits than the column has" })
+        // Rounded, it may even have a digit more than the column: 9999999999999999.99.
+        Err(Lost {
+            reason: "a decimal of more than 15 digits, which SQLite keeps only in a column of a TEXT type such as \
+                     DECIMAL_TEXT(38,4)",
+        })
     }
 }
 
@@ -399,14 +382,6 @@ pub(crate) fn class(stored: ValueRef<'_>) -> &'static str {
     }
 }
 
-/// The decimal that a float is written as, with the fewest digits that give it again.
-fn decimal_of_float(number: f64) -> Option<BigDecimal> {
-    if !number.is_finite() {
-        return None;
-    }
-    BigDecimal::from_str(&number.to_string()).ok()
-}
-
 /// A plain decimal text: sign, digits, point. An exponent could name a number too long to write out.
 fn decimal_of_text(bytes: &[u8]) -> Option<BigDecimal> {
     let digits = bytes.strip_prefix(b"-").or_else(|| bytes.strip_prefix(b"+")).unwrap_or(bytes);
@@ -418,18 +393,6 @@ fn decimal_of_text(bytes: &[u8]) -> Option<BigDecimal> {
         return None;
     }
     BigDecimal::from_str(std::str::from_utf8(bytes).ok()?).ok()
-}
-
-/// The decimal as a 64-bit integer, if it is one.
-fn whole(decimal: &BigDecimal) -> Option<i64> {
-    let normal = decimal.normalized();
-    let (digits, exponent) = normal.as_bigint_and_exponent();
-    // More than 19 digits are no i64, and must not be written out.
-    if !(-19..=0).contains(&exponent) {
-        return None;
-    }
-    let factor = 10_i128.checked_pow(u32::try_from(-exponent).ok()?)?;
-    i64::try_from(i128::try_from(digits).ok()?.checked_mul(factor)?).ok()
 }
 
 fn exact_float(number: i64) -> bool {

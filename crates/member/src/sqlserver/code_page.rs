@@ -40,13 +40,6 @@ impl CodePage {
         let (bytes, _, lacking) = self.encoding()?.encode(text);
         (!lacking).then_some(bytes.len())
     }
-
-    /// The text with question marks for what the code page lacks, as the server would store it.
-    pub(crate) fn narrowed(self, text: &str) -> String {
-        let mut buffer = [0; 4];
-        let keep = |c: char, buffer: &mut [u8; 4]| self.length(c.encode_utf8(buffer)).is_some();
-        text.chars().map(|c| if keep(c, &mut buffer) { c } else { '?' }).collect()
-    }
 }
 
 #[cfg(test)]
@@ -62,6 +55,5 @@ mod tests {
         assert_eq!(CodePage(UTF_8).length("名前"), Some(6));
         assert_eq!(CodePage(437).length("plain"), Some(5));
         assert_eq!(CodePage(437).length("ä"), None, "nothing is certain of it");
-        assert_eq!(CodePage(1252).narrowed("a名ä"), "a?ä");
     }
 }

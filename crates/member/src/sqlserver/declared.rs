@@ -1,6 +1,7 @@
 //! Types of SQL Server columns: which logical type they mean, and how they are spelt.
 
-use tributary_model::LogicalType;
+use tributary_model::time::TICKS_A_SECOND;
+use tributary_model::{LogicalType, Narrowing, Steps};
 
 /// The collation that compares texts by their bytes in columns that we create.
 pub(crate) const BINARY_COLLATION: &str = "Latin1_General_100_BIN2";
@@ -176,6 +177,32 @@ impl Declared {
             Kind::Money => (19, 4),
             Kind::SmallMoney => (10, 4),
             _ => (self.precision, self.scale),
+        }
+    }
+
+    /// What the column keeps of values that it does not hold as they are, where the member is set to round. Times are
+    /// cut and not rounded: 23:59:59.9999999 must not become a time of the next day.
+    pub(crate) fn narrowing(&self) -> Narrowing {
+        let steps = match self.kind {
+            Kind::Time | Kind::DateTime2 | Kind::DateTimeOffset => {
+                Some(Steps::Down(10_i64.pow(7_u32.saturating_sub(self.scale))))
+            }
+            Kind::DateTime => Some(Steps::ThreeHundredths),
+            Kind::SmallDateTime => Some(Steps::Nearest(60 * TICKS_A_SECOND)),
+            _ => None,
+        };
+        Narrowing {
+            scale: match self.logical() {
+                Some(LogicalType::Int | LogicalType::Long) => Some(0),
+                Some(LogicalType::Decimal { scale, .. }) => Some(scale),
+                _ => None,
+            },
+            steps,
+            single: self.kind == Kind::Real,
+            no_subnormals: matches!(self.kind, Kind::Real | Kind::Float),
+            trims_blanks: self.is_padded() && self.is_text(),
+            filled_to: self.length.filter(|_| self.kind == Kind::Binary),
+            ..Narrowing::default()
         }
     }
 

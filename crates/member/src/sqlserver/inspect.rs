@@ -357,7 +357,7 @@ fn limits(column: &CatalogColumn) -> Limits {
     let code_page = || (column.code_page.0 != UTF_8).then(|| format!("code page {}", column.code_page.0));
     let fraction = |digits: u32| Some(10_i64.pow(7 - digits.min(7)));
     let all = Some((*TICKS.start(), *TICKS.end()));
-    let none = Limits::default();
+    let none = Limits { narrowing: declared.narrowing(), ..Limits::default() };
     match declared.kind {
         Kind::TinyInt => Limits { integers: Some((0, 255)), ..none },
         Kind::SmallInt => Limits { integers: Some((i64::from(i16::MIN), i64::from(i16::MAX))), ..none },

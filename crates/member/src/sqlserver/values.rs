@@ -1,7 +1,8 @@
 //! Values between SQL Server and the logical types, column by column, in both directions, without loss.
 //!
-//! A value that a column cannot hold as it is is not written, unless the member is set to round; what the server
-//! would do to it in silence (cut seconds, fill up, put question marks) is worked out before it is written. Every value
+//! A value that a column cannot hold as it is is not written; where the member is set to round, what the column keeps of
+//! it is ([`Declared::narrowing`]). What the server would do to it in silence (cut seconds, fill up, put question marks) is
+//! worked out before it is written. Every value
 //! has one text form, which a statement converts: so that one text can carry a whole batch.
 
 mod text;
@@ -66,6 +67,27 @@ pub(crate) enum Stored<'a> {
     Timestamp(i64),
     /// Ticks since 1970-01-01 in UTC, and the offset in minutes.
     TimestampOffset(i64, i16),
+}
+
+impl Stored<'_> {
+    /// The same, of its own.
+    fn into_owned(self) -> Stored<'static> {
+        match self {
+            Self::Null => Stored::Null,
+            Self::Bit(flag) => Stored::Bit(flag),
+            Self::Integer(number) => Stored::Integer(number),
+            Self::Decimal(decimal) => Stored::Decimal(Cow::Owned(decimal.into_owned())),
+            Self::Real(number) => Stored::Real(number),
+            Self::Float(number) => Stored::Float(number),
+            Self::Text(text) => Stored::Text(Cow::Owned(text.into_owned())),
+            Self::Bytes(bytes) => Stored::Bytes(Cow::Owned(bytes.into_owned())),
+            Self::Uuid(id) => Stored::Uuid(id),
+            Self::Date(days) => Stored::Date(days),
+            Self::Time(ticks) => Stored::Time(ticks),
+            Self::Timestamp(ticks) => Stored::Timestamp(ticks),
+            Self::TimestampOffset(ticks, minutes) => Stored::TimestampOffset(ticks, minutes),
+        }
+    }
 }
 
 /// What one value becomes when it is written.

@@ -37,11 +37,13 @@ fn round_trip(codec: &Codec, value: &Value, on_loss: OnLoss) -> Result<(Value, b
 }
 
 fn exact(codec: &Codec, value: Value) {
+    assert_eq!(codec.narrowing.of(&value).as_ref(), &value);
     assert_eq!(round_trip(codec, &value, OnLoss::Refuse).unwrap(), (value, false));
 }
 
 fn rounded(codec: &Codec, value: Value, becomes: Value) {
     assert!(codec.write(&value, OnLoss::Refuse, &mut Vec::new()).is_err(), "{value}");
+    assert_eq!(codec.narrowing.of(&value).as_ref(), &becomes);
     assert_eq!(round_trip(codec, &value, OnLoss::Round).unwrap(), (becomes, true));
 }
 

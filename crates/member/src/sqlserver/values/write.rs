@@ -1,4 +1,4 @@
-//! What a value becomes in a column: what is refused, and what is rounded where the member is set to round.
+//! What a value becomes in a column: what is refused, and what is kept of it where the member is set to round.
 //!
 //! Decides it from the column's type alone, before anything is sent, since the server would cut, fill up or replace
 //! in silence. How the outcome is spelt in a statement is `text`'s.
@@ -7,11 +7,11 @@ use super::super::declared::Kind;
 use super::super::names::units;
 use super::{Codec, Lost, Stored, Written};
 use crate::OnLoss;
+use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::BigInt;
-use bigdecimal::{BigDecimal, RoundingMode};
 use std::borrow::Cow;
 use std::str::FromStr as _;
-use tributary_model::time::{TICKS_A_DAY, TICKS_A_MILLISECOND, TICKS_A_SECOND};
+use tributary_model::time::{TICKS_A_DAY, TICKS_A_SECOND};
 use tributary_model::{LogicalType, Value};
 
 /// 0001-01-01 and 9999-12-31 in days since 1970-01-01.
@@ -24,43 +24,57 @@ pub(in crate::sqlserver) const DATETIME_FROM: i64 = -79_258 * TICKS_A_DAY;
 pub(in crate::sqlserver) const SMALL_FROM: i64 = -25_567 * TICKS_A_DAY;
 pub(in crate::sqlserver) const SMALL_TO: i64 = 39_968 * TICKS_A_DAY;
 impl Codec {
-    /// The value that the column will hold so that reading it gives `value` again.
+    /// The value that the column will hold so that reading it gives `value` again, or what the column keeps of it.
     pub(crate) fn write<'a>(&self, value: &'a Value, on_loss: OnLoss) -> Result<Written<'a>, Lost> {
-        let exact = |stored| Ok(Written { stored, rounded: false });
+        let lost = match self.exactly(value) {
+            Ok(stored) => return Ok(Written { stored, rounded: false }),
+            Err(lost) => lost,
+        };
+        // Key values and spellings are looked up: they never stand for others.
+        let rounds = on_loss == OnLoss::Round && !self.key && !self.has_spellings();
+        match self.declared.narrowing().of(value) {
+            Cow::Owned(kept) if rounds => match self.exactly(&kept) {
+                Ok(stored) => Ok(Written { stored: stored.into_owned(), rounded: true }),
+                Err(_) => Err(lost),
+            },
+            _ => Err(lost),
+        }
+    }
+
+    /// The value that the column will hold so that reading it gives `value` again.
+    fn exactly<'a>(&self, value: &'a Value) -> Result<Stored<'a>, Lost> {
         if value.is_null() {
-            return exact(Stored::Null);
+            return Ok(Stored::Null);
         }
         if !value.fits(self.group) {
             return Err(Lost { reason: "a value of another type than the column's" });
         }
-        // Key values are looked up: they never stand for others.
-        let on_loss = if self.key { OnLoss::Refuse } else { on_loss };
         if self.has_spellings() {
-            return self.write_text(Cow::Owned(spelling(value)), OnLoss::Refuse);
+            return self.write_text(Cow::Owned(spelling(value)));
         }
         match value {
-            Value::Null => exact(Stored::Null),
-            Value::Boolean(flag) if self.declared.kind == Kind::Bit => exact(Stored::Bit(*flag)),
-            Value::Boolean(flag) => exact(Stored::Integer(i64::from(*flag))),
+            Value::Null => Ok(Stored::Null),
+            Value::Boolean(flag) if self.declared.kind == Kind::Bit => Ok(Stored::Bit(*flag)),
+            Value::Boolean(flag) => Ok(Stored::Integer(i64::from(*flag))),
             Value::Int(number) => self.write_integer(i64::from(*number)),
             Value::Long(number) => self.write_integer(*number),
-            Value::Decimal(decimal) => self.write_decimal(decimal, on_loss),
-            Value::Float(number) => self.write_float(f64::from(*number), on_loss),
-            Value::Double(number) => self.write_float(*number, on_loss),
-            Value::String(text) => self.write_text(Cow::Borrowed(text), on_loss),
-            Value::Bytes(bytes) => self.write_bytes(bytes, on_loss),
-            Value::Uuid(id) => exact(Stored::Uuid(*id)),
-            Value::Date(days) if DAYS.contains(days) => exact(Stored::Date(*days)),
+            Value::Decimal(decimal) => self.write_decimal(decimal),
+            Value::Float(number) => self.write_float(f64::from(*number)),
+            Value::Double(number) => self.write_float(*number),
+            Value::String(text) => self.write_text(Cow::Borrowed(text)),
+            Value::Bytes(bytes) => self.write_bytes(bytes),
+            Value::Uuid(id) => Ok(Stored::Uuid(*id)),
+            Value::Date(days) if DAYS.contains(days) => Ok(Stored::Date(*days)),
             Value::Date(_) => Err(Lost { reason: "a date outside of the years 1 to 9999" }),
-            Value::Time(ticks) => self.write_time(*ticks, on_loss),
-            Value::Timestamp(ticks) => self.write_timestamp(*ticks, on_loss),
+            Value::Time(_) => self.unless_finer(value, Stored::Time),
+            Value::Timestamp(ticks) => self.write_timestamp(value, *ticks),
             Value::TimestampOffset { ticks, offset_minutes } => {
-                self.write_offset(*ticks, *offset_minutes, on_loss)
+                self.write_offset(value, *ticks, *offset_minutes)
             }
         }
     }
 
-    fn write_integer(&self, number: i64) -> Result<Written<'static>, Lost> {
+    fn write_integer(&self, number: i64) -> Result<Stored<'static>, Lost> {
         let fits = match self.declared.kind {
             Kind::TinyInt => u8::try_from(number).is_ok(),
             Kind::SmallInt => i16::try_from(number).is_ok(),
@@ -68,38 +82,27 @@ impl Codec {
             _ => true,
         };
         if fits {
-            Ok(Written { stored: Stored::Integer(number), rounded: false })
+            Ok(Stored::Integer(number))
         } else {
             Err(Lost { reason: "an integer outside of the column's range" })
         }
     }
 
-    fn write_decimal<'a>(&self, decimal: &'a BigDecimal, on_loss: OnLoss) -> Result<Written<'a>, Lost> {
+    fn write_decimal<'a>(&self, decimal: &'a BigDecimal) -> Result<Stored<'a>, Lost> {
         let local = match self.declared.logical() {
             Some(LogicalType::Int | LogicalType::Long) => LogicalType::Decimal { precision: 19, scale: 0 },
             Some(local @ LogicalType::Decimal { .. }) => local,
             _ => return Err(Lost { reason: "a decimal, for a column that holds none" }),
         };
-        let LogicalType::Decimal { scale, .. } = local else {
-            return Err(Lost { reason: "a decimal, for a column that holds none" });
-        };
-        let fits =
-            |decimal: &BigDecimal| Value::Decimal(decimal.clone()).fits(local) && self.in_money(decimal);
-        let (decimal, rounded) = if fits(decimal) {
-            (Cow::Borrowed(decimal), false)
-        } else {
-            let narrowed = decimal.with_scale_round(i64::from(scale), RoundingMode::HalfEven);
-            if on_loss == OnLoss::Refuse || !fits(&narrowed) {
-                return Err(Lost { reason: "a decimal with more digits than the column has" });
-            }
-            (Cow::Owned(narrowed), true)
-        };
+        if !Value::Decimal(decimal.clone()).fits(local) || !self.in_money(decimal) {
+            return Err(Lost { reason: "a decimal with more digits than the column has" });
+        }
         if matches!(self.declared.logical(), Some(LogicalType::Int | LogicalType::Long)) {
             let number = i64::from_str(&decimal.with_scale(0).to_plain_string());
             let number = number.map_err(|_| Lost { reason: "a decimal outside of the column's range" })?;
-            return Ok(Written { rounded, ..self.write_integer(number)? });
+            return self.write_integer(number);
         }
-        Ok(Written { stored: Stored::Decimal(decimal), rounded })
+        Ok(Stored::Decimal(Cow::Borrowed(decimal)))
     }
 
     /// Money is a whole number of ten-thousandths in 64 or 32 bits: less than its 19 or 10 digits.
@@ -114,127 +117,86 @@ impl Codec {
         units < bound && units >= -bound
     }
 
-    fn write_float(&self, number: f64, on_loss: OnLoss) -> Result<Written<'static>, Lost> {
+    fn write_float(&self, number: f64) -> Result<Stored<'static>, Lost> {
+        let subnormal = Lost { reason: "a float so small that SQL Server has none" };
         if !number.is_finite() {
             return Err(Lost { reason: "infinity or NaN, which SQL Server has no floats for" });
         }
         if self.declared.kind != Kind::Real {
-            if number.is_subnormal() {
-                return subnormal(on_loss, Stored::Float(0.0));
-            }
-            return Ok(Written { stored: Stored::Float(number), rounded: false });
+            return if number.is_subnormal() { Err(subnormal) } else { Ok(Stored::Float(number)) };
         }
         let narrow = number as f32;
         if narrow.is_subnormal() {
-            return subnormal(on_loss, Stored::Real(0.0));
+            return Err(subnormal);
         }
-        let exact = f64::from(narrow).to_bits() == number.to_bits();
-        if exact || (on_loss == OnLoss::Round && narrow.is_finite()) {
-            Ok(Written { stored: Stored::Real(narrow), rounded: !exact })
+        if f64::from(narrow).to_bits() == number.to_bits() {
+            Ok(Stored::Real(narrow))
         } else {
             Err(Lost { reason: "a double, for a column of single floats" })
         }
     }
 
-    fn write_text<'a>(&self, text: Cow<'a, str>, on_loss: OnLoss) -> Result<Written<'a>, Lost> {
-        let mut text = text;
-        let mut rounded = false;
-        let round = on_loss == OnLoss::Round;
-        if self.declared.is_code_page() && self.code_page.length(&text).is_none() {
-            if !round {
-                return Err(Lost { reason: "a character that the column's code page lacks" });
-            }
-            (text, rounded) = (Cow::Owned(self.code_page.narrowed(&text)), true);
-        }
-        if self.declared.is_padded() && text.ends_with(' ') {
-            if !round {
-                return Err(Lost { reason: "blanks at its end, which a char column does not keep" });
-            }
-            (text, rounded) = (Cow::Owned(text.trim_end_matches(' ').to_owned()), true);
-        }
+    /// A text is neither cut (who would miss its end?) nor filled with question marks (who would know what they were?).
+    fn write_text<'a>(&self, text: Cow<'a, str>) -> Result<Stored<'a>, Lost> {
         let length = if self.declared.is_code_page() {
-            self.code_page.length(&text).unwrap_or(usize::MAX)
+            let length = self.code_page.length(&text);
+            length.ok_or(Lost { reason: "a character that the column's code page lacks" })?
         } else {
             units(&text)
         };
-        // A text is never cut: who would miss its end?
+        if self.declared.is_padded() && text.ends_with(' ') {
+            return Err(Lost { reason: "blanks at its end, which a char column does not keep" });
+        }
         if self.declared.length.is_some_and(|most| length > most as usize) {
             return Err(Lost { reason: "a text longer than the column" });
         }
-        Ok(Written { stored: Stored::Text(text), rounded })
+        Ok(Stored::Text(text))
     }
 
-    fn write_bytes<'a>(&self, bytes: &'a [u8], on_loss: OnLoss) -> Result<Written<'a>, Lost> {
-        let Some(most) = self.declared.length.map(|most| most as usize) else {
-            return Ok(Written { stored: Stored::Bytes(Cow::Borrowed(bytes)), rounded: false });
-        };
+    fn write_bytes<'a>(&self, bytes: &'a [u8]) -> Result<Stored<'a>, Lost> {
+        let most = self.declared.length.map_or(usize::MAX, |most| most as usize);
         if bytes.len() > most {
             return Err(Lost { reason: "more bytes than the column has" });
         }
-        if !self.declared.is_padded() || bytes.len() == most {
-            return Ok(Written { stored: Stored::Bytes(Cow::Borrowed(bytes)), rounded: false });
-        }
-        if on_loss == OnLoss::Refuse {
+        if self.declared.is_padded() && bytes.len() < most {
             return Err(Lost { reason: "fewer bytes than the column, which the server would fill up" });
         }
-        let mut filled = bytes.to_vec();
-        filled.resize(most, 0);
-        Ok(Written { stored: Stored::Bytes(Cow::Owned(filled)), rounded: true })
+        Ok(Stored::Bytes(Cow::Borrowed(bytes)))
     }
 
-    fn write_time(&self, ticks: i64, on_loss: OnLoss) -> Result<Written<'static>, Lost> {
-        let (cut, rounded) = self.cut(ticks, on_loss)?;
-        Ok(Written { stored: Stored::Time(cut), rounded })
-    }
-
-    fn write_timestamp(&self, ticks: i64, on_loss: OnLoss) -> Result<Written<'static>, Lost> {
-        let outside = Lost { reason: "a time outside of what the column's type reaches" };
-        // No type reaches further; the first and the last tick could not even be rounded.
-        if !TICKS.contains(&ticks) {
-            return Err(outside);
-        }
-        let (ticks, rounded) = match self.declared.kind {
-            Kind::DateTime => {
-                let near = nearest_datetime(ticks);
-                if !(DATETIME_FROM..=*TICKS.end()).contains(&near) {
-                    return Err(outside);
-                }
-                (near, near != ticks)
-            }
-            Kind::SmallDateTime => {
-                let minute = 60 * TICKS_A_SECOND;
-                let near = (ticks + minute / 2).div_euclid(minute) * minute;
-                if !(SMALL_FROM..SMALL_TO).contains(&near) {
-                    return Err(outside);
-                }
-                (near, near != ticks)
-            }
-            _ => self.cut(ticks, on_loss)?,
+    fn write_timestamp(&self, value: &Value, ticks: i64) -> Result<Stored<'static>, Lost> {
+        let reaches = match self.declared.kind {
+            Kind::DateTime => DATETIME_FROM..=*TICKS.end(),
+            Kind::SmallDateTime => SMALL_FROM..=SMALL_TO - 1,
+            _ => TICKS,
         };
-        if rounded && on_loss == OnLoss::Refuse {
-            return Err(Lost { reason: "a time finer than the column's" });
+        if !reaches.contains(&ticks) {
+            return Err(Lost { reason: "a time outside of what the column's type reaches" });
         }
-        Ok(Written { stored: Stored::Timestamp(ticks), rounded })
+        self.unless_finer(value, Stored::Timestamp)
     }
 
-    fn write_offset(&self, ticks: i64, minutes: i16, on_loss: OnLoss) -> Result<Written<'static>, Lost> {
+    fn write_offset(&self, value: &Value, ticks: i64, minutes: i16) -> Result<Stored<'static>, Lost> {
         let local = ticks.checked_add(i64::from(minutes) * 60 * TICKS_A_SECOND);
         if !TICKS.contains(&ticks) || !local.is_some_and(|local| TICKS.contains(&local)) {
             return Err(Lost { reason: "a time outside of the years 1 to 9999" });
         }
-        let (ticks, rounded) = self.cut(ticks, on_loss)?;
-        Ok(Written { stored: Stored::TimestampOffset(ticks, minutes), rounded })
+        self.unless_finer(value, |ticks| Stored::TimestampOffset(ticks, minutes))
     }
 
-    /// Ticks with as many digits behind the second as the column has. Cut and not rounded: 23:59:59.9999999 must not
-    /// become a time of the next day.
-    fn cut(&self, ticks: i64, on_loss: OnLoss) -> Result<(i64, bool), Lost> {
-        let unit = 10_i64.pow(7_u32.saturating_sub(self.declared.scale));
-        let cut = ticks.div_euclid(unit) * unit;
-        if cut != ticks && on_loss == OnLoss::Refuse {
-            return Err(Lost { reason: "a time finer than the column's" });
+    /// A time that the column keeps to the last tick.
+    fn unless_finer(
+        &self,
+        value: &Value,
+        stored: impl FnOnce(i64) -> Stored<'static>,
+    ) -> Result<Stored<'static>, Lost> {
+        match (self.declared.narrowing().of(value), value) {
+            (Cow::Owned(_), _) => Err(Lost { reason: "a time finer than the column's" }),
+            (_, Value::Time(ticks) | Value::Timestamp(ticks) | Value::TimestampOffset { ticks, .. }) => {
+                Ok(stored(*ticks))
+            }
+            _ => Err(Lost { reason: "a value of another type than the column's" }),
         }
-        Ok((cut, cut != ticks))
     }
 }
 
@@ -244,18 +206,4 @@ fn spelling(value: &Value) -> String {
         Value::Decimal(decimal) => decimal.normalized().to_plain_string(),
         other => other.to_string(),
     }
-}
-
-fn subnormal(on_loss: OnLoss, zero: Stored<'static>) -> Result<Written<'static>, Lost> {
-    match on_loss {
-        OnLoss::Round => Ok(Written { stored: zero, rounded: true }),
-        OnLoss::Refuse => Err(Lost { reason: "a float so small that SQL Server has none" }),
-    }
-}
-
-/// The nearest time that a `datetime` shows: whole three-hundredths of a second, to the millisecond.
-fn nearest_datetime(ticks: i64) -> i64 {
-    let (day, rest) = (ticks.div_euclid(TICKS_A_DAY), ticks.rem_euclid(TICKS_A_DAY));
-    let fragments = (rest * 300 + TICKS_A_SECOND / 2) / TICKS_A_SECOND;
-    day * TICKS_A_DAY + (fragments * 10 + 1) / 3 * TICKS_A_MILLISECOND
 }
