@@ -20,6 +20,7 @@ fn rules() -> TableRules {
         delete_vs_update: DeleteVsUpdate::ByPolicy,
         priority: Vec::new(),
         publish_members: [].into(),
+        projections: Default::default(),
     }
 }
 

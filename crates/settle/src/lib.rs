@@ -4,6 +4,7 @@
 //! No clock, no I/O, no tracing: the services, the property tests and the model checker all call this code.
 //! [`Standard`] is what runs in production; the tests override single methods to show that each rule is needed.
 
+mod columns;
 mod invariant;
 mod precedence;
 mod rules;

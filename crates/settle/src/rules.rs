@@ -1,10 +1,10 @@
 //! What goes into and comes out of the rules.
 
-use crate::standard;
+use crate::{columns, standard};
 use std::collections::BTreeSet;
 use tributary_model::{
-    Change, ConflictRecord, Dot, Incarnation, KeyBytes, MemberId, Policy, Resolved, Settled, TableName,
-    Ticks, VersionVector,
+    Change, ConflictRecord, Dot, Incarnation, KeyBytes, MemberId, Policy, Projections, Resolved, Row,
+    Settled, TableName, Ticks, VersionVector,
 };
 
 /// How a delete fares against an update in a conflict.
@@ -32,6 +32,8 @@ pub struct TableRules {
     pub priority: Vec<MemberId>,
     /// Members of direction `publish`: they win against all others.
     pub publish_members: BTreeSet<MemberId>,
+    /// What each member keeps of the columns' values.
+    pub projections: Projections,
 }
 
 /// One resolver step: what it needs to know besides the state.
@@ -135,7 +137,18 @@ pub trait Rules {
     /// two lives of the cell met, so the change is concurrent, and a conflict is recorded with kind `expired`.
     /// Equal contents agree without a record here too.
     fn resolve_expired(&self, step: Step<'_>, state: &Resolved, change: &Change) -> Resolution {
-        standard::resolve_expired(step, state, change)
+        standard::resolve_expired(self, step, state, change)
+    }
+
+    /// Whether `change` says no more of a column than the settled row does: its member shows the row's value so.
+    fn repeats(&self, table: &TableRules, held: &Row, change: &Change, column: usize) -> bool {
+        columns::repeats(table, held, change, column)
+    }
+
+    /// Whether the first-scan row `change` has a settled first-scan row's value of a column more precisely: it looks
+    /// the same to every member of which the record takes something into account.
+    fn refines(&self, table: &TableRules, state: &Resolved, change: &Change, column: usize) -> bool {
+        columns::refines(table, state, change, column)
     }
 
     /// The apply decision (protocol section 4) for a record at a member.

@@ -3,13 +3,12 @@
 //! Decides what a change does to a cell's state and what a record does to a member's copy. Does not read, write or
 //! order anything: the resolver is the sequencer of each cell, apply holds the member's locks.
 //!
-//! Columns that a member lacks are absent from its rows and are taken over from the other side here. Columns that a
-//! member holds with less precision (rounded, offset dropped) are compared literally so far; that comparison needs
-//! the group's projections, which [`TableRules`](crate::TableRules) does not carry yet.
+//! What a member lacks of a row, columns or precision, is taken over from the other side before anything is compared;
+//! how, is `columns`'.
 
+use crate::columns::{Both, both, completed};
 use crate::precedence::{self, Contender, Winner};
 use crate::{Decision, Drop, LocalState, Resolution, Rules, Step, Violation};
-use std::borrow::Cow;
 use tributary_model::{
     Change, ChangeKind, ConflictId, ConflictKind, ConflictRecord, ConflictState, Policy, Reason, Resolved,
     Row, Settled, Side, VersionVector,
@@ -36,26 +35,36 @@ pub(crate) fn resolve<R: Rules + ?Sized>(
     }
     let Some(held) = state else {
         // A change that meets an empty cell is a fast-forward, whatever it has seen.
-        return publish(fast_forward(None, change), None);
+        return publish(
+            won_by(change, change.row.clone(), joined(None, change), Settled::FastForward, None),
+            None,
+        );
     };
     if let Some(violation) = state_behind(held, change) {
         return Resolution::Violated(violation);
     }
     if !rules.on_top(held, change) {
-        return concurrent(step, held, change, None);
+        return concurrent(rules, step, held, change, None);
     }
     let restored = change.kind == ChangeKind::Restored && !change.is_delete() && held.row.is_none();
     let conflict = restored.then(|| {
         let verdict = (ConflictKind::BlockedDelete, Reason::Restored);
         conflict_record(step, verdict, side_of_change(change), side_of_state(held))
     });
-    publish(fast_forward(Some(held), change), conflict)
+    let row = completed(rules, step.rules, held.row.as_ref(), change);
+    let vv = joined(Some(held), change);
+    publish(won_by(change, row, vv, Settled::FastForward, None), conflict)
 }
 
-pub(crate) fn resolve_expired(step: Step<'_>, state: &Resolved, change: &Change) -> Resolution {
+pub(crate) fn resolve_expired<R: Rules + ?Sized>(
+    rules: &R,
+    step: Step<'_>,
+    state: &Resolved,
+    change: &Change,
+) -> Resolution {
     match dismiss(Some(state), change) {
         Some(dismissed) => dismissed,
-        None => concurrent(step, state, change, Some(ConflictKind::Expired)),
+        None => concurrent(rules, step, state, change, Some(ConflictKind::Expired)),
     }
 }
 
@@ -112,22 +121,20 @@ fn state_behind(held: &Resolved, change: &Change) -> Option<Violation> {
     })
 }
 
-fn fast_forward(held: Option<&Resolved>, change: &Change) -> Resolved {
-    let row =
-        change.row.as_ref().map(|row| completed(row, held.and_then(|held| held.row.as_ref())).into_owned());
-    won_by(change, row, joined(held, change), Settled::FastForward, None)
-}
-
 /// Neither was made on top of the other.
-fn concurrent(step: Step<'_>, held: &Resolved, change: &Change, kind: Option<ConflictKind>) -> Resolution {
-    // c* and R*: each side with the columns that only the other one has.
-    let ours = change.row.as_ref().map(|row| completed(row, held.row.as_ref()));
-    let theirs = held.row.as_ref().map(|row| completed(row, change.row.as_ref()));
+fn concurrent<R: Rules + ?Sized>(
+    rules: &R,
+    step: Step<'_>,
+    held: &Resolved,
+    change: &Change,
+    kind: Option<ConflictKind>,
+) -> Resolution {
+    let Both { change: ours, state: theirs } = both(rules, step.rules, held, change);
     let vv = joined(Some(held), change);
     let (winner, reason) = precedence::winner(step.rules, Contender::from(held), Contender::from(change));
     if ours == theirs {
-        if theirs.as_deref() != held.row.as_ref() {
-            return publish(won_by(change, ours.map(Cow::into_owned), vv, Settled::Completed, None), None);
+        if theirs != held.row {
+            return publish(won_by(change, ours, vv, Settled::Completed, None), None);
         }
         return publish(agreed(held, change, winner, vv), None);
     }
@@ -138,12 +145,9 @@ fn concurrent(step: Step<'_>, held: &Resolved, change: &Change, kind: Option<Con
     });
     let (incoming, standing) = (side_of_change(change), side_of_state(held));
     let (record, winning, losing) = match winner {
-        Winner::Incoming => {
-            let row = ours.map(Cow::into_owned);
-            (won_by(change, row, vv, Settled::Conflict, policy), incoming, standing)
-        }
+        Winner::Incoming => (won_by(change, ours, vv, Settled::Conflict, policy), incoming, standing),
         Winner::Held => {
-            let merged = theirs.as_deref() != held.row.as_ref();
+            let merged = theirs != held.row;
             let content = if merged { merge(held, change) } else { held.content.clone() };
             let record = Resolved {
                 vv,
@@ -152,7 +156,7 @@ fn concurrent(step: Step<'_>, held: &Resolved, change: &Change, kind: Option<Con
                 kind: held.kind,
                 changed_at: held.changed_at,
                 effective_at: held.effective_at,
-                row: theirs.map(Cow::into_owned),
+                row: theirs,
                 settled: Settled::Conflict,
                 policy,
             };
@@ -205,7 +209,7 @@ fn won_by(
     }
 }
 
-/// The content of a row that R's winner keeps but for columns that only `change` has.
+/// The content of a row that R's winner keeps but for what only `change` has of it.
 fn merge(held: &Resolved, change: &Change) -> Vec<VersionVector> {
     let mut content: Vec<VersionVector> = Vec::with_capacity(held.content.len());
     for image in &held.content {
@@ -223,14 +227,6 @@ fn joined(held: Option<&Resolved>, change: &Change) -> VersionVector {
     vv.join(&change.seen);
     vv.raise(&change.dot.incarnation, change.dot.version);
     vv
-}
-
-/// `row` with the columns it lacks taken from `other`; cloned only if there are such columns.
-fn completed<'a>(row: &'a Row, other: Option<&Row>) -> Cow<'a, Row> {
-    match other {
-        Some(other) if row.is_partial() => Cow::Owned(row.completed_from(other)),
-        _ => Cow::Borrowed(row),
-    }
 }
 
 /// The record bears each side as it was written, not as completed from the other: what is put back from it must not

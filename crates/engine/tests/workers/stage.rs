@@ -235,6 +235,7 @@ impl Process<'_> {
             delete_vs_update: DeleteVsUpdate::ByPolicy,
             priority: Vec::new(),
             publish_members: std::collections::BTreeSet::new(),
+            projections: Default::default(),
         }];
         let resolver = Arc::new(Resolver {
             log: Arc::clone(&self.log),

@@ -5,17 +5,18 @@
 //! is left out of the spec.
 
 use super::names::{find_table, folded};
+use super::projections::observe;
 use super::types::common;
 use super::{GroupFinding, GroupSpec, TableSpec};
 use crate::file::{ColumnChoice, GroupFile, Table};
 use std::sync::Arc;
 use tributary_member::{ColumnInspection, Inspection, Severity, TableInspection};
-use tributary_model::{Column, ForeignKey, LogicalType, MemberId, TableSchema};
+use tributary_model::{Column, ForeignKey, LogicalType, MemberId, Projections, TableSchema};
 
 type Inspections<'a> = &'a [(MemberId, Inspection)];
 
 /// The spec for `file`, given the members that could be inspected (in the order of the file). Tables that `known`
-/// has are taken over as they are, since their topics exist.
+/// has are taken over as they are, since their topics exist, but for what the members keep of their columns.
 pub fn derive(
     file: &GroupFile,
     members: Inspections<'_>,
@@ -29,7 +30,8 @@ pub fn derive(
             continue;
         }
         if let Some(schema) = derive_table(file, table, members, &mut findings) {
-            tables.push(TableSpec { schema: Arc::new(schema), partitions: table.partitions });
+            let projections = Projections::default();
+            tables.push(TableSpec { schema: Arc::new(schema), partitions: table.partitions, projections });
         }
     }
     let named = tables.clone();
@@ -37,7 +39,11 @@ pub fn derive(
     for table in tables.iter_mut().filter(|table| is_new(table)) {
         name_as_the_group_does(Arc::make_mut(&mut table.schema), &named);
     }
-    (GroupSpec { tables }, findings)
+    let mut spec = GroupSpec { tables };
+    for (member, inspection) in members {
+        observe(file, &mut spec, member, inspection);
+    }
+    (spec, findings)
 }
 
 /// The member's own table that is meant, if it has it.

@@ -9,6 +9,7 @@ mod bind;
 mod derive;
 mod names;
 mod pairs;
+mod projections;
 mod store;
 mod types;
 
@@ -16,7 +17,7 @@ use crate::file::GroupFile;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tributary_member::{Finding, Severity};
-use tributary_model::{MemberId, TableName, TableSchema};
+use tributary_model::{MemberId, Projections, TableName, TableSchema};
 use tributary_settle::TableRules;
 
 pub use bind::{Bound, bind};
@@ -31,6 +32,9 @@ pub struct TableSpec {
     pub schema: Arc<TableSchema>,
     /// Partitions of its topics.
     pub partitions: u32,
+    /// What the members keep of its columns; changed whenever a member is found otherwise than it was.
+    #[serde(default, skip_serializing_if = "Projections::is_empty")]
+    pub projections: Projections,
 }
 
 /// The tables of a group.
@@ -118,6 +122,7 @@ pub fn table_rules(file: &GroupFile, spec: &GroupSpec) -> Vec<TableRules> {
                 delete_vs_update: settings.map(|s| s.delete_vs_update).unwrap_or_default(),
                 priority: file.priority.clone(),
                 publish_members: publish_members.clone(),
+                projections: table.projections.clone(),
             }
         })
         .collect()

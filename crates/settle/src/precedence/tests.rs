@@ -3,7 +3,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use tributary_model::{MemberId, TableName};
+use tributary_model::{MemberId, Projections, TableName};
 
 fn rules(policy: Policy, delete_vs_update: DeleteVsUpdate) -> TableRules {
     let member = |name| MemberId::new(name).unwrap();
@@ -13,6 +13,7 @@ fn rules(policy: Policy, delete_vs_update: DeleteVsUpdate) -> TableRules {
         delete_vs_update,
         priority: vec![member("b"), member("a")],
         publish_members: [member("p")].into(),
+        projections: Projections::default(),
     }
 }
 

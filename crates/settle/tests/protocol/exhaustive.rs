@@ -14,7 +14,7 @@
 //!
 //! Rows hold one of two values. Values are only ever compared, so the first edit may as well write the first one.
 
-use crate::simulation::{Event, MemberSetup, Met, Setup, Situation, Violation, World, Write};
+use crate::simulation::{COLUMNS, Event, MemberSetup, Met, Setup, Situation, Violation, World, Write};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -50,7 +50,7 @@ pub struct Bound {
     /// How often changes may be lost from the log and published again.
     pub losses: usize,
     /// Rows that were there before, by member: each of these groups is explored.
-    pub before: Vec<Vec<Option<i32>>>,
+    pub before: Vec<Vec<Option<[i32; COLUMNS]>>>,
     /// What was met on the way.
     pub met: Arc<Mutex<Met>>,
 }
@@ -92,7 +92,15 @@ impl Bound {
 
     /// The second member lacks a column.
     pub fn lacking(mut self) -> Self {
-        self.setup.members[1].lacks = [false, true];
+        self.setup.members[1].lacks = [false, true, false];
+        self.setup.make_known();
+        Self { second: 2, times: vec![1], ..self }
+    }
+
+    /// The second member rounds a column: of the values 1 and 2 it has only the second.
+    pub fn rounding(mut self) -> Self {
+        self.setup.members[1].coarse = [0, 2, 0];
+        self.setup.make_known();
         Self { second: 2, times: vec![1], ..self }
     }
 
@@ -103,8 +111,9 @@ impl Bound {
         }
         let copy = &world.members[member].copies[0];
         let values = if world.cells[0].edits.is_empty() { 1 } else { 2 };
-        let mut writes: Vec<Write> =
-            (1..=values).flat_map(|one| (1..=self.second).map(move |two| Write::Put([one, two]))).collect();
+        let mut writes: Vec<Write> = (1..=values)
+            .flat_map(|one| (1..=self.second).map(move |two| Write::Put([one, two, 1])))
+            .collect();
         if copy.row.is_some() {
             writes.push(Write::Delete);
         }
@@ -216,10 +225,10 @@ impl Model for Bound {
     type Action = Vec<Event>;
 
     fn init_states(&self) -> Vec<World> {
-        let group = |rows: &Vec<Option<i32>>| {
+        let group = |rows: &Vec<Option<[i32; COLUMNS]>>| {
             let mut setup = self.setup.clone();
             for (member, row) in setup.members.iter_mut().zip(rows) {
-                member.rows_before = vec![row.map(|value| [value, 1])];
+                member.rows_before = vec![*row];
             }
             World::new(&setup)
         };
@@ -353,7 +362,8 @@ fn duplicates() {
 
 #[test]
 fn rows_that_were_there_before() {
-    let rows = [[Some(1), Some(1)], [Some(1), Some(2)], [Some(1), None]];
+    let row = |value| Some([value, 1, 1]);
+    let rows = [[row(1), row(1)], [row(1), row(2)], [row(1), None]];
     let bound = Bound { before: rows.map(Vec::from).into(), ..Bound::new(2, 4) };
     holds("rows before", bound, &CONFLICTS);
 }
@@ -372,6 +382,28 @@ fn a_member_that_lacks_a_column() {
 fn one_of_three_members_lacks_a_column() {
     let bound = Bound { rewinds: false, ..Bound::new(3, 3).lacking() };
     holds("missing column", bound, &[Situation::Completed, Situation::Merged]);
+}
+
+#[test]
+fn a_member_that_rounds_a_column() {
+    let met = [Situation::Repeated, Situation::HeldWon, Situation::IncomingWon];
+    holds("rounded column", Bound { times: vec![1, 2], ..Bound::new(2, 3).rounding() }, &met);
+}
+
+#[test]
+fn one_of_three_members_rounds_a_column() {
+    let bound = Bound { rewinds: false, ..Bound::new(3, 3).rounding() };
+    holds("rounded column", bound, &[Situation::Repeated]);
+}
+
+/// Rows of two exact members and of one that rounds: alike, or different in truth.
+#[test]
+fn rounded_rows_that_were_there_before() {
+    let row = |value| Some([1, value, 1]);
+    let rows = [[row(1), row(2), None], [row(1), row(2), row(1)], [row(2), row(2), row(1)]];
+    let bound = Bound { before: rows.map(Vec::from).into(), rewinds: false, ..Bound::new(3, 4).rounding() };
+    let met = [Situation::Refined, Situation::Repeated, Situation::Agreed, Situation::HeldWon];
+    holds("rounded rows before", bound, &met);
 }
 
 #[test]

@@ -10,11 +10,14 @@ use crate::schedules;
 use crate::simulation::{Setup, Situation};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use tributary_model::{Change, Resolved, Settled, VersionVector};
+use std::borrow::Cow;
+use tributary_model::{Change, ChangeKind, Projections, Resolved, Settled, Value, VersionVector};
 use tributary_settle::Invariant::{
     Convergence, ExactConflicts, Idempotence, NoEcho, NoLostUpdate, RefusalStaysLocal,
 };
-use tributary_settle::{Decision, Drop, Invariant, LocalState, Resolution, Rules, Standard, Step, Violation};
+use tributary_settle::{
+    Decision, Drop, Invariant, LocalState, Resolution, Rules, Standard, Step, TableRules, Violation,
+};
 
 /// How many random schedules a mutant may survive.
 const SCHEDULES: usize = 5_000;
@@ -184,6 +187,83 @@ fn a_poorer_member_wipes_columns() {
     must_be_found(small().lacking(), |setup| setup.obey(Publishes(publishes)), &[NoLostUpdate]);
 }
 
+/// Three members that had a row before, of which the second rounds it.
+fn scanned() -> Bound {
+    let row = |value| Some([1, value, 1]);
+    let rows = [[row(1), row(2), None], [row(2), row(2), row(1)]];
+    Bound { before: rows.map(Vec::from).into(), rewinds: false, ..Bound::new(3, 3).rounding() }
+}
+
+/// Each edit in a member that rounds would round the others' data, and be in conflict with them.
+#[test]
+fn the_resolver_does_not_know_who_rounds() {
+    let mutate = |setup: &mut Setup| setup.table.projections = Projections::default();
+    must_be_found(small().rounding(), mutate, &[NoLostUpdate, ExactConflicts]);
+}
+
+#[test]
+fn a_coarser_member_rounds_columns() {
+    let publishes = |record: &mut Resolved, _: Option<&Resolved>, change: &Change| {
+        if let (Settled::FastForward, Some(row), Some(own)) = (record.settled, &record.row, &change.row) {
+            record.row = Some(own.completed_from(row));
+        }
+    };
+    must_be_found(small().rounding(), |setup| setup.obey(Publishes(publishes)), &[NoLostUpdate]);
+}
+
+/// Decides otherwise which of two values of a column says more.
+struct Refines(fn(&TableRules, &Resolved, &Change, usize) -> bool);
+
+impl Rules for Refines {
+    fn refines(&self, table: &TableRules, state: &Resolved, change: &Change, column: usize) -> bool {
+        self.0(table, state, change, column)
+    }
+}
+
+/// Copies of the same data, of which one is rounded, would be in conflict when the rounded one is scanned first.
+#[test]
+fn a_finer_row_is_a_conflict() {
+    let mutate = |setup: &mut Setup| setup.obey(Refines(|_, _, _, _| false));
+    must_be_found(scanned(), mutate, &[ExactConflicts]);
+}
+
+/// It is not enough that the settled row's member would show the finer row so: one that is exact may have agreed.
+#[test]
+fn a_finer_row_is_finer_than_the_winner_alone() {
+    let refines = |table: &TableRules, state: &Resolved, change: &Change, column: usize| {
+        let scans = [state.kind, change.kind] == [ChangeKind::FirstScan; 2];
+        let values = [change.row.as_ref(), state.row.as_ref()].map(|row| row.and_then(|row| row.get(column)));
+        let projection = table.projections.of(&state.winner.incarnation, column);
+        let shows = |value: Option<&Value>| value.and_then(|value| projection.of(value).map(Cow::into_owned));
+        scans && shows(values[0]) == shows(values[1])
+    };
+    let mutate = |setup: &mut Setup| setup.obey(Refines(refines));
+    must_be_found(scanned(), mutate, &[ExactConflicts, NoLostUpdate]);
+}
+
+/// A live edit means what it says, though a member shows it as another value.
+#[test]
+fn a_finer_edit_is_no_conflict() {
+    let refines = |table: &TableRules, state: &Resolved, change: &Change, column: usize| {
+        let scanned = |kind| (Resolved { kind, ..state.clone() }, Change { kind, ..change.clone() });
+        let (state, change) = scanned(ChangeKind::FirstScan);
+        Standard.refines(table, &state, &change, column)
+    };
+    let mutate = |setup: &mut Setup| setup.obey(Refines(refines));
+    must_be_found(small().rounding(), mutate, &[ExactConflicts, NoLostUpdate]);
+}
+
+/// Whoever has taken the rounded row in has to be told the finer one.
+#[test]
+fn a_finer_row_passes_for_the_rounded_one() {
+    let publishes = |record: &mut Resolved, state: Option<&Resolved>, _: &Change| {
+        if let (Settled::Completed, Some(state)) = (record.settled, state) {
+            record.content.extend(state.content.iter().cloned());
+        }
+    };
+    must_be_found(scanned(), |setup| setup.obey(Publishes(publishes)), &[Convergence, ExactConflicts]);
+}
+
 #[test]
 fn the_vector_forgets_the_state() {
     let publishes = |record: &mut Resolved, _: Option<&Resolved>, change: &Change| {
@@ -227,7 +307,7 @@ fn conflicts_are_not_recorded() {
 #[test]
 fn the_write_does_not_compare() {
     let mutate = |setup: &mut Setup| setup.discipline.compare_and_set = false;
-    must_be_found(small(), mutate, &[NoLostUpdate, Idempotence]);
+    must_be_found(small(), mutate, &[NoLostUpdate, Idempotence, Convergence]);
 }
 
 #[test]

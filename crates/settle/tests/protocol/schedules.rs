@@ -13,7 +13,7 @@ use tributary_model::{Policy, Ticks};
 use tributary_settle::DeleteVsUpdate;
 
 fn values() -> impl Strategy<Value = [i32; COLUMNS]> {
-    (1..4_i32, 1..3_i32).prop_map(|(one, two)| [one, two])
+    (1..4_i32, 1..5_i32, 1..5_i32).prop_map(|(one, two, three)| [one, two, three])
 }
 
 fn write() -> impl Strategy<Value = Write> {
@@ -27,9 +27,12 @@ fn time() -> impl Strategy<Value = Option<Ticks>> {
 fn member() -> impl Strategy<Value = MemberSetup> {
     let rows = prop::collection::vec(prop::option::weighted(0.4, values()), CELLS);
     let odd = |chance| prop::bool::weighted(chance);
-    (odd(0.25), rows, prop::option::weighted(0.2, 1..4_i32), odd(0.4), odd(0.6), odd(0.06)).prop_map(
-        |(poor, rows_before, refuses, foreign_key, restores, publishes_only)| MemberSetup {
-            lacks: [false, poor],
+    // Absent, in steps of two, three or four, or exact.
+    let poor = || prop_oneof![2 => Just((true, 0)), 2 => (2..5_i64).prop_map(|step| (false, step)), 7 => Just((false, 0))];
+    ((poor(), poor()), rows, prop::option::weighted(0.2, 1..4_i32), odd(0.4), odd(0.6), odd(0.06)).prop_map(
+        |((second, third), rows_before, refuses, foreign_key, restores, publishes_only)| MemberSetup {
+            lacks: [false, second.0, third.0],
+            coarse: [0, second.1, third.1],
             rows_before,
             refuses,
             foreign_key,
@@ -48,8 +51,13 @@ pub fn setup() -> impl Strategy<Value = Setup> {
         1 => Just(DeleteVsUpdate::DeleteWins),
     ];
     let cells = prop_oneof![4 => Just(1), 3 => Just(2), 1 => Just(CELLS)];
-    (prop::collection::vec(member(), 2..5), cells, policy, deletes, 0..4_usize).prop_map(
-        |(members, cells, policy, deletes, listed)| {
+    let copies = prop::bool::weighted(0.3);
+    (prop::collection::vec(member(), 2..5), cells, policy, deletes, (0..4_usize, copies)).prop_map(
+        |(mut members, cells, policy, deletes, (listed, copies))| {
+            if copies {
+                let rows = members[0].rows_before.clone();
+                members.iter_mut().for_each(|member| member.rows_before.clone_from(&rows));
+            }
             let mut setup = Setup::new(members, cells);
             setup.table.policy = policy;
             setup.table.delete_vs_update = deletes;

@@ -88,6 +88,7 @@ impl Feed {
             delete_vs_update: DeleteVsUpdate::ByPolicy,
             priority: Vec::new(),
             publish_members: Default::default(),
+            projections: Default::default(),
         };
         let step = Step { rules: &rules, key: &key, now: self.now };
         match Standard.resolve(step, self.cells.get(&(table, key.clone())), change) {

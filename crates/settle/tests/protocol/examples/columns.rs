@@ -1,6 +1,7 @@
-//! Members that lack columns: absent is neither NULL nor a difference.
+//! Members that lack columns, where absent is neither NULL nor a difference, and members that show values rounded.
 
 use super::*;
+use tributary_model::{ConflictKind, MemberId, Narrowing, Projection, Steps};
 
 /// A row by columns; `None` is absent.
 fn partial(values: [Option<i32>; 3]) -> Option<Row> {
@@ -108,4 +109,81 @@ fn a_delete_lacks_no_columns() {
         published(resolve(Some(&state), &change("a:2", "", partial([Some(1), None, None]))));
     assert_state(&record, Settled::Conflict, "b:2", "a:2 b:2", &["b:2"]);
     assert_eq!((record.row, conflict.unwrap().loser.row), (None, partial([Some(1), None, None])));
+}
+
+/// `b` shows the second column in steps of ten, `c` lacks it.
+fn rounding() -> TableRules {
+    let tens = Narrowing { steps: Some(Steps::Nearest(10)), ..Narrowing::default() };
+    let mut rules = table(Policy::LatestWins);
+    let member = |name| MemberId::new(name).unwrap();
+    rules.projections.set(&member("b"), vec![Projection::Exact, Projection::Narrowed(tens)]);
+    rules.projections.set(&member("c"), vec![Projection::Exact, Projection::Absent]);
+    rules
+}
+
+fn fine(one: i32, ticks: i64) -> Option<Row> {
+    Some(Row::of([Value::Int(one), Value::Time(ticks)]))
+}
+
+fn settled(changes: impl IntoIterator<Item = Change>) -> (Resolved, Option<ConflictRecord>) {
+    let (rules, key) = (rounding(), KeyBytes::new([1]));
+    let mut last = None;
+    for change in changes {
+        let state = last.as_ref().map(|(record, _)| record);
+        last = Some(published(Standard.resolve(Step { rules: &rules, key: &key, now: NOW }, state, &change)));
+    }
+    last.unwrap()
+}
+
+#[test]
+fn an_edit_beside_a_rounded_value_keeps_the_value() {
+    let (record, _) = settled([change("a:2", "", fine(1, 23)), change("b:2", "a:2", fine(9, 20))]);
+    assert_state(&record, Settled::FastForward, "b:2", "a:2 b:2", &["b:2"]);
+    assert_eq!(record.row, fine(9, 23));
+}
+
+#[test]
+fn an_edit_of_a_rounded_value_is_an_edit() {
+    let (record, _) = settled([change("a:2", "", fine(1, 23)), change("b:2", "a:2", fine(1, 30))]);
+    assert_eq!(record.row, fine(1, 30));
+}
+
+#[test]
+fn a_rounded_winner_keeps_what_it_only_repeats() {
+    let (record, conflict) =
+        settled([at(1, change("a:2", "", fine(1, 23))), at(9, change("b:2", "", fine(7, 20)))]);
+    assert_state(&record, Settled::Conflict, "b:2", "a:2 b:2", &["b:2"]);
+    assert_eq!(record.row, fine(7, 23));
+    let conflict = conflict.unwrap();
+    assert_eq!((conflict.winner.row, conflict.loser.row), (fine(7, 20), fine(1, 23)));
+}
+
+#[test]
+fn a_rounded_copy_agrees() {
+    let (record, conflict) = settled([change("a:2", "", fine(1, 23)), change("b:2", "", fine(1, 20))]);
+    assert_state(&record, Settled::Agreed, "b:2", "a:2 b:2", &["a:2", "b:2"]);
+    assert_eq!((record.row, conflict), (fine(1, 23), None));
+}
+
+#[test]
+fn a_finer_row_that_was_there_before_completes_a_rounded_one() {
+    let (record, conflict) = settled([first_scan("b", fine(1, 20)), first_scan("a", fine(1, 23))]);
+    assert_state(&record, Settled::Completed, "a:1", "a:1 b:1", &["a:1"]);
+    assert_eq!((record.row, conflict), (fine(1, 23), None));
+    // A member that lacks the column has no say in it.
+    let poor = Some(Row(vec![Some(Value::Int(1)), None]));
+    let (record, _) =
+        settled([first_scan("c", poor), first_scan("b", fine(1, 20)), first_scan("a", fine(1, 23))]);
+    assert_eq!((record.settled, record.row), (Settled::Completed, fine(1, 23)));
+}
+
+#[test]
+fn a_finer_value_is_a_conflict_with_whoever_has_the_rounded_one_in_truth() {
+    let scans = [first_scan("b", fine(1, 20)), first_scan("d", fine(1, 20)), first_scan("a", fine(1, 23))];
+    let (record, conflict) = settled(scans);
+    assert_eq!(record.settled, Settled::Conflict);
+    assert_eq!(conflict.unwrap().kind, ConflictKind::Initial);
+    // A user's edit is no guess: there the rounded value is what he wants.
+    let (record, _) = settled([change("b:2", "", fine(1, 20)), at(9, change("a:2", "", fine(1, 23)))]);
+    assert_eq!(record.settled, Settled::Conflict);
 }

@@ -7,8 +7,8 @@ mod resolver;
 
 use std::collections::BTreeSet;
 use tributary_model::{
-    Change, ChangeKind, ConflictRecord, Dot, Incarnation, KeyBytes, Policy, Resolved, Row, Settled,
-    TableName, Ticks, Value, VersionVector,
+    Change, ChangeKind, ConflictRecord, Dot, Incarnation, KeyBytes, Policy, Projections, Resolved, Row,
+    Settled, TableName, Ticks, Value, VersionVector,
 };
 use tributary_settle::{DeleteVsUpdate, Resolution, Rules, Standard, Step, TableRules};
 
@@ -59,6 +59,7 @@ pub fn table(policy: Policy) -> TableRules {
         delete_vs_update: DeleteVsUpdate::ByPolicy,
         priority: Vec::new(),
         publish_members: BTreeSet::new(),
+        projections: Projections::default(),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Apply at one member: batches with compare-and-set, refusals, parked records, restored deletes.
 
-use super::{Batch, History, Settlement, Setup, Situation, World};
+use super::columns::shown;
+use super::{Batch, History, Origins, Settlement, Setup, Situation, Violation, World};
 use std::sync::Arc;
-use tributary_model::{ChangeKind, Resolved, Row, Value};
-use tributary_settle::{Decision, LocalState};
+use tributary_model::{ChangeKind, Resolved, Row};
+use tributary_settle::{Decision, Invariant, LocalState};
 
 impl World {
     pub(super) fn read_batch(&mut self, setup: &Setup, member: usize, cell: usize, count: usize) -> bool {
@@ -110,7 +111,11 @@ impl World {
         match decision {
             // What is skipped is not settled: a parked record stays.
             Decision::LocalIsNewer => {}
-            Decision::AlreadyThere | Decision::SameContent => self.unpark(member, cell, index),
+            Decision::AlreadyThere => self.unpark(member, cell, index),
+            Decision::SameContent => {
+                self.find_there(setup, member, cell, record);
+                self.unpark(member, cell, index);
+            }
             Decision::Write => {
                 let row = self.projected(setup, member, &record.record);
                 if refuse || !self.allows(setup, member, cell, row.as_ref()) {
@@ -129,6 +134,7 @@ impl World {
             self.met.add(Situation::WrittenAgain);
         }
         copy.row = row.clone();
+        copy.origins = origins_of(copy.row.as_ref(), record);
         copy.history = History::of_all(&record.images);
         copy.base = copy.history;
         copy.tracking.seen = setup.rules.seen_after_write(&record.record, &copy.tracking);
@@ -139,6 +145,18 @@ impl World {
         if !setup.discipline.silent_trigger {
             self.own_change(setup, member, cell, row, ChangeKind::Live, None);
         }
+    }
+
+    /// Rule 3: the copy must be what the member would have of the record.
+    fn find_there(&mut self, setup: &Setup, member: usize, cell: usize, record: &Settlement) {
+        let row = self.projected(setup, member, &record.record);
+        let copy = &mut self.members[member].copies[cell];
+        if copy.row == row {
+            copy.origins = origins_of(row.as_ref(), record);
+            return;
+        }
+        let what = format!("member {member}, cell {cell}: {copy:?} is taken for {record:?}");
+        self.report(Violation::new(Invariant::Convergence, what));
     }
 
     /// A parked record changes neither row nor tracking; an older one never replaces a newer.
@@ -178,11 +196,15 @@ impl World {
         true
     }
 
-    /// R's row as this member holds it: its own columns only, an unset one as NULL.
+    /// R's row as this member holds it: its own columns only, an unset one as NULL, and rounded as it has them.
     pub(super) fn projected(&self, setup: &Setup, member: usize, record: &Resolved) -> Option<Row> {
-        let lacks = setup.members[member].lacks;
-        let row = record.row.as_ref()?;
-        let value = |column: usize| row.get(column).cloned().unwrap_or(Value::Null);
-        Some(Row(lacks.iter().enumerate().map(|(i, lacks)| (!lacks).then(|| value(i))).collect()))
+        record.row.as_ref().map(|row| shown(setup, member, row))
     }
+}
+
+/// The origins of the columns that a copy has of a settled row.
+fn origins_of(copy: Option<&Row>, record: &Settlement) -> Origins {
+    std::array::from_fn(|column| {
+        record.origins[column].filter(|_| copy.is_some_and(|row| row.get(column).is_some()))
+    })
 }

@@ -1,6 +1,10 @@
 //! The users' transactions with the trigger behind them, and capture.
 
-use super::{Cell, Copy, EditId, History, Published, Setup, Situation, Violation, World, Write, hash_row};
+use super::columns::{origins_after, shown, value_of};
+use super::{
+    COLUMNS, Cell, Copy, EditId, History, Origins, Published, Setup, Situation, Violation, World, Write,
+    hash_row,
+};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use tributary_model::{Change, ChangeKind, Dot, Incarnation, Row, Ticks, Value};
@@ -8,14 +12,18 @@ use tributary_settle::Invariant;
 
 impl World {
     /// A row that was there before tracking: a local change with version 1.
-    pub(super) fn start_with(&mut self, setup: &Setup, member: usize, cell: usize, values: [i32; 2]) {
+    pub(super) fn start_with(&mut self, setup: &Setup, member: usize, cell: usize, values: [i32; COLUMNS]) {
         let row = row_of(setup, member, values);
         if !self.allows(setup, member, cell, Some(&row)) {
             return;
         }
         let Some(edit) = self.new_edit(member, cell, History::default()) else { return };
         let dot = Dot::new(setup.incarnations[member].clone(), 1);
+        self.cells[cell].firsts.push((edit, row.clone()));
         let copy = &mut self.members[member].copies[cell];
+        if self.poor {
+            copy.origins = origins_after(edit, None, Some(&row), Origins::default());
+        }
         copy.row = Some(row);
         track(copy, edit, dot, ChangeKind::FirstScan, None);
     }
@@ -68,6 +76,9 @@ impl World {
             copy.base = copy.history;
         }
         let dot = Dot::new(incarnation, of.given);
+        if self.poor {
+            copy.origins = origins_after(edit, copy.row.as_ref(), row.as_ref(), copy.origins);
+        }
         copy.row = row;
         track(copy, edit, dot, kind, at);
         true
@@ -236,19 +247,19 @@ fn pending(copy: &Copy) -> Option<Arc<Published>> {
         kind: copy.kind?,
         row: copy.row.clone(),
     };
-    Some(Arc::new(Published::new(change, copy.edit?, copy.history)))
+    Some(Arc::new(Published::new(change, copy.edit?, copy.history, copy.origins)))
 }
 
 impl Published {
-    pub fn new(change: Change, edit: EditId, history: History) -> Self {
+    pub fn new(change: Change, edit: EditId, history: History, origins: Origins) -> Self {
         let mut hasher = DefaultHasher::new();
         (&change.dot, &change.seen, change.changed_at, change.kind, edit, history).hash(&mut hasher);
         hash_row(change.row.as_ref(), &mut hasher);
-        Self { change, edit, history, digest: hasher.finish() }
+        Self { change, edit, history, origins, digest: hasher.finish() }
     }
 }
 
-fn row_of(setup: &Setup, member: usize, values: [i32; 2]) -> Row {
-    let lacks = setup.members[member].lacks;
-    Row(values.iter().zip(lacks).map(|(value, lacks)| (!lacks).then_some(Value::Int(*value))).collect())
+fn row_of(setup: &Setup, member: usize, values: [i32; COLUMNS]) -> Row {
+    let row = Row::of(values.into_iter().enumerate().map(|(column, number)| value_of(column, number)));
+    shown(setup, member, &row)
 }

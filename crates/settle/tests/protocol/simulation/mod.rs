@@ -10,6 +10,7 @@ mod ancestry;
 mod apply;
 mod capture;
 mod check;
+mod columns;
 mod drain;
 mod resolver;
 mod restore;
@@ -18,6 +19,7 @@ mod situation;
 
 pub use ancestry::{EditId, History};
 pub use check::Violation;
+pub use columns::Origins;
 pub use restore::{Backup, Positions, Token};
 pub use setup::{MemberSetup, Setup, member_id};
 pub use situation::{Met, Situation};
@@ -27,8 +29,9 @@ use std::sync::Arc;
 use tributary_model::{Change, ChangeKind, Dot, Resolved, Row, Ticks, Value, Version, VersionVector};
 use tributary_settle::{Decision, LocalState};
 
-/// Columns of the one table. Which of them a member has is up to its setup; column 0 is everywhere.
-pub const COLUMNS: usize = 2;
+/// Columns of the one table. Which of them a member has, and how precisely, is up to its setup; column 0 is everywhere
+/// the same.
+pub const COLUMNS: usize = 3;
 
 /// The most cells that a group has: 1 refers to 0 where a member has the foreign key, 2 is free.
 pub const CELLS: usize = 3;
@@ -36,7 +39,7 @@ pub const CELLS: usize = 3;
 /// What a user writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Write {
-    /// Inserts the row or updates it; columns that the member lacks are ignored.
+    /// Inserts the row or updates it; columns that the member lacks are ignored, and others rounded as it has them.
     Put([i32; COLUMNS]),
     /// Deletes the row.
     Delete,
@@ -111,6 +114,8 @@ pub struct Copy {
     pub edit: Option<EditId>,
     /// Exact: what `tracking.seen` alone stands for, without the changes of the present incarnation.
     pub base: History,
+    /// Which edit set each column; of groups in which all members have all of all columns not kept.
+    pub origins: Origins,
 }
 
 /// What apply has read and decided, but not written.
@@ -159,7 +164,8 @@ pub struct Published {
     pub change: Change,
     pub edit: EditId,
     pub history: History,
-    /// Hash of the above, made once.
+    pub origins: Origins,
+    /// Hash of the above but for the origins, which a copy may know better when it is published again.
     pub digest: u64,
 }
 
@@ -170,6 +176,9 @@ pub struct Settlement {
     pub images: Vec<History>,
     /// The edit behind the winner.
     pub winner: EditId,
+    pub origins: Origins,
+    /// The rows that were there before and that this one stands for without a conflict.
+    pub firsts: History,
     /// Hash of what apply and the checks use, made once.
     pub digest: u64,
 }
@@ -204,6 +213,8 @@ pub struct Cell {
     pub settled: History,
     /// The ledger: which edits' contents it saved.
     pub saved: History,
+    /// The rows that were there before.
+    pub firsts: Vec<(EditId, Row)>,
     /// Edits that were found to have the same content.
     pub agreed: Vec<(EditId, EditId)>,
     /// Edits that were gone with the lost part of a database before anybody else had them.
@@ -217,6 +228,8 @@ pub struct Cell {
 pub struct World {
     pub members: Vec<Member>,
     pub cells: Vec<Cell>,
+    /// Whether the origins of columns are kept.
+    pub poor: bool,
     /// The first invariant found broken.
     pub violation: Option<Box<Violation>>,
     /// What happened on the way.
@@ -233,6 +246,7 @@ impl World {
                 .map(|_| Member { copies: vec![Copy::default(); setup.cells], given: 1, ..Member::default() })
                 .collect(),
             cells: vec![Cell::default(); setup.cells],
+            poor: setup.has_poor_members(),
             violation: None,
             met: Met::default(),
         };
@@ -288,12 +302,12 @@ impl Hash for World {
             (member.given, member.life, &member.offsets, &member.parked, &member.batch).hash(state);
             member.hash_restores(state);
             for (cell, published) in &member.page {
-                (cell, published.digest).hash(state);
+                (cell, published.digest, published.origins).hash(state);
             }
         }
         for cell in &self.cells {
             for published in &cell.changes[cell.consumed..] {
-                published.digest.hash(state);
+                (published.digest, published.origins).hash(state);
             }
             (cell.changes.len(), cell.losses).hash(state);
             for settlement in &cell.resolved {
@@ -313,7 +327,7 @@ impl Hash for World {
 fn hash_copy<H: Hasher>(copy: &Copy, state: &mut H) {
     hash_row(copy.row.as_ref(), state);
     (&copy.tracking.local, &copy.tracking.seen, copy.kind, copy.changed_at).hash(state);
-    (copy.ordered, copy.history, copy.edit).hash(state);
+    (copy.ordered, copy.history, copy.edit, copy.origins).hash(state);
 }
 
 /// Rows have no hash of their own, since values may be floats.
@@ -323,6 +337,7 @@ pub fn hash_row<H: Hasher>(row: Option<&Row>, state: &mut H) {
         match value {
             None => 0_u8.hash(state),
             Some(Value::Int(number)) => (1_u8, *number).hash(state),
+            Some(Value::Time(ticks)) => (3_u8, *ticks).hash(state),
             Some(_) => 2_u8.hash(state),
         }
     }

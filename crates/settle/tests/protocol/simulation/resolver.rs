@@ -1,12 +1,13 @@
 //! The resolver of one cell, with an oracle beside it that knows the exact ancestry of every content.
 
+use super::columns::{check_columns, expected, settled_firsts, settled_origins, value_of};
 use super::{
-    Cell, Command, EditId, History, Published, Settlement, Setup, Situation, Violation, World, Write,
-    hash_row,
+    COLUMNS, Cell, Command, EditId, History, Origins, Published, Settlement, Setup, Situation, Violation,
+    World, Write, hash_row,
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use tributary_model::{Change, ChangeKind, ConflictRecord, Dot, Resolved, Row, Settled, Value};
+use tributary_model::{Change, ChangeKind, ConflictRecord, Dot, Resolved, Row, Settled};
 use tributary_settle::{Drop, Invariant, Resolution, Step, Violation as Ruled};
 
 impl World {
@@ -40,7 +41,9 @@ impl World {
         let of = &mut self.cells[cell];
         let Some(shown) = of.resolved.last() else { return false };
         let row = match write {
-            Write::Put(values) => Some(Row::of(values.map(Value::Int))),
+            Write::Put(values) => {
+                Some(Row::of(values.into_iter().enumerate().map(|(column, number)| value_of(column, number))))
+            }
             Write::Delete => None,
         };
         let command =
@@ -69,7 +72,11 @@ impl World {
         let history = command.history.with(edit);
         of.commit(edit, history);
         of.published = of.published.with(edit);
-        let dropped = self.settle(setup, cell, &Published::new(change, edit, history));
+        let origins = match (self.poor, &change.row) {
+            (true, Some(_)) => [Some(edit); COLUMNS],
+            _ => Origins::default(),
+        };
+        let dropped = self.settle(setup, cell, &Published::new(change, edit, history, origins));
         self.met.add(if dropped { Situation::CommandOutdated } else { Situation::CommandTaken });
         if dropped {
             // A refused command is no committed change.
@@ -87,7 +94,7 @@ impl World {
         let state = held.as_ref().map(|held| &held.record);
         let step = Step { rules: &setup.table, key: &setup.key, now: 0 };
         let resolution = setup.rules.resolve(step, state, &published.change);
-        if let Err(violation) = oracle(of, held.as_deref(), published, &resolution) {
+        if let Err(violation) = oracle(setup, of, held.as_deref(), published, &resolution) {
             self.report(violation);
         }
         match resolution {
@@ -116,7 +123,16 @@ impl World {
         let of = &mut self.cells[cell];
         let previous = held.map(|held| held.winner);
         let incoming = record.winner == published.change.dot;
-        let images = images_of(held, published, &record, incoming);
+        let on_top = record.settled == Settled::FastForward;
+        let merges = expected(setup, of, held, published, on_top, incoming).merged;
+        let images = images_of(held, published, &record, incoming, merges);
+        let origins = if self.poor { settled_origins(held, published, &record) } else { Origins::default() };
+        let firsts = settled_firsts(held, published, &record);
+        for (situation, met) in poorer(held, published, &record) {
+            if met {
+                self.met.add(situation);
+            }
+        }
         let merged =
             held.is_some_and(|held| record.winner == held.record.winner && record.row != held.record.row);
         self.met.add(match record.settled {
@@ -140,7 +156,8 @@ impl World {
             return;
         }
         let winner = previous.filter(|_| !incoming).unwrap_or(published.edit);
-        of.resolved.push(Arc::new(Settlement::new(record, images, winner)));
+        let settlement = Settlement { record, images, winner, origins, firsts, digest: 0 };
+        of.resolved.push(Arc::new(settlement.digested()));
         of.held = of.resolved.len();
     }
 
@@ -150,11 +167,12 @@ impl World {
 }
 
 impl Settlement {
-    fn new(record: Resolved, images: Vec<History>, winner: EditId) -> Self {
+    fn digested(self) -> Self {
         let mut hasher = DefaultHasher::new();
-        (&record.vv, &record.content, &images, winner).hash(&mut hasher);
-        hash_row(record.row.as_ref(), &mut hasher);
-        Self { record, images, winner, digest: hasher.finish() }
+        (&self.record.vv, &self.record.content, &self.images, self.winner).hash(&mut hasher);
+        (self.origins, self.firsts).hash(&mut hasher);
+        hash_row(self.record.row.as_ref(), &mut hasher);
+        Self { digest: hasher.finish(), ..self }
     }
 }
 
@@ -163,6 +181,7 @@ fn images_of(
     published: &Published,
     record: &Resolved,
     incoming: bool,
+    merges: bool,
 ) -> Vec<History> {
     let mut images = held.map_or_else(Vec::new, |held| held.images.clone());
     match record.settled {
@@ -170,9 +189,8 @@ fn images_of(
         Settled::FastForward | Settled::Completed => images = vec![published.history],
         Settled::Conflict if incoming => images = vec![published.history],
         Settled::Conflict => {
-            let row = held.and_then(|held| held.record.row.as_ref());
-            if adds(published.change.row.as_ref(), row) {
-                // A merge: the kept row took over columns that only the change has.
+            if merges {
+                // The kept row took over what only the change has of it.
                 images = images.iter().map(|image| image.union(published.history)).collect();
             }
         }
@@ -182,6 +200,7 @@ fn images_of(
 
 /// What the exact ancestry says about a resolver step.
 fn oracle(
+    setup: &Setup,
     cell: &Cell,
     held: Option<&Settlement>,
     published: &Published,
@@ -222,26 +241,22 @@ fn oracle(
     let theirs = held.and_then(|held| held.record.row.as_ref());
     let ours = change.row.as_ref();
     let on_top = held.is_none_or(|held| held.images.iter().any(|image| image.is_within(history)));
-    let expected = match (on_top, same(ours, theirs), adds(ours, theirs)) {
-        (true, _, _) => Settled::FastForward,
-        (false, true, false) => Settled::Agreed,
-        (false, true, true) => Settled::Completed,
-        (false, false, _) => Settled::Conflict,
-    };
-    if record.settled != expected {
-        let what = format!("settled as {:?} and not as {expected:?}", record.settled);
+    let incoming = record.winner == change.dot;
+    let must = expected(setup, cell, held, published, on_top, incoming);
+    if record.settled != must.settled {
+        let what = format!("settled as {:?} and not as {:?}", record.settled, must.settled);
         return broken(Invariant::ExactConflicts, &what);
     }
-    let incoming = record.winner == change.dot;
-    let row = match expected {
-        Settled::Agreed => theirs.cloned(),
-        Settled::Conflict if !incoming => completed(theirs, ours),
-        Settled::FastForward | Settled::Completed | Settled::Conflict => completed(ours, theirs),
-    };
-    if record.row != row {
-        return broken(Invariant::NoLostUpdate, &format!("the row is {:?} and not {row:?}", record.row));
+    if record.row != must.row {
+        return broken(
+            Invariant::NoLostUpdate,
+            &format!("the row is {:?} and not {:?}", record.row, must.row),
+        );
     }
-    ledger(expected, incoming, conflict.as_deref(), ours, theirs, change.kind)
+    if let Err(what) = check_columns(setup, cell, held, published, record) {
+        return broken(Invariant::NoLostUpdate, &what);
+    }
+    ledger(must.settled, incoming, conflict.as_deref(), ours, theirs, change.kind)
         .or_else(|what| broken(Invariant::NoLostUpdate, what))
 }
 
@@ -268,33 +283,16 @@ fn ledger(
     }
 }
 
-/// Equal in every column that both have.
-fn same(ours: Option<&Row>, theirs: Option<&Row>) -> bool {
-    match (ours, theirs) {
-        (None, None) => true,
-        (Some(ours), Some(theirs)) => {
-            ours.0.iter().zip(&theirs.0).all(|pair| !matches!(pair, (Some(a), Some(b)) if a != b))
-        }
-        _ => false,
-    }
-}
-
-/// Whether `ours` has a column that `theirs` lacks.
-fn adds(ours: Option<&Row>, theirs: Option<&Row>) -> bool {
-    match (ours, theirs) {
-        (Some(ours), Some(theirs)) => {
-            ours.0.iter().zip(&theirs.0).any(|pair| matches!(pair, (Some(_), None)))
-        }
-        _ => false,
-    }
-}
-
-fn completed(row: Option<&Row>, other: Option<&Row>) -> Option<Row> {
-    let mut row = row?.clone();
-    for (column, value) in row.0.iter_mut().enumerate() {
-        if value.is_none() {
-            *value = other.and_then(|other| other.get(column)).cloned();
-        }
-    }
-    Some(row)
+/// What a step met of columns that are not the same everywhere.
+fn poorer(held: Option<&Settlement>, published: &Published, record: &Resolved) -> [(Situation, bool); 2] {
+    let value = |row: Option<&Row>, column: usize| row.and_then(|row| row.get(column)).cloned();
+    let (ours, theirs) = (published.change.row.as_ref(), held.and_then(|held| held.record.row.as_ref()));
+    let columns =
+        || (0..COLUMNS).map(|column| [ours, theirs, record.row.as_ref()].map(|row| value(row, column)));
+    let incoming = record.winner == published.change.dot;
+    let repeated =
+        incoming && columns().any(|[ours, theirs, now]| ours.is_some() && ours != theirs && now == theirs);
+    let refined = record.settled == Settled::Completed
+        && columns().any(|[ours, theirs, now]| theirs.is_some() && ours != theirs && now == ours);
+    [(Situation::Repeated, repeated), (Situation::Refined, refined)]
 }

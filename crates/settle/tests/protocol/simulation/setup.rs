@@ -1,9 +1,12 @@
 //! What a simulated group is made of: its members, the rules under test, and the discipline of its services.
 
 use super::COLUMNS;
+use super::columns::projection;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use tributary_model::{Incarnation, KeyBytes, MemberId, OPERATOR, Policy, TableName};
+use tributary_model::{
+    Incarnation, KeyBytes, MemberId, OPERATOR, Policy, Projection, Projections, TableName,
+};
 use tributary_settle::{DeleteVsUpdate, Rules, Standard, TableRules};
 
 /// One member's peculiarities.
@@ -11,6 +14,8 @@ use tributary_settle::{DeleteVsUpdate, Rules, Standard, TableRules};
 pub struct MemberSetup {
     /// Columns that its table lacks.
     pub lacks: [bool; COLUMNS],
+    /// Columns that it keeps in steps of so many; below 2 exactly. The first one is exact everywhere.
+    pub coarse: [i64; COLUMNS],
     /// The rows it has before tracking starts, by cell.
     pub rows_before: Vec<Option<[i32; COLUMNS]>>,
     /// A check constraint: this value is not allowed in column 0.
@@ -99,7 +104,7 @@ impl Setup {
         let ids: Vec<MemberId> = (0..members.len()).map(member_id).collect();
         let publish_members: BTreeSet<MemberId> =
             ids.iter().zip(&members).filter(|(_, of)| of.publishes_only).map(|(id, _)| id.clone()).collect();
-        Self {
+        let mut setup = Self {
             rules: Arc::new(Standard),
             table: TableRules {
                 table: TableName::new("Customer"),
@@ -107,6 +112,7 @@ impl Setup {
                 delete_vs_update: DeleteVsUpdate::ByPolicy,
                 priority: Vec::new(),
                 publish_members,
+                projections: Projections::default(),
             },
             key: KeyBytes::new([1]),
             incarnations: ids.iter().map(Incarnation::first).collect(),
@@ -114,7 +120,29 @@ impl Setup {
             members,
             cells,
             discipline: Discipline::default(),
+        };
+        setup.make_known();
+        setup
+    }
+
+    /// Tells the rules what the members keep of the columns.
+    pub fn make_known(&mut self) {
+        for member in 0..self.members.len() {
+            let columns = (0..COLUMNS).map(|column| self.projection(member, column)).collect();
+            self.table.projections.set(&member_id(member), columns);
         }
+    }
+
+    /// What a member keeps of a column; the operator, who comes after the members, sees everything.
+    pub fn projection(&self, member: usize, column: usize) -> Projection {
+        let of = self.members.get(member);
+        of.map_or(Projection::Exact, |of| projection(of.lacks[column], of.coarse[column]))
+    }
+
+    /// Whether some member has less of the columns than others.
+    pub fn has_poor_members(&self) -> bool {
+        let poor = |of: &MemberSetup| of.lacks.contains(&true) || of.coarse.iter().any(|step| *step > 1);
+        self.members.iter().any(poor)
     }
 
     /// Puts the group under other rules.

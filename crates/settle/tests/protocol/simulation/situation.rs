@@ -26,12 +26,16 @@ pub enum Situation {
     Rejoined,
     Restated,
     Lost,
+    /// A change of a member that shows a column less precisely left it as it is.
+    Repeated,
+    /// A row that was there before had a column more precisely than another one.
+    Refined,
     /// Apply wrote a row over a copy that held this very image: an effort that rule 3 is there to save.
     WrittenAgain,
 }
 
 impl Situation {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::FastForward,
         Self::Agreed,
         Self::Completed,
@@ -55,6 +59,8 @@ impl Situation {
         Self::Rejoined,
         Self::Restated,
         Self::Lost,
+        Self::Repeated,
+        Self::Refined,
         Self::WrittenAgain,
     ];
 }
