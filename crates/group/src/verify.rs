@@ -3,7 +3,7 @@
 //! Members are compared by digests of buckets of rows, then by the rows' hashes in the buckets that differ, and only
 //! rows that differ are read. What is still on its way looks like a difference: one counts only if it is the same
 //! before and after a moment at which nothing was under way, or after a number of tries. Columns that one of two
-//! members lacks are not compared between them.
+//! members lacks are not compared between them, and those that one shows rounded by what it would show.
 
 mod compare;
 mod plan;
@@ -12,6 +12,7 @@ use crate::exceptions::Unasked;
 use crate::file::Direction;
 use crate::opened::Opened;
 use crate::progress::{ProgressError, progress};
+use crate::spec::TableSpec;
 use crate::view::key_text;
 use compare::{Reader, Sides, differing_buckets, differing_columns, row_count};
 use plan::{Comparison, comparisons};
@@ -20,7 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tributary_member::{Connector, Error, ParkedFilter, TableBinding, TableState};
-use tributary_model::{KeyBytes, MemberId, TableName, TableSchema};
+use tributary_model::{KeyBytes, MemberId, Projection, TableName, TableSchema};
 
 /// How a verification goes about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +87,10 @@ pub struct Verified {
     pub unexplained: u64,
     /// Whether nothing was under way when the differences were looked at again. If not, some may be on their way.
     pub settled: bool,
-    /// Columns that were not compared, because one of the two lacks them.
+    /// Columns that were not compared, because one of the two lacks them or each rounds them in its own way.
     pub columns_left_out: Vec<String>,
+    /// Columns that were compared as the one of the two shows them that rounds.
+    pub columns_rounded: Vec<String>,
     /// The differences, up to the number asked for.
     pub differences: Vec<Difference>,
 }
@@ -184,8 +187,7 @@ pub async fn verify(
         for (position, member) in reached.iter().enumerate() {
             match &member.states[at] {
                 TableState::Ready => {
-                    let has = member.bindings[at].local_columns.iter().map(Option::is_some).collect();
-                    columns.insert(position, has);
+                    columns.insert(position, kept(table, &member.id, &member.bindings[at]));
                 }
                 TableState::Stopped { reason } => verification.not_compared.push(NotCompared {
                     table: name.clone(),
@@ -244,13 +246,28 @@ impl Side<'_> {
     }
 }
 
-async fn side<'a>(reached: &'a Reached, table: usize, common: &[bool]) -> Asked<Side<'a>> {
+/// What a member keeps of a table's columns: what the spec knows, and which columns it has now.
+fn kept(table: &TableSpec, member: &MemberId, binding: &TableBinding) -> Vec<Projection> {
+    let known = table.projections.of_member(member);
+    let columns = binding.local_columns.iter().enumerate();
+    columns
+        .map(|(at, own)| match (own, known.get(at)) {
+            (None, _) => Projection::Absent,
+            (Some(_), Some(narrowed @ Projection::Narrowed(_))) => *narrowed,
+            (Some(_), _) => Projection::Exact,
+        })
+        .collect()
+}
+
+async fn side<'a>(reached: &'a Reached, table: usize, looks: &[Projection]) -> Asked<Side<'a>> {
     let binding = &reached.bindings[table];
     // As it is provisioned: an adapter does not take a binding with fewer columns for the same table.
     let member = reached.connector.connect(std::slice::from_ref(binding)).await;
     let member = member.map_err(|error| (reached.id.clone(), error))?;
-    let has_more = binding.local_columns.iter().zip(common).any(|(own, common)| own.is_some() && !common);
-    Ok(Side { reached, reader: Reader::new(member, has_more.then(|| common.to_vec())) })
+    let otherwise =
+        |(own, looks): (&Option<String>, &Projection)| own.is_some() && *looks != Projection::Exact;
+    let looks_otherwise = binding.local_columns.iter().zip(looks).any(otherwise);
+    Ok(Side { reached, reader: Reader::new(member, looks_otherwise.then(|| looks.to_vec())) })
 }
 
 async fn compare_pair(
@@ -263,8 +280,8 @@ async fn compare_pair(
 ) -> Result<Asked<Verified>, ProgressError> {
     let schema = &group.spec.tables[table].schema;
     let mut sides = match (
-        side(reference, table, &comparison.columns).await,
-        side(other, table, &comparison.columns).await,
+        side(reference, table, &comparison.of_reference).await,
+        side(other, table, &comparison.of_other).await,
     ) {
         (Ok(reference), Ok(other)) => (reference, other),
         (Err(failed), _) | (_, Err(failed)) => return Ok(Err(failed)),
@@ -361,7 +378,12 @@ async fn describe(
     }
     let missing = |sides: &&Sides| sides.1.is_none();
     let here = found.candidates.values().filter(|sides| !missing(sides)).count() as u64;
-    let left_out = schema.columns.iter().zip(&comparison.columns).filter(|(_, common)| !**common);
+    let looks = comparison.of_reference.iter().zip(&comparison.of_other);
+    let names = |wanted: fn(&Projection) -> bool| -> Vec<String> {
+        let columns = schema.columns.iter().zip(looks.clone());
+        let wanted = columns.filter(|(_, (one, other))| wanted(one) || wanted(other));
+        wanted.map(|(column, _)| column.name.clone()).collect()
+    };
     Ok(Verified {
         table: schema.name.clone(),
         member: other.reached.id.clone(),
@@ -371,7 +393,8 @@ async fn describe(
         differing,
         unexplained: differences.iter().filter(|difference| difference.explained.is_none()).count() as u64,
         settled: found.settled,
-        columns_left_out: left_out.map(|(column, _)| column.name.clone()).collect(),
+        columns_left_out: names(|looks| *looks == Projection::Absent),
+        columns_rounded: names(|looks| matches!(looks, Projection::Narrowed(_))),
         differences,
     })
 }

@@ -1,8 +1,9 @@
 //! Narrowing down from digests to rows.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use tributary_member::{BucketDigest, Member, Result, bucket_of, row_hash};
-use tributary_model::{KeyBytes, Row, TableSchema};
+use tributary_model::{KeyBytes, Projection, Row, TableSchema};
 
 /// How finely a table is divided: 1,024 buckets.
 const BITS: u8 = 10;
@@ -16,19 +17,19 @@ const ROWS_AT_ONCE: usize = 1_000;
 /// Reads the one table that a connection has bound, as far as it is compared.
 pub(super) struct Reader {
     member: Box<dyn Member>,
-    /// By column: whether it is compared; `None` when all are that the member has.
-    compared: Option<Vec<bool>>,
+    /// By column: how its values are looked at; `None` when all are that the member has, and as they are.
+    looks: Option<Vec<Projection>>,
 }
 
 impl Reader {
-    /// Reads by `member`, and passes over the columns that are not `compared`.
-    pub(super) fn new(member: Box<dyn Member>, compared: Option<Vec<bool>>) -> Self {
-        Self { member, compared }
+    /// Reads by `member`, and looks at the columns' values so.
+    pub(super) fn new(member: Box<dyn Member>, looks: Option<Vec<Projection>>) -> Self {
+        Self { member, looks }
     }
 
     /// The table's digests.
     pub(super) async fn digest(&mut self) -> Result<Vec<BucketDigest>> {
-        if self.compared.is_none() {
+        if self.looks.is_none() {
             return self.member.digest(0, BITS).await;
         }
         let all: Vec<usize> = (0..1 << BITS).collect();
@@ -42,10 +43,11 @@ impl Reader {
     /// Key and hash of every row in these buckets.
     pub(super) async fn hashes(&mut self, buckets: &[usize]) -> Result<Vec<(KeyBytes, [u8; 16])>> {
         let mut found = self.member.bucket_rows(0, BITS, buckets).await?;
-        if self.compared.is_none() {
+        if self.looks.is_none() {
             return Ok(found);
         }
-        // The database's own hashes are of all columns: the rows have to be read to leave some out.
+        // The database's own hashes are of all columns as they are: the rows have to be read to leave some out, or
+        // to round them.
         let mut hashes = Vec::with_capacity(found.len());
         for chunk in found.chunks_mut(ROWS_AT_ONCE) {
             let keys: Vec<KeyBytes> = chunk.iter().map(|(key, _)| key.clone()).collect();
@@ -60,21 +62,19 @@ impl Reader {
         Ok(hashes)
     }
 
-    /// The rows of these keys, without the columns that are not compared.
+    /// The rows of these keys, without the columns that are not compared, and rounded as the other side shows them.
     pub(super) async fn rows(&mut self, keys: &[KeyBytes]) -> Result<Vec<Option<Row>>> {
         let mut rows = self.member.rows(0, keys).await?;
-        if let Some(compared) = &self.compared {
-            rows.iter_mut().flatten().for_each(|row| project(row, compared));
+        if let Some(looks) = &self.looks {
+            rows.iter_mut().flatten().for_each(|row| project(row, looks));
         }
         Ok(rows)
     }
 }
 
-fn project(row: &mut Row, compared: &[bool]) {
-    for (value, compared) in row.0.iter_mut().zip(compared) {
-        if !compared {
-            *value = None;
-        }
+fn project(row: &mut Row, looks: &[Projection]) {
+    for (value, looks) in row.0.iter_mut().zip(looks) {
+        *value = value.as_ref().and_then(|value| looks.of(value)).map(Cow::into_owned);
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
-    use tributary_model::{Column, LogicalType, TableName, Value};
+    use tributary_model::{Column, LogicalType, Narrowing, Steps, TableName, Value};
 
     fn digests(rows: &[(KeyBytes, [u8; 16])]) -> Vec<BucketDigest> {
         let mut buckets = vec![BucketDigest::default(); 1 << BITS];
@@ -170,8 +170,12 @@ mod tests {
         let mut rich = Row::of([Value::Long(1), Value::Long(2), Value::Null]);
         let poor = Row(vec![Some(Value::Long(1)), None, Some(Value::Null)]);
         assert_ne!(row_hash(&key, &rich), row_hash(&key, &poor));
-        project(&mut rich, &[true, false, true]);
+        project(&mut rich, &[Projection::Exact, Projection::Absent, Projection::Exact]);
         assert_eq!(row_hash(&key, &rich), row_hash(&key, &poor));
+        let micro = Narrowing { steps: Some(Steps::Nearest(10)), ..Narrowing::default() };
+        let mut fine = Row::of([Value::Time(14)]);
+        project(&mut fine, &[Projection::Narrowed(micro)]);
+        assert_eq!(row_hash(&key, &fine), row_hash(&key, &Row::of([Value::Time(10)])));
     }
 
     #[test]

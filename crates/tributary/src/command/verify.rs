@@ -91,6 +91,15 @@ fn differences(verified: &Verified) -> anyhow::Result<()> {
             verified.columns_left_out.join(", ")
         )))?;
     }
+    if !verified.columns_rounded.is_empty() {
+        output::line(&faint(&format!(
+            "{} of {}: compared with {} as the coarser of the two shows them: {}",
+            verified.table,
+            verified.member,
+            verified.compared_with,
+            verified.columns_rounded.join(", ")
+        )))?;
+    }
     for difference in &verified.differences {
         let place = format!("{} [{}] of {}", verified.table, difference.key, verified.member);
         output::line(&format!("{place}: {}", what(difference, verified)))?;
