@@ -6,6 +6,7 @@
 mod chinook;
 mod kill;
 mod machine;
+mod precision;
 mod sqlserver;
 mod support;
 
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
         service_test!(machine::a_clock_that_is_off_and_jumps_changes_no_outcome).needing(Need::Faketime),
         service_test!(machine::a_full_disk_loses_nothing).needing(Need::Tmpfs),
         service_test!(chinook::names_and_types_of_two_dialects_meet),
+        service_test!(precision::nobodys_data_is_wiped_or_rounded),
         service_test!(sqlserver::chinook_lives_in_three_dialects).needing(Need::Mssql),
         service_test!(kill::nothing_is_lost_when_process_and_server_are_killed),
     ];

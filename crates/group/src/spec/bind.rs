@@ -96,16 +96,19 @@ fn local_columns(
                 let remedy = "every member needs all columns of the key, with the group's types";
                 findings.push(GroupFinding::error(Some(member), &found.qualified(), message, remedy));
             }
-            None => findings.push(GroupFinding::of(
-                Severity::Warning,
-                Some(member),
-                &found.qualified(),
-                format!(
-                    "column {} is not there: this member neither gives nor takes its values",
+            None => {
+                let message = format!(
+                    "column {} is not there: this member neither gives nor takes its values, and its edits leave \
+                     them as they are in the others",
                     column.name
-                ),
-                "add the column and provision again if the member shall have it",
-            )),
+                );
+                let remedy = "add the column and provision again if the member shall have it";
+                let member = Some(member);
+                let mut absent =
+                    GroupFinding::of(Severity::Warning, member, &found.qualified(), message, remedy);
+                absent.finding.column = Some(column.name.clone());
+                findings.push(absent);
+            }
             Some(_) => {}
         }
         local.push(usable.map(|own| own.name.clone()));

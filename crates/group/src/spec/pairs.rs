@@ -79,7 +79,7 @@ fn finding(
 ) -> GroupFinding {
     let rounds = file.member(member).is_some_and(|member| member.on_loss == OnLoss::Round);
     let becomes = match (fate, rounds) {
-        (Fate::Rounded, true) => "is rounded here, and counted",
+        (Fate::Rounded, true) => "is rounded here, and counted, and stays as it is in the others",
         (Fate::Rounded, false) | (Fate::Refused, _) => {
             "is not written here: its row is listed as an exception"
         }
@@ -128,8 +128,10 @@ fn lost(from: &ColumnInspection, to: &ColumnInspection) -> Vec<(Fate, String)> {
             ));
         }
         if wide.1 > narrow.1 {
+            // Some databases round to a whole number, others would have it be one.
+            let rounds = narrow.1 > 0 || to.limits.narrowing.scale.is_some();
             losses.push((
-                Fate::Rounded,
+                if rounds { Fate::Rounded } else { Fate::Refused },
                 format!("a number with more than {} digits behind the point", narrow.1),
             ));
         }
@@ -155,6 +157,15 @@ fn lost(from: &ColumnInspection, to: &ColumnInspection) -> Vec<(Fate, String)> {
     }
     if to.limits.drops_offset && !from.limits.drops_offset && taker == LogicalType::TimestampOffset {
         losses.push((Fate::Rounded, "a time with an offset other than UTC's".to_owned()));
+    }
+    if to.limits.narrowing.trims_blanks && !from.limits.narrowing.trims_blanks && taker == LogicalType::String
+    {
+        losses.push((Fate::Rounded, "a text that ends in blanks".to_owned()));
+    }
+    if let Some(length) = to.limits.narrowing.filled_to
+        && from.limits.narrowing.filled_to != Some(length)
+    {
+        losses.push((Fate::Rounded, format!("a value of fewer than {length} bytes")));
     }
     if let Some(length) = longest(to)
         && longest(from).is_none_or(|theirs| theirs > length)
@@ -203,6 +214,7 @@ fn seconds(ticks: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tributary_model::Narrowing;
 
     fn column(logical: LogicalType) -> ColumnInspection {
         ColumnInspection {
@@ -247,6 +259,10 @@ mod tests {
         let micro = with(T::Timestamp, Limits { step: Some(10), ..Limits::default() });
         let kept =
             with(T::Decimal { precision: 38, scale: 4 }, Limits { digits: Some(15), ..Limits::default() });
+        let narrowing = |narrowing| Limits { narrowing, ..Limits::default() };
+        let padded = with(T::String, narrowing(Narrowing { trims_blanks: true, ..Narrowing::default() }));
+        let filled = with(T::Bytes, narrowing(Narrowing { filled_to: Some(4), ..Narrowing::default() }));
+        let whole = with(T::Long, narrowing(Narrowing { scale: Some(0), ..Narrowing::default() }));
         let latin = ColumnInspection {
             limits: Limits { code_page: Some("code page 1252".to_owned()), ..Limits::default() },
             ..text(Some(10))
@@ -265,6 +281,10 @@ mod tests {
             (decimal(38, 4), kept, "Rounded: a number with more than 15 digits"),
             (column(T::Double), column(T::Float), "Rounded: a float with more than 24 binary digits"),
             (column(T::Timestamp), micro, "Rounded: a time finer than a microsecond"),
+            (column(T::String), padded, "Rounded: a text that ends in blanks"),
+            (column(T::Bytes), filled, "Rounded: a value of fewer than 4 bytes"),
+            (decimal(6, 2), whole, "Rounded: a number with more than 0 digits behind the point"),
+            (decimal(6, 2), column(T::Long), "Refused: a number with more than 0 digits behind the point"),
             (text(None), text(Some(40)), "Refused: a value of more than 40 characters"),
             (text(Some(10)), latin, "Refused: a text with characters outside of code page 1252"),
             (column(T::TimestampOffset), zulu, "Rounded: a time with an offset other than UTC's"),
