@@ -206,7 +206,7 @@ impl Narrowing {
             Some(Floating::All) => true,
         };
         if floats
-            && let Some(float) = nearest_double(&kept).and_then(of_double)
+            && let Some(float) = nearest_double(&kept).and_then(|float| self.of_float(float))
             && float != *kept
         {
             kept = Cow::Owned(float);
@@ -214,6 +214,16 @@ impl Narrowing {
         match kept {
             Cow::Borrowed(_) => None,
             Cow::Owned(kept) => Some(kept),
+        }
+    }
+
+    /// What a decimal reads as that is kept as this float, or, where integers are kept, as the integer that it is.
+    fn of_float(&self, float: f64) -> Option<BigDecimal> {
+        let integer = float as i64;
+        let is_integer = float.abs() < i64::MAX as f64 && integer as f64 == float;
+        match self.floating {
+            Some(Floating::Fractions) if is_integer => Some(BigDecimal::from(integer)),
+            _ => of_double(float),
         }
     }
 

@@ -111,10 +111,7 @@ fn of_postgres(logical: LogicalType) -> Vec<Column> {
         ],
         T::Numeric => vec![
             created(numeric),
-            column("numeric(10,2)", |value| match numeric(value) {
-                Fate::Same => digits(value, 10, 2),
-                refused => refused,
-            }),
+            column("numeric(10,2)", |value| digits(value, 10, 2)),
             column("bigint", long),
         ],
         T::Float => vec![unkeyed(created(same)), unkeyed(column("double precision", same))],
