@@ -86,7 +86,8 @@ pub async fn inspect_all(connectors: &[Arc<dyn Connector>]) -> Vec<(MemberId, Re
     inspected
 }
 
-async fn inspect(connector: &dyn Connector) -> Result<Inspection, Error> {
+/// Looks at a member.
+pub(crate) async fn inspect(connector: &dyn Connector) -> Result<Inspection, Error> {
     connector.connect(&[]).await?.inspect().await
 }
 

@@ -9,9 +9,11 @@ use crate::members::inspect_all;
 use std::sync::Arc;
 use std::time::Duration;
 use tributary_group::file::GroupFile;
-use tributary_group::spec::{GroupFinding, GroupSpec, SpecStoreError, derive, read_spec, write_spec};
-use tributary_member::{Connector, Severity};
-use tributary_model::TableSchema;
+use tributary_group::spec::{
+    GroupFinding, GroupSpec, SpecStoreError, derive, observe, read_spec, write_spec,
+};
+use tributary_member::{Connector, Inspection, Severity};
+use tributary_model::{MemberId, TableSchema};
 use tributary_runtime::Backoff;
 use tributary_stream::{Channels, Error as LogError, Log};
 
@@ -91,6 +93,32 @@ async fn attempt(
         write_spec(producer.as_mut(), &control, &spec).await?;
     }
     Ok(Some(Tables { spec, channels, findings, changed }))
+}
+
+/// Enters into the spec in the log what a member keeps of the columns, if the log knows that otherwise.
+pub(crate) async fn make_known(
+    file: &GroupFile,
+    log: &dyn Log,
+    member: &MemberId,
+    inspection: &Inspection,
+) -> Result<(), EngineError> {
+    let topics = file.topics();
+    let (control, transactional_id) = (topics.control(), topics.control_writer());
+    unless_overtaken(async || {
+        let Some(known) = read_spec(log, &control).await? else { return Ok(()) };
+        let mut spec = known.clone();
+        observe(file, &mut spec, member, inspection);
+        if spec == known {
+            return Ok(());
+        }
+        let mut producer = log.producer(&transactional_id).await?;
+        // As above.
+        if read_spec(log, &control).await?.as_ref() != Some(&known) {
+            return Err(LogError::Fenced { transactional_id: transactional_id.clone() }.into());
+        }
+        Ok(write_spec(producer.as_mut(), &control, &spec).await?)
+    })
+    .await
 }
 
 fn schemas(spec: &GroupSpec) -> Vec<(Arc<TableSchema>, u32)> {

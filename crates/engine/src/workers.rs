@@ -2,21 +2,21 @@
 //!
 //! A worker looks at its member anew at every start, so that a member that was away or has changed is met as it is.
 
-use crate::members::bind_now;
+use crate::members::inspect;
 use crate::seat::Seat;
-use crate::{EngineError, rest};
+use crate::{EngineError, rest, tables};
 use std::sync::Arc;
 use std::time::Duration;
 use tributary_apply::{Apply, ApplyMetrics};
 use tributary_capture::{Capture, CaptureMetrics};
 use tributary_group::file::{Direction, GroupFile, Schedule};
-use tributary_group::spec::{GroupSpec, table_rules};
+use tributary_group::spec::{GroupSpec, bind, table_rules};
 use tributary_member::{Connector, Disposition, TableBinding};
 use tributary_model::MemberId;
 use tributary_resolver::{Resolver, ResolverMetrics, Witness};
 use tributary_runtime::{Failure, Heartbeat, Stop};
-use tributary_stream::MemberControl;
 use tributary_stream::embedded::EmbeddedLog;
+use tributary_stream::{Log, MemberControl};
 
 /// How long changes stay in the log after they were resolved (pipeline: days, so that a mistake can be looked at).
 const CHANGES_GRACE: Duration = Duration::from_secs(7 * 86_400);
@@ -75,10 +75,12 @@ fn table_names(seat: &Seat) -> Vec<&str> {
 }
 
 pub(crate) fn start_resolver(seat: &Seat) -> Result<(), EngineError> {
+    let spec = Arc::clone(&seat.spec);
     let resolver = Arc::new(Resolver {
         log: Arc::clone(&seat.log),
         channels: Arc::clone(&seat.channels),
         tables: table_rules(&seat.file, &seat.spec).into(),
+        projections: Arc::new(move |record: &[u8]| spec.projections_of(record)),
         witnesses: witnesses(&seat.file),
         clock: Arc::clone(&seat.clock),
         settings: tributary_resolver::Settings {
@@ -128,7 +130,7 @@ pub(crate) fn start_capture(
             let turn = (&stop, &heartbeat);
             while rest::wait_while(rests, &*log, &channels, &*connector, &clock, turn).await? {
                 let capture = Capture {
-                    bindings: bindings(&file, &spec, connector.as_ref()).await?,
+                    bindings: bindings(&file, &spec, log.as_ref(), connector.as_ref()).await?,
                     connector: Arc::clone(&connector),
                     log: Arc::clone(&log),
                     channels: Arc::clone(&channels),
@@ -167,7 +169,7 @@ pub(crate) fn start_apply(seat: &Seat, connector: &Arc<dyn Connector>) -> Result
             let turn = (&stop, &heartbeat);
             while rest::wait_while(rests, &*log, &channels, &*connector, &clock, turn).await? {
                 let apply = Apply {
-                    bindings: bindings(&file, &spec, connector.as_ref()).await?,
+                    bindings: bindings(&file, &spec, log.as_ref(), connector.as_ref()).await?,
                     connector: Arc::clone(&connector),
                     log: Arc::clone(&log),
                     channels: Arc::clone(&channels),
@@ -185,15 +187,23 @@ pub(crate) fn start_apply(seat: &Seat, connector: &Arc<dyn Connector>) -> Result
 }
 
 /// How the tables lie in the member now. What is wrong with single tables is found again by the adapter, which
-/// stops those alone.
+/// stops those alone. What the member keeps of the columns is known to the log by then, and so to the resolver before
+/// anything comes from it.
 async fn bindings(
     file: &GroupFile,
     spec: &GroupSpec,
+    log: &dyn Log,
     connector: &dyn Connector,
 ) -> Result<Vec<Arc<TableBinding>>, Failure> {
-    let bound = bind_now(file, spec, connector).await.map_err(|error| {
+    let inspection = inspect(connector).await.map_err(|error| {
         if error.disposition() == Disposition::Retry { Failure::retry(error) } else { Failure::halt(error) }
     })?;
+    let member = connector.id();
+    tables::make_known(file, log, member, &inspection).await.map_err(|error| match error.disposition() {
+        tributary_stream::Disposition::Retry => Failure::retry(error),
+        tributary_stream::Disposition::Park | tributary_stream::Disposition::Stop => Failure::halt(error),
+    })?;
+    let bound = bind(file, spec, member, &inspection);
     for found in bound.errors() {
         let (member, table) = (connector.id().as_str(), found.finding.table.as_deref().unwrap_or_default());
         tracing::error!(member, table, "{}: {}", found.finding.message, found.finding.remedy);

@@ -98,7 +98,7 @@ struct Swept {
 
 /// The resolver's part in forgetting.
 pub(crate) struct Expiry {
-    control: ControlFollower,
+    pub(crate) control: ControlFollower,
     safe: Safe,
     swept: BTreeMap<TopicPartition, Swept>,
     reader: Option<Box<dyn Consumer>>,

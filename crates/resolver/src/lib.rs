@@ -22,4 +22,4 @@ pub use error::Error;
 pub use expiry::Witness;
 pub use metrics::ResolverMetrics;
 pub use store::{CellStore, Store, StoreError};
-pub use worker::{Resolver, Settings};
+pub use worker::{ReadProjections, Resolver, Settings};

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 use tributary_model::Ticks;
 use tributary_runtime::Heartbeat;
-use tributary_settle::Standard;
+use tributary_settle::{Standard, TableRules};
 use tributary_stream::{
     Consumer, ConsumerSettings, ControlFollower, Error as LogError, GroupMetadata, Incoming, Isolation,
     LostRange, Outgoing, Polled, Producer, Start, TopicPartition,
@@ -62,6 +62,10 @@ pub(crate) struct Session<'a> {
     pub(crate) retention: Retention,
     pub(crate) expiry: Expiry,
     pub(crate) ledger: LedgerSweep,
+    /// The tables' rules, with what the members keep of the columns by now.
+    tables: Vec<TableRules>,
+    /// The spec that says so.
+    spec: Option<Vec<u8>>,
     /// When the last poll ended.
     pub(crate) polled_at: Option<Duration>,
     /// How many transactions in a row were refused.
@@ -85,7 +89,7 @@ impl<'a> Session<'a> {
         let mut consumer = resolver.log.consumer(settings).await?;
         let topics: Vec<_> = resolver.channels.tables.iter().map(|channel| channel.changes.clone()).collect();
         consumer.subscribe(&topics).await?;
-        Ok(Self {
+        let mut session = Self {
             resolver,
             slot,
             store,
@@ -102,10 +106,14 @@ impl<'a> Session<'a> {
             retention: Retention::new(resolver.settings.changes_grace),
             expiry: Expiry::new(control),
             ledger: LedgerSweep::default(),
+            tables: resolver.tables.to_vec(),
+            spec: None,
             polled_at: None,
             refused: 0,
             shown: "",
-        })
+        };
+        session.heed_spec();
+        Ok(session)
     }
 
     pub(crate) async fn round(&mut self, heartbeat: &Heartbeat) -> Result<(), Error> {
@@ -177,6 +185,9 @@ impl<'a> Session<'a> {
 
     async fn batch(&mut self, records: &[Incoming]) -> Result<(), Error> {
         let started = self.resolver.clock.monotonic();
+        // Before a member begins to round it says so. Whatever it has published since is in the log behind that.
+        self.expiry.control.look(self.resolver.log.as_ref(), started).await?;
+        self.heed_spec();
         let outcome = match self.resolve(records, self.resolver.clock.now_ticks()) {
             Ok(outcome) => outcome,
             Err(Stopped::Failed(error)) => return Err(error),
@@ -212,10 +223,28 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Takes over from the spec what the members keep of the columns.
+    fn heed_spec(&mut self) {
+        let Some(spec) = self.expiry.control.spec().filter(|spec| self.spec.as_deref() != Some(*spec)) else {
+            return;
+        };
+        match (self.resolver.projections)(spec) {
+            Some(projections) => {
+                for (rules, projections) in self.tables.iter_mut().zip(projections) {
+                    rules.projections = projections;
+                }
+            }
+            None => tracing::warn!(
+                "the group's spec on the control topic cannot be read; what is known of it holds"
+            ),
+        }
+        self.spec = Some(spec.to_vec());
+    }
+
     fn resolve(&mut self, records: &[Incoming], now: Ticks) -> Result<Outcome, Stopped> {
         let context = Context {
             rules: &Standard,
-            tables: &self.resolver.tables,
+            tables: &self.tables,
             channels: &self.resolver.channels,
             metrics: &self.resolver.metrics,
             now,

@@ -9,6 +9,7 @@ use crate::store::{Store, StoreError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tributary_model::Projections;
 use tributary_runtime::{Heartbeat, SharedClock, Stop};
 use tributary_settle::TableRules;
 use tributary_stream::{Channels, Log};
@@ -30,6 +31,9 @@ pub struct Settings {
     pub expire_every: Duration,
 }
 
+/// What the members keep of the columns of the group's tables, in their order, as a record of the group's spec says.
+pub type ReadProjections = dyn Fn(&[u8]) -> Option<Vec<Projections>> + Send + Sync;
+
 /// The resolver of a group; several of them share its partitions.
 pub struct Resolver {
     /// The log.
@@ -38,6 +42,8 @@ pub struct Resolver {
     pub channels: Arc<Channels>,
     /// Each table's rules, in the order of the channels.
     pub tables: Arc<[TableRules]>,
+    /// Reads the spec on the control topic, which says by now what each member keeps of the columns.
+    pub projections: Arc<ReadProjections>,
     /// The members that have to have taken a delete in before it is forgotten.
     pub witnesses: Arc<[Witness]>,
     /// This machine's clock.

@@ -1,4 +1,4 @@
-//! Following the control topic: orders to capture tables again, and what is said of members.
+//! Following the control topic: orders to capture tables again, what is said of members, and the group's spec.
 //!
 //! A look is cheap and brings what has arrived. Whoever slept, though, may find only what had arrived before; after
 //! a long pause a look therefore reads up to the topic's end as it is then, so that a mark that was set meanwhile is
@@ -11,6 +11,9 @@ use crate::{
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tributary_model::TableName;
+
+/// The key of the group's spec on the control topic.
+pub const SPEC_KEY: &[u8] = b"spec";
 
 /// Longest wait for records that are known to be there.
 const WAIT: Duration = Duration::from_millis(100);
@@ -25,6 +28,7 @@ pub struct ControlFollower {
     topic: TopicName,
     orders: BTreeMap<TableName, String>,
     members: MemberControls,
+    spec: Option<Vec<u8>>,
     looked_at: Duration,
     /// Grows with every record that came.
     revision: u64,
@@ -42,6 +46,7 @@ impl ControlFollower {
             topic: control.clone(),
             orders: BTreeMap::new(),
             members: MemberControls::default(),
+            spec: None,
             looked_at: now,
             revision: 0,
         };
@@ -66,6 +71,11 @@ impl ControlFollower {
         self.orders.get(table).map(String::as_str)
     }
 
+    /// The group's spec as it was written last.
+    pub fn spec(&self) -> Option<&[u8]> {
+        self.spec.as_deref()
+    }
+
     /// What is said of members.
     pub fn members(&self) -> &MemberControls {
         &self.members
@@ -84,6 +94,10 @@ impl ControlFollower {
         for record in self.consumer.poll(MOST.0, MOST.1, wait).await?.records {
             self.revision += 1;
             if self.members.take(&record.key, record.value.as_deref()) {
+                continue;
+            }
+            if record.key == SPEC_KEY {
+                self.spec = record.value;
                 continue;
             }
             match RecaptureOrder::read(&record.key, record.value.as_deref().unwrap_or_default()) {

@@ -26,7 +26,7 @@ pub use channel::{Channel, Channels, read_latest, single};
 pub use control::{IncarnationNumber, Mark, MemberControl, MemberControls, Order, Reached, Said};
 pub use error::{Disposition, Error};
 pub use exception::{Settlement, Unusable};
-pub use follow::ControlFollower;
+pub use follow::{ControlFollower, SPEC_KEY};
 pub use log::{
     Cleanup, Consumer, ConsumerSettings, GroupMetadata, Isolation, Log, LogId, OffsetRange, Polled, Producer,
     SchemaId, Start, TopicSettings,

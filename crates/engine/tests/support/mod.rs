@@ -82,6 +82,12 @@ impl Pipe {
         rows.unwrap().map(Result::unwrap).collect()
     }
 
+    /// Replaces a part of the group file, which must be there.
+    pub(crate) fn edit(&mut self, part: &str, by: &str) {
+        assert!(self.text.contains(part), "{part} in {}", self.text);
+        self.text = self.text.replace(part, by);
+    }
+
     pub(crate) fn file(&self) -> GroupFile {
         let path = self.folder.path().join("tributary.yaml");
         std::fs::write(&path, &self.text).unwrap();

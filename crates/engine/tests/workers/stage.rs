@@ -241,6 +241,7 @@ impl Process<'_> {
             log: Arc::clone(&self.log),
             channels: Arc::clone(&self.stage.channels),
             tables: Arc::new(tables),
+            projections: Arc::new(|_| None),
             witnesses: Arc::new([]),
             clock: Arc::clone(&self.clock),
             settings: tributary_resolver::Settings {

@@ -23,6 +23,7 @@ use tributary_settle::TableRules;
 pub use bind::{Bound, bind};
 pub use derive::derive;
 pub use pairs::{Seen, differences};
+pub use projections::observe;
 pub use store::{SpecStoreError, read_spec, write_spec};
 
 /// A table of the group, with what its topics need to know.

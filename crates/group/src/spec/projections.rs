@@ -11,7 +11,7 @@ use tributary_member::{Inspection, TableBinding};
 use tributary_model::{MemberId, Projection};
 
 /// Enters into the spec what a member keeps of the columns.
-pub(super) fn observe(file: &GroupFile, spec: &mut GroupSpec, member: &MemberId, inspection: &Inspection) {
+pub fn observe(file: &GroupFile, spec: &mut GroupSpec, member: &MemberId, inspection: &Inspection) {
     let Bound { bindings, exists, .. } = bind(file, spec, member, inspection);
     let rounds = file.member(member).is_some_and(|member| member.on_loss == OnLoss::Round);
     for (table, (binding, exists)) in spec.tables.iter_mut().zip(bindings.iter().zip(exists)) {

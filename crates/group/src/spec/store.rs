@@ -1,9 +1,8 @@
 //! The spec on the control topic: JSON under the key `spec`.
 
 use super::GroupSpec;
-use tributary_stream::{Log, Producer, TopicName, read_latest, single};
-
-const KEY: &[u8] = b"spec";
+use tributary_model::Projections;
+use tributary_stream::{Log, Producer, SPEC_KEY, TopicName, read_latest, single};
 
 /// Why the spec could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +27,7 @@ pub async fn read_spec(log: &dyn Log, control: &TopicName) -> Result<Option<Grou
         Err(tributary_stream::Error::UnknownTopic { .. }) => return Ok(None),
         latest => latest?,
     };
-    let found = latest.into_iter().find(|(key, _)| key == KEY);
+    let found = latest.into_iter().find(|(key, _)| key == SPEC_KEY);
     found.map(|(_, value)| serde_json::from_slice(&value).map_err(SpecStoreError::Malformed)).transpose()
 }
 
@@ -43,7 +42,16 @@ pub async fn write_spec(
 ) -> Result<(), SpecStoreError> {
     let value = serde_json::to_vec(spec).map_err(SpecStoreError::Malformed)?;
     producer.begin().await?;
-    producer.send(vec![single(control.clone(), KEY.to_vec(), Some(value))]).await?;
+    producer.send(vec![single(control.clone(), SPEC_KEY.to_vec(), Some(value))]).await?;
     producer.commit().await?;
     Ok(())
+}
+
+impl GroupSpec {
+    /// What the members keep of the columns of these tables, as a record of the spec says; none if it cannot be read.
+    pub fn projections_of(&self, record: &[u8]) -> Option<Vec<Projections>> {
+        let known: Self = serde_json::from_slice(record).ok()?;
+        let of = |name| known.table(name).map(|table| table.projections.clone()).unwrap_or_default();
+        Some(self.tables.iter().map(|table| of(&table.schema.name)).collect())
+    }
 }
