@@ -230,6 +230,8 @@ pub struct World {
     pub cells: Vec<Cell>,
     /// Whether the origins of columns are kept.
     pub poor: bool,
+    /// Whether what only restores depend on is part of the state.
+    pub goes_back: bool,
     /// The first invariant found broken.
     pub violation: Option<Box<Violation>>,
     /// What happened on the way.
@@ -247,6 +249,7 @@ impl World {
                 .collect(),
             cells: vec![Cell::default(); setup.cells],
             poor: setup.has_poor_members(),
+            goes_back: setup.goes_back,
             violation: None,
             met: Met::default(),
         };
@@ -300,7 +303,10 @@ impl Hash for World {
                 self.is_dirty(index, cell).hash(state);
             }
             (member.given, member.life, &member.offsets, &member.parked, &member.batch).hash(state);
-            member.hash_restores(state);
+            (member.claimed, member.log.life).hash(state);
+            if self.goes_back {
+                member.hash_restores(state);
+            }
             for (cell, published) in &member.page {
                 (cell, published.digest, published.origins).hash(state);
             }

@@ -57,24 +57,22 @@ impl Member {
         self.token = Token { id: self.log.tokens, previous: Some(previous), highest: self.given };
     }
 
-    /// Tokens are told apart by what they are to each other: which of many they are makes no difference. Without a
-    /// backup none of this matters, but what the token says of versions, which matters to backups to come.
+    /// Tokens are told apart by what they are to each other: which of many they are makes no difference.
     pub(super) fn hash_restores<H: Hasher>(&self, state: &mut H) {
         (self.restored, self.committed, self.claimed, self.log.life).hash(state);
-        (self.unscanned, self.reprovisioned).hash(state);
+        (self.unscanned, self.reprovisioned, self.token.highest).hash(state);
         let against_log = |token: Token| (token.id == self.log.token, token.previous == Some(self.log.token));
         against_log(self.token).hash(state);
-        if self.unscanned {
-            self.token.highest.hash(state);
+        for copy in &self.copies {
+            (copy.base, copy.published).hash(state);
         }
         if let Some(backup) = &self.backup {
-            (against_log(backup.token), backup.token.id == self.token.id, self.token.highest).hash(state);
-            (backup.given, backup.life, backup.token.highest, backup.offsets, backup.parked).hash(state);
+            against_log(backup.token).hash(state);
+            let of_now = (Some(backup.token.id) == self.token.previous, backup.token.id == self.token.id);
+            (of_now, backup.unscanned, backup.token.highest).hash(state);
+            (backup.given, backup.life, backup.offsets, backup.parked).hash(state);
             for copy in &backup.copies {
                 hash_copy(copy, state);
-                copy.base.hash(state);
-            }
-            for copy in &self.copies {
                 copy.base.hash(state);
             }
         }

@@ -94,6 +94,8 @@ pub struct Setup {
     pub members: Vec<MemberSetup>,
     pub cells: usize,
     pub discipline: Discipline,
+    /// Members may go back in time; the model's states are more then.
+    pub goes_back: bool,
     pub incarnations: Vec<Incarnation>,
     pub operator: Incarnation,
 }
@@ -120,6 +122,7 @@ impl Setup {
             members,
             cells,
             discipline: Discipline::default(),
+            goes_back: false,
         };
         setup.make_known();
         setup
