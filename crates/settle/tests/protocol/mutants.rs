@@ -224,7 +224,7 @@ impl Rules for Refines {
 #[test]
 fn a_finer_row_is_a_conflict() {
     let mutate = |setup: &mut Setup| setup.obey(Refines(|_, _, _, _| false));
-    must_be_found(scanned(), mutate, &[ExactConflicts]);
+    must_be_found(scanned(), mutate, &[ExactConflicts, NoLostUpdate]);
 }
 
 /// It is not enough that the settled row's member would show the finer row so: one that is exact may have agreed.
