@@ -61,11 +61,26 @@ impl Resolver {
     /// Whatever stops or pauses the worker; [`Error::into_failure`] tells which.
     pub async fn run(&self, stop: Stop, heartbeat: Heartbeat) -> Result<(), Error> {
         let slot = Slot::take(&self.settings.state)?;
+        let state = slot.state().to_owned();
+        let worked = self.work(slot, &stop, &heartbeat).await;
+        if let Err(Error::Store { source }) = &worked
+            && source.is_damaged()
+        {
+            // Deep in the file, where opening it does not look. Whoever has taken the file meanwhile meets it as well.
+            let slot = Slot::take(&self.settings.state)?;
+            if slot.state() == state {
+                discard(&state);
+            }
+        }
+        worked
+    }
+
+    async fn work(&self, slot: Slot, stop: &Stop, heartbeat: &Heartbeat) -> Result<(), Error> {
         let store = Box::new(open_store(slot.state())?);
         let mut session = Session::join(self, slot, store).await?;
         while !stop.is_stopped() {
             heartbeat.beat();
-            session.round(&heartbeat).await?;
+            session.round(heartbeat).await?;
         }
         session.reflect().await
     }
@@ -75,15 +90,20 @@ impl Resolver {
 fn open_store(path: &Path) -> Result<Store, StoreError> {
     match Store::open(path) {
         Err(error) if error.is_damaged() => {
-            tracing::warn!(path = %path.display(), "the resolver's state is damaged and is rebuilt");
-            for suffix in ["", "-wal", "-shm"] {
-                let mut name = path.as_os_str().to_owned();
-                name.push(suffix);
-                // What cannot be removed is met again when it is opened.
-                let _ = std::fs::remove_file(PathBuf::from(name));
-            }
+            discard(path);
             Store::open(path)
         }
         opened => opened,
+    }
+}
+
+/// Removes a damaged state: the next start makes it anew.
+fn discard(path: &Path) {
+    tracing::warn!(path = %path.display(), "the resolver's state is damaged and is rebuilt");
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        // What cannot be removed is met again when it is opened.
+        let _ = std::fs::remove_file(PathBuf::from(name));
     }
 }
