@@ -11,6 +11,7 @@ mod levels;
 mod metrics;
 mod nulls;
 mod reinit;
+mod retries;
 mod token;
 mod told;
 mod worker;

@@ -4,14 +4,15 @@ use crate::aside::Aside;
 use crate::batch_size::BatchSize;
 use crate::levels::levels;
 use crate::metrics::ApplyMetrics;
+use crate::retries::Retries;
 use crate::told::Told;
 use crate::{Error, nulls, token};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tributary_member::{
-    ApplyBatch, ApplyRecord, Connector, Member, OffsetMove, Outcome, Parked, ParkedFilter, RefusalKind,
-    Source, TableBinding, TableState,
+    ApplyBatch, ApplyRecord, Connector, Member, OffsetMove, Outcome, RefusalKind, Source, TableBinding,
+    TableState,
 };
 use tributary_model::time::TICKS_A_SECOND;
 use tributary_model::{KeyBytes, MetBy, Ticks};
@@ -26,14 +27,10 @@ const WAIT: Duration = Duration::from_millis(200);
 const BATCH_BYTES: usize = 16 << 20;
 /// How often tables are looked at for their own sake. The member looks at those of a batch before it writes.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How often parked records that are due by themselves are looked for.
-const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// How often the log is told how far the member is, while it moves.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// How long a reading of the reference clock is carried on.
 const REFERENCE_AGE: Duration = Duration::from_secs(10);
-/// Parked records tried in one transaction.
-const RETRY_ROWS: usize = 500;
 
 /// How apply works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +71,14 @@ pub struct Apply {
     pub metrics: Arc<ApplyMetrics>,
 }
 
+/// What a transaction came to.
+pub(crate) struct Written {
+    /// Whether parked records may succeed now.
+    pub(crate) retry_now: bool,
+    /// Records that wait for others: for rows that they refer to, or for the going of rows that refer to theirs.
+    pub(crate) waiting: usize,
+}
+
 /// A connected worker: what it holds between batches.
 pub(crate) struct Session<'a> {
     pub(crate) apply: &'a Apply,
@@ -82,12 +87,13 @@ pub(crate) struct Session<'a> {
     /// What the member has stored, by (table, partition).
     pub(crate) stored: BTreeMap<(usize, u32), u64>,
     /// Tables that stand still at present.
-    stopped: BTreeSet<usize>,
+    pub(crate) stopped: BTreeSet<usize>,
     /// While catching up: partitions whose level has not begun, and where the present level ends.
     waiting: Vec<Vec<TopicPartition>>,
     ends: BTreeMap<TopicPartition, u64>,
     pub(crate) size: BatchSize,
-    retry_at: Duration,
+    /// Parked records that are tried again.
+    pub(crate) retries: Retries,
     aside: Aside,
     reference: Option<Reference>,
     /// What is said of the member, read before every transaction.
@@ -185,7 +191,7 @@ impl Apply {
             waiting,
             ends,
             size: BatchSize::new(self.settings.batch_time, self.settings.batch_rows),
-            retry_at: Duration::ZERO,
+            retries: Retries::default(),
             aside: Aside::default(),
             reference: None,
             control,
@@ -249,7 +255,8 @@ impl Session<'_> {
     /// `false` when the member is to be left alone.
     async fn round(&mut self) -> Result<bool, Error> {
         self.next_level();
-        let polled = self.consumer.poll(self.size.rows(), BATCH_BYTES, WAIT).await;
+        let wait = if self.retries.go_on() { Duration::ZERO } else { WAIT };
+        let polled = self.consumer.poll(self.size.rows(), BATCH_BYTES, wait).await;
         let polled = polled.map_err(|e| self.apply.log_error(e))?;
         // Between reading and writing: what is written is decided by what is said now.
         if self.rests().await? {
@@ -262,10 +269,7 @@ impl Session<'_> {
         }
         self.tell_offsets();
         self.tell_group().await?;
-        if self.apply.clock.monotonic() >= self.retry_at {
-            self.retry_at = self.apply.clock.monotonic() + RETRY_EVERY;
-            self.retry_parked().await?;
-        }
+        self.retry_due().await?;
         Ok(true)
     }
 
@@ -368,7 +372,7 @@ impl Session<'_> {
         if !deletes.is_empty() {
             self.write(deletes, Vec::new(), &[]).await?;
         }
-        let retry_now = self.write(batch, offsets, &times).await?;
+        let written = self.write(batch, offsets, &times).await?;
         self.stored.extend(next);
         self.moved = true;
         let took = self.apply.clock.monotonic().saturating_sub(started);
@@ -376,7 +380,7 @@ impl Session<'_> {
         let metrics = &self.apply.metrics;
         metrics.batch_rows.observe(rows as f64);
         metrics.batch_seconds.observe(took.as_secs_f64());
-        if retry_now {
+        if written.retry_now {
             self.retry_parked().await?;
         }
         Ok(())
@@ -425,13 +429,13 @@ impl Session<'_> {
         listed.map_err(|e| self.apply.log_error(e))
     }
 
-    /// Applies one batch and counts what came of it. Returns whether parked records may succeed now.
+    /// Applies one batch and counts what came of it.
     pub(crate) async fn write(
         &mut self,
         records: Vec<ApplyRecord>,
         offsets: Vec<OffsetMove>,
         times: &[Option<Ticks>],
-    ) -> Result<bool, Error> {
+    ) -> Result<Written, Error> {
         let now = self.apply.clock.now_ticks();
         let batch = ApplyBatch { log: self.apply.log.id().0, records, offsets };
         let applied = self.member.apply(batch, now).await.map_err(|e| self.apply.member_error(e))?;
@@ -441,11 +445,14 @@ impl Session<'_> {
         metrics.altered.inc_by(applied.altered_by_trigger.len() as u64);
         self.observe_delays(times, &applied.outcomes).await;
         // A child that comes before its parent is everyday work, and tried again when the parent is there.
-        let (mut waiting, mut refused) = (0_usize, 0_usize);
+        let (mut waiting, mut refused, mut referenced) = (0_usize, 0_usize, 0_usize);
         for outcome in &applied.outcomes {
             match outcome {
                 Outcome::Parked(refusal) if refusal.kind == RefusalKind::ForeignKey => waiting += 1,
-                Outcome::Parked(_) => refused += 1,
+                Outcome::Parked(refusal) => {
+                    refused += 1;
+                    referenced += usize::from(refusal.kind == RefusalKind::Referenced);
+                }
                 _ => {}
             }
         }
@@ -468,7 +475,7 @@ impl Session<'_> {
                 "users' triggers altered rows while they were applied"
             );
         }
-        Ok(applied.retry_now)
+        Ok(Written { retry_now: applied.retry_now, waiting: waiting + referenced })
     }
 
     /// How long changes of other members took until they were visible here, by the reference clock, which is the one
@@ -496,51 +503,5 @@ impl Session<'_> {
             let delay = visible.saturating_sub(time).max(0);
             self.apply.metrics.delay_seconds.observe(delay as f64 / TICKS_A_SECOND as f64);
         }
-    }
-
-    /// Tries parked records that are due, or that a write may have made possible, as long as some succeed.
-    async fn retry_parked(&mut self) -> Result<(), Error> {
-        loop {
-            let filter = ParkedFilter::Retryable { now: self.apply.clock.now_ticks(), limit: RETRY_ROWS };
-            let parked = self.member.parked(&filter).await.map_err(|e| self.apply.member_error(e))?;
-            let mut records: Vec<_> =
-                parked.into_iter().filter_map(|record| self.parked_record(record)).collect();
-            records.retain(|record| !self.stopped.contains(&record.table));
-            if records.is_empty() {
-                return Ok(());
-            }
-            if !self.write(records, Vec::new(), &[]).await? {
-                return Ok(());
-            }
-        }
-    }
-
-    /// A parked record as it came from the log; `None` for a table that is no longer in the group.
-    fn parked_record(&self, parked: Parked) -> Option<ApplyRecord> {
-        let tables = &self.apply.channels.tables;
-        let table = tables.iter().position(|channel| channel.schema.name == parked.table);
-        let (table, key, source) = (table?, parked.key?, parked.source?);
-        let channel = &tables[table];
-        if source.generation != channel.schema.generation {
-            return None;
-        }
-        let resolved = match channel.codec.decode_resolved(&parked.payload) {
-            Ok(resolved) => resolved,
-            Err(error) => {
-                // It stays listed, and the next version that can read it tries it again.
-                let (member, table) = (self.apply.name(), parked.table.as_str());
-                tracing::debug!(%error, member, table, "a parked record cannot be read");
-                return None;
-            }
-        };
-        Some(ApplyRecord {
-            table,
-            key,
-            resolved: Ok(resolved),
-            source,
-            payload: parked.payload,
-            retry: true,
-            force: None,
-        })
     }
 }

@@ -57,6 +57,38 @@ fn a_table_that_is_altered_stops_until_it_is_provisioned_again() {
     running.stop();
 }
 
+/// As many refused rows as are tried at once, and more, of a table that cannot be tried at all: those of other tables
+/// have their turn.
+#[test]
+fn refused_rows_of_a_table_that_stands_still_keep_no_others() {
+    let pipe = pipe(&["hq", "cloud"]);
+    let running = pipe.start();
+    running.drain();
+    for table in ["Good", "Bad"] {
+        let refuses = "BEGIN SELECT RAISE(ABORT, 'not here'); END";
+        pipe.execute("cloud", &format!("CREATE TRIGGER no_{table} BEFORE INSERT ON {table} {refuses}"));
+    }
+    pipe.execute(
+        "hq",
+        "INSERT INTO Bad WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600)
+         SELECT i, 'a' FROM n;
+         INSERT INTO Good VALUES (1, 'a')",
+    );
+    running.wait_for("the refused rows", |progress| {
+        let tables = &progress.members[1].tables;
+        tables[0].parked_apply == 1 && tables[1].parked_apply == 600
+    });
+    pipe.execute("cloud", "DROP TRIGGER Bad_dss_update_trigger");
+    running.wait_for("the bad table to be told", |progress| progress.members[1].tables[1].stopped.is_some());
+    pipe.execute(
+        "cloud",
+        "UPDATE DataSync_dss_exceptions SET due_at = 0 WHERE table_name = 'Bad'; DROP TRIGGER no_Good",
+    );
+    running.wait_for("the good row", |progress| progress.members[1].tables[0].parked_apply == 0);
+    assert_eq!(pipe.rows("cloud", "SELECT * FROM Good"), ["1|a"]);
+    running.stop();
+}
+
 #[test]
 fn a_member_that_is_away_does_not_keep_the_others() {
     let pipe = pipe(&["hq", "cloud", "till"]);

@@ -6,11 +6,11 @@
 use crate::opened::{ActionError, Opened, by_prefix};
 use crate::view::{RowView, key_text, time_text};
 use serde::{Serialize, Serializer};
-use tributary_member::{Parked, ParkedAt, ParkedFilter};
+use tributary_member::{Connector, Member, Parked, ParkedAt, ParkedFilter};
 use tributary_model::{MemberId, TableName};
 
-/// Most exceptions that are read of one member.
-pub const LARGEST_LISTING: usize = 100_000;
+/// Exceptions that are read of a member at a time: rows may be large, and there may be a flood of them.
+const PAGE: usize = 200;
 
 /// Which exceptions are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +21,14 @@ pub struct ExceptionFilter {
     pub table: Option<TableName>,
     /// At this end.
     pub at: Option<ParkedAt>,
+    /// At most so many, of all members together.
+    pub limit: Option<usize>,
+}
+
+impl ExceptionFilter {
+    fn wants_member(&self, id: &MemberId) -> bool {
+        self.member.as_ref().is_none_or(|member| member == id)
+    }
 }
 
 /// Where a refused record stands in the log.
@@ -99,43 +107,107 @@ impl Unasked {
 /// Exceptions of all members that could be asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Exceptions {
-    /// By member in the order of the file, then oldest first.
+    /// By member in the order of the file, then oldest first; no more than were asked for.
     pub exceptions: Vec<ExceptionView>,
+    /// How many there are, listed or not.
+    pub total: u64,
     /// Members that could not be asked.
     pub unasked: Vec<Unasked>,
-}
-
-impl Exceptions {
-    /// The exception whose id begins so.
-    ///
-    /// # Errors
-    /// When there is none, or more than one.
-    pub fn find(&self, id: &str) -> Result<&ExceptionView, ActionError> {
-        by_prefix("exception", "tributary exceptions list", id, &self.exceptions, |found| found.id.clone())
-    }
 }
 
 /// Asks the members what is parked in them.
 pub async fn list_exceptions(group: &Opened<'_>, filter: &ExceptionFilter) -> Exceptions {
     let mut all = Exceptions::default();
-    let wanted = |id: &MemberId| filter.member.as_ref().is_none_or(|member| member == id);
-    for connector in group.connectors.iter().filter(|connector| wanted(connector.id())) {
+    for connector in group.connectors.iter().filter(|connector| filter.wants_member(connector.id())) {
+        let id = connector.id();
+        let left = filter.limit.unwrap_or(usize::MAX).saturating_sub(all.exceptions.len());
+        let mut listed = Vec::new();
         let asked = async {
             let mut member = connector.connect(&[]).await?;
-            member.parked(&ParkedFilter::All { limit: LARGEST_LISTING }).await
+            if left > 0 {
+                each(member.as_mut(), filter.table.as_ref(), |parked| {
+                    if filter.at.is_none_or(|at| at == parked.at) {
+                        listed.push(view(group, id, &parked));
+                    }
+                    listed.len() < left
+                })
+                .await?;
+            }
+            member.parked_counts().await
         };
         match asked.await {
-            Ok(parked) => {
-                let parked = parked.iter().filter(|parked| {
-                    filter.table.as_ref().is_none_or(|table| *table == parked.table)
-                        && filter.at.is_none_or(|at| at == parked.at)
+            Ok(counts) => {
+                let counted = counts.iter().filter(|((table, end), _)| {
+                    filter.table.as_ref().is_none_or(|wanted| wanted == table)
+                        && filter.at.is_none_or(|at| end_name(at) == *end)
                 });
-                all.exceptions.extend(parked.map(|parked| view(group, connector.id(), parked)));
+                all.total += counted.map(|(_, count)| count).sum::<u64>();
+                all.exceptions.extend(listed);
             }
-            Err(error) => all.unasked.push(Unasked::new(connector.id(), &error)),
+            Err(error) => all.unasked.push(Unasked::new(id, &error)),
         }
     }
     all
+}
+
+/// The exception whose id begins so, of all members, and the members that could not be asked.
+///
+/// # Errors
+/// When there is none, or more than one.
+pub async fn find_exception(
+    group: &Opened<'_>,
+    id: &str,
+) -> Result<(ExceptionView, Vec<Unasked>), ActionError> {
+    let mut found = Exceptions::default();
+    for connector in group.connectors {
+        let asked = find_in(group, connector.as_ref(), id, &mut found.exceptions);
+        if let Err(error) = asked.await {
+            found.unasked.push(Unasked::new(connector.id(), &error));
+        }
+    }
+    let view =
+        by_prefix("exception", "tributary exceptions list", id, &found.exceptions, |found| found.id.clone())?;
+    Ok((view.clone(), found.unasked))
+}
+
+async fn find_in(
+    group: &Opened<'_>,
+    connector: &dyn Connector,
+    id: &str,
+    found: &mut Vec<ExceptionView>,
+) -> Result<(), tributary_member::Error> {
+    let mut member = connector.connect(&[]).await?;
+    each(member.as_mut(), None, |parked| {
+        if id_of(connector.id(), &parked).starts_with(id) {
+            found.push(view(group, connector.id(), &parked));
+        }
+        // A beginning that several share names none of them.
+        found.len() < 2
+    })
+    .await
+}
+
+/// Hands over a member's exceptions one after the other, in bounded memory, until it has had enough.
+pub(crate) async fn each(
+    member: &mut dyn Member,
+    table: Option<&TableName>,
+    mut take: impl FnMut(Parked) -> bool,
+) -> Result<(), tributary_member::Error> {
+    let mut after = None;
+    loop {
+        let page = ParkedFilter::All { table: table.cloned(), after, limit: PAGE };
+        let page = member.parked(&page).await?;
+        let is_last = page.len() < PAGE;
+        after = page.last().map(|parked| parked.number);
+        for parked in page {
+            if !take(parked) {
+                return Ok(());
+            }
+        }
+        if is_last {
+            return Ok(());
+        }
+    }
 }
 
 /// What a retry came to in one member.
@@ -152,8 +224,7 @@ pub struct Retried {
 /// Makes apply's exceptions due at once, so that the running worker tries them again.
 pub async fn retry_exceptions(group: &Opened<'_>, filter: &ExceptionFilter) -> Vec<Retried> {
     let mut retried = Vec::new();
-    let wanted = |id: &MemberId| filter.member.as_ref().is_none_or(|member| member == id);
-    for connector in group.connectors.iter().filter(|connector| wanted(connector.id())) {
+    for connector in group.connectors.iter().filter(|connector| filter.wants_member(connector.id())) {
         let asked = async { connector.connect(&[]).await?.retry_parked(filter.table.as_ref()).await };
         let member = connector.id().clone();
         retried.push(match asked.await {
@@ -237,6 +308,7 @@ mod tests {
 
     fn parked(at: ParkedAt, key: u8) -> Parked {
         Parked {
+            number: 1,
             at,
             table: TableName::new("Customer"),
             key: Some(KeyBytes::new([key])),

@@ -20,7 +20,7 @@ use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use tributary_member::{Connector, Error, ParkedFilter, TableBinding, TableState};
+use tributary_member::{Connector, Error, TableBinding, TableState};
 use tributary_model::{KeyBytes, MemberId, Projection, TableName, TableSchema};
 
 /// How a verification goes about it.
@@ -215,18 +215,19 @@ pub async fn verify(
 async fn reach(group: &Opened<'_>, connector: &Arc<dyn Connector>) -> Result<Reached, Error> {
     let mut open = group.open(connector.as_ref()).await?;
     let states = open.member.table_states().await?;
-    let filter = ParkedFilter::All { limit: crate::exceptions::LARGEST_LISTING };
-    let parked = open.member.parked(&filter).await?;
-    let parked = parked
-        .into_iter()
-        .filter_map(|parked| Some(((parked.table, parked.key?), parked.refusal.kind.as_str())));
+    let mut parked = Vec::new();
+    crate::exceptions::each(open.member.as_mut(), None, |found| {
+        parked.extend(found.key.map(|key| ((found.table, key), found.refusal.kind.as_str())));
+        true
+    })
+    .await?;
     let direction = group.file.member(connector.id()).map(|member| member.direction).unwrap_or_default();
     Ok(Reached {
         id: connector.id().clone(),
         connector: Arc::clone(connector),
         bindings: open.bound.bindings,
         states,
-        parked: parked.collect(),
+        parked: parked.into_iter().collect(),
         publishes_only: direction == Direction::Publish,
     })
 }

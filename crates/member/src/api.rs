@@ -416,6 +416,9 @@ pub enum ParkedAt {
 /// An exception as stored in the member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parked {
+    /// Its number in the member's store. Grows in the order in which rows were first refused, and stays as long as the
+    /// row is parked.
+    pub number: i64,
     /// At which end.
     pub at: ParkedAt,
     /// The table.
@@ -445,22 +448,22 @@ pub struct Parked {
 /// Which exceptions to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParkedFilter {
-    /// All, up to so many.
+    /// All, or those of one table (by group name), in the order in which they were first refused.
     All {
+        /// Of this table alone.
+        table: Option<TableName>,
+        /// Those behind this [`Parked::number`]: how a long list is read page by page.
+        after: Option<i64>,
         /// At most.
         limit: usize,
     },
-    /// Apply's that are due at this time, or that a write may have made possible since they were last tried.
+    /// Apply's that are due at this time, or that a write may have made possible since they were last tried; and those
+    /// whose next try is dated later than any pause reaches, since the clock has been set back.
     Retryable {
         /// Now.
         now: Ticks,
-        /// At most.
-        limit: usize,
-    },
-    /// Apply's of one table (by group name), whenever due.
-    Table {
-        /// The table.
-        table: TableName,
+        /// Of these tables (by group name): what cannot be tried must not stand before what can.
+        tables: Vec<TableName>,
         /// At most.
         limit: usize,
     },
@@ -572,13 +575,14 @@ pub trait Member: Send {
     /// The offsets stored by the last committed apply.
     async fn offsets(&mut self) -> Result<Vec<StoredOffset>>;
 
-    /// Exceptions, oldest first.
+    /// Exceptions: see [`ParkedFilter`].
     async fn parked(&mut self, filter: &ParkedFilter) -> Result<Vec<Parked>>;
 
     /// How many exceptions are stored, by table and end.
     async fn parked_counts(&mut self) -> Result<BTreeMap<(TableName, &'static str), u64>>;
 
-    /// Makes exceptions due at once, all or those of one table; returns how many.
+    /// Makes exceptions due at once, all or those of one table, in transactions that hold no more than some thousands of
+    /// them; returns how many.
     async fn retry_parked(&mut self, table: Option<&TableName>) -> Result<u64>;
 
     /// Digests of a table's rows by bucket of the key's hash (`2^bits` buckets), on logical values, in one snapshot

@@ -5,13 +5,25 @@ use tributary_model::{KeyBytes, TableName, Ticks, time};
 
 /// The first pause before a parked record is tried again; it doubles with every attempt.
 const FIRST_PAUSE: Ticks = time::TICKS_A_SECOND;
+/// How often it doubles.
+const DOUBLED: u32 = 8;
 /// The longest pause.
-const LONGEST_PAUSE: Ticks = 300 * time::TICKS_A_SECOND;
+const LONGEST_PAUSE: Ticks = FIRST_PAUSE << DOUBLED;
+/// How many records an operator's wish makes due in one transaction.
+pub(crate) const MADE_DUE: i64 = 5_000;
 
-/// When a record that was refused so many times is due again.
+/// When a record that was refused so many times is due again: at the next moment that its pause divides. So whatever
+/// is parked is due together now and then, however often each was tried: rows that refer to each other in a circle are
+/// refused as long as not all of them are tried at once.
 pub(crate) fn due_at(now: Ticks, attempts: u32) -> Ticks {
-    let doubled = FIRST_PAUSE.checked_shl(attempts.saturating_sub(1).min(20)).unwrap_or(LONGEST_PAUSE);
-    now.saturating_add(doubled.min(LONGEST_PAUSE))
+    let pause = FIRST_PAUSE << attempts.saturating_sub(1).min(DOUBLED);
+    (now.div_euclid(pause) + 1).saturating_mul(pause)
+}
+
+/// Between which times, the first excluded, records are dated that can be tried now: due, or later than any pause
+/// reaches. The end of time is the date of what is never tried.
+pub(crate) fn retryable(now: Ticks) -> [(Ticks, Ticks); 2] {
+    [(Ticks::MIN, now), (now.saturating_add(LONGEST_PAUSE), Ticks::MAX - 1)]
 }
 
 /// What a parked record waits for.
@@ -60,10 +72,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_up_to_five_minutes() {
+    fn pauses_grow_up_to_four_minutes() {
         let seconds = |attempts| (due_at(0, attempts)) / time::TICKS_A_SECOND;
-        assert_eq!([1, 2, 3, 9, 10, 40].map(seconds), [1, 2, 4, 256, 300, 300]);
+        assert_eq!([1, 2, 3, 9, 10, 40].map(seconds), [1, 2, 4, 256, 256, 256]);
         assert_eq!(due_at(Ticks::MAX, 3), Ticks::MAX);
+        assert_eq!(due_at(-1, 1), 0);
+    }
+
+    #[test]
+    fn what_was_tried_at_different_times_is_due_together_in_the_end() {
+        let first = 1_792_000_000 * time::TICKS_A_SECOND + 1_234_567;
+        for apart in [1, 700, 2_500, 90_000] {
+            let (mut one, mut other) = ((first, 1), (first + apart * time::TICKS_A_SECOND / 1_000, 1));
+            while one.0 != other.0 {
+                // Whichever is due earlier is tried in vain.
+                let earlier = if one.0 < other.0 { &mut one } else { &mut other };
+                *earlier = (due_at(earlier.0, earlier.1), earlier.1 + 1);
+            }
+            assert!(one.0 - first < 3 * LONGEST_PAUSE, "{apart} ms apart: after {} ticks", one.0 - first);
+        }
     }
 
     #[test]

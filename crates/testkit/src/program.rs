@@ -91,7 +91,7 @@ impl Program {
         let listed = Self::ok(group, &["exceptions", "list", "--output", "json"]);
         let listed: String = listed.split_whitespace().collect();
         assert_eq!(
-            listed, r#"{"exceptions":[],"unasked":[],"records":[]}"#,
+            listed, r#"{"exceptions":[],"total":0,"unasked":[],"records":[]}"#,
             "something was refused or not asked"
         );
     }

@@ -47,6 +47,8 @@ macro_rules! apply_contract {
                 retries_give_way_to_newer_records
                 users_overtake_parked_records
                 parked_deletes_outlive_their_tombstone
+                a_flood_is_listed_and_made_due_in_pages
+                a_clock_set_back_delays_no_retry
             }
             references {
                 parents_before_children

@@ -11,7 +11,7 @@ use super::keys;
 use super::references::References;
 use super::statements::{self, Database};
 use super::table::BoundTable;
-use crate::waiting::Token;
+use crate::waiting::{MADE_DUE, Token, retryable};
 use crate::{ApplyRecord, Parked, ParkedAt, ParkedFilter, Refusal, RefusalKind, Result, Source};
 use std::collections::{BTreeMap, HashMap};
 use tokio_postgres::Row;
@@ -229,30 +229,41 @@ pub(super) async fn is_any_due(member: &PostgresMember, now: Ticks) -> Database<
     Ok(rows.first().is_some_and(|row| row.get(0)))
 }
 
-/// Exceptions, oldest first.
+/// Exceptions: see [`ParkedFilter`].
 pub(super) async fn parked(member: &mut PostgresMember, filter: &ParkedFilter) -> Result<Vec<Parked>> {
     member.require_provisioned()?;
-    let limit = |limit: &usize| i64::try_from(*limit).unwrap_or(i64::MAX);
     let rows = match filter {
-        ParkedFilter::All { limit: most } => {
-            statements::query(member, include_str!("sql/parked_list.sql"), &[&limit(most)]).await
+        ParkedFilter::All { table, after, limit } => {
+            let (after, table) = (after.unwrap_or(i64::MIN), table.as_ref().map(TableName::as_str));
+            let sql = include_str!("sql/parked_list.sql");
+            statements::query(member, sql, &[&number(*limit), &after, &table]).await
         }
-        ParkedFilter::Retryable { now, limit: most } => {
-            statements::query(member, include_str!("sql/parked_retryable.sql"), &[&limit(most), now]).await
-        }
-        ParkedFilter::Table { table, limit: most } => {
-            statements::query(
-                member,
-                include_str!("sql/parked_of_table.sql"),
-                &[&limit(most), &table.as_str()],
-            )
-            .await
-        }
+        ParkedFilter::Retryable { now, tables, limit } => retryable_rows(member, *now, tables, *limit).await,
     };
     let rows = rows.map_err(member.session.origin.failed("list its exceptions"))?;
     rows.iter()
         .map(|row| listed(row).map_err(|reason| member.session.damaged("dss_exceptions", reason)))
         .collect()
+}
+
+async fn retryable_rows(
+    member: &mut PostgresMember,
+    now: Ticks,
+    tables: &[TableName],
+    limit: usize,
+) -> Database<Vec<Row>> {
+    let tables: Vec<&str> = tables.iter().map(TableName::as_str).collect();
+    let sql = include_str!("sql/parked_retryable.sql");
+    let mut found = Vec::new();
+    for (from, to) in retryable(now) {
+        let left = number(limit.saturating_sub(found.len()));
+        found.extend(statements::query(member, sql, &[&left, &from, &to, &tables]).await?);
+    }
+    Ok(found)
+}
+
+fn number(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 /// A listed exception; a reason if it is none that this program wrote.
@@ -275,6 +286,7 @@ fn listed(row: &Row) -> std::result::Result<Parked, String> {
         (ParkedAt::Capture, ..) => None,
     };
     Ok(Parked {
+        number: row.get(16),
         at,
         table: TableName::new(row.get::<_, String>(1)),
         key: row.get::<_, Option<Vec<u8>>>(2).map(KeyBytes::new),
@@ -309,7 +321,13 @@ pub(super) async fn parked_counts(
 /// Makes parked records due at once, all or those of one table; returns how many.
 pub(super) async fn retry_parked(member: &mut PostgresMember, table: Option<&TableName>) -> Result<u64> {
     member.require_provisioned()?;
-    let sql = include_str!("sql/parked_make_due.sql");
-    let changed = statements::execute(member, sql, &[&table.map(TableName::as_str)]).await;
-    changed.map_err(member.session.origin.failed("make its exceptions due"))
+    let (sql, table) = (include_str!("sql/parked_make_due.sql"), table.map(TableName::as_str));
+    let (mut after, mut changed) = (i64::MIN, 0);
+    loop {
+        let rows = statements::query(member, sql, &[&table, &after, &MADE_DUE]).await;
+        let rows = rows.map_err(member.session.origin.failed("make its exceptions due"))?;
+        let Some(last) = rows.iter().map(|row| row.get::<_, i64>(0)).max() else { return Ok(changed) };
+        after = last;
+        changed += rows.len() as u64;
+    }
 }

@@ -8,7 +8,7 @@ use super::SqliteMember;
 use super::failure::failed;
 use super::references::References;
 use super::table::BoundTable;
-use crate::waiting::Token;
+use crate::waiting::{MADE_DUE, Token, retryable};
 use crate::{ApplyRecord, Error, Parked, ParkedAt, ParkedFilter, Refusal, RefusalKind, Result, Source};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::collections::BTreeMap;
@@ -209,37 +209,29 @@ pub(super) fn is_any_due(connection: &Connection, now: Ticks) -> rusqlite::Resul
     statement.query_row([now], |row| row.get(0))
 }
 
-/// Exceptions, oldest first.
+/// Exceptions: see [`ParkedFilter`].
 pub(super) fn parked(member: &mut SqliteMember, filter: &ParkedFilter) -> Result<Vec<Parked>> {
     let action = "list its exceptions";
-    let limit = |limit: &usize| i64::try_from(*limit).unwrap_or(i64::MAX);
-    let read = || {
-        let connection = &member.connection;
-        let mut statement = match filter {
-            ParkedFilter::All { limit: most } => {
-                let mut statement = connection.prepare_cached(include_str!("sql/parked_list.sql"))?;
-                statement.raw_bind_parameter(1, limit(most))?;
-                statement
-            }
-            ParkedFilter::Retryable { now, limit: most } => {
-                let mut statement = connection.prepare_cached(include_str!("sql/parked_retryable.sql"))?;
-                statement.raw_bind_parameter(1, limit(most))?;
-                statement.raw_bind_parameter(2, now)?;
-                statement
-            }
-            ParkedFilter::Table { table, limit: most } => {
-                let mut statement = connection.prepare_cached(include_str!("sql/parked_of_table.sql"))?;
-                statement.raw_bind_parameter(1, limit(most))?;
-                statement.raw_bind_parameter(2, table.as_str())?;
-                statement
-            }
-        };
-        let mut rows = statement.raw_query();
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push(listed(row)?);
+    let connection = &member.connection;
+    let number = |limit: usize| i64::try_from(limit).unwrap_or(i64::MAX);
+    let read = || match filter {
+        ParkedFilter::All { table, after, limit } => {
+            let mut statement = connection.prepare_cached(include_str!("sql/parked_list.sql"))?;
+            let (after, table) = (after.unwrap_or(i64::MIN), table.as_ref().map(TableName::as_str));
+            statement.query_map(params![number(*limit), after, table], listed)?.collect()
         }
-        Ok(found)
+        ParkedFilter::Retryable { now, tables, limit } => {
+            let mut statement = connection.prepare_cached(include_str!("sql/parked_retryable.sql"))?;
+            let tables: Vec<&str> = tables.iter().map(TableName::as_str).collect();
+            let tables = serde_json::Value::from(tables).to_string();
+            let mut found = Vec::new();
+            for (from, to) in retryable(*now) {
+                let left = number(limit.saturating_sub(found.len()));
+                let rows = statement.query_map(params![left, from, to, tables], listed)?;
+                found.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
+            }
+            Ok(found)
+        }
     };
     let found: Vec<std::result::Result<Parked, String>> = read().map_err(failed(&member.path, action))?;
     found
@@ -280,6 +272,7 @@ fn listed(row: &Row<'_>) -> rusqlite::Result<std::result::Result<Parked, String>
         (ParkedAt::Capture, _) => None,
     };
     Ok(Ok(Parked {
+        number: row.get(16)?,
         at,
         table: TableName::new(row.get::<_, String>(1)?),
         key: row.get::<_, Option<Vec<u8>>>(2)?.map(KeyBytes::new),
@@ -313,10 +306,17 @@ pub(super) fn parked_counts(member: &mut SqliteMember) -> Result<BTreeMap<(Table
 
 /// Makes parked records due at once, all or those of one table; returns how many.
 pub(super) fn retry_parked(member: &mut SqliteMember, table: Option<&TableName>) -> Result<u64> {
-    let write = || {
+    let page = |after: i64| {
         let mut statement = member.connection.prepare_cached(include_str!("sql/parked_make_due.sql"))?;
-        statement.execute([table.map(TableName::as_str)])
+        let rows =
+            statement.query_map(params![table.map(TableName::as_str), after, MADE_DUE], |row| row.get(0))?;
+        rows.collect::<rusqlite::Result<Vec<i64>>>()
     };
-    let changed = write().map_err(failed(&member.path, "make its exceptions due"))?;
-    Ok(changed as u64)
+    let (mut after, mut changed) = (i64::MIN, 0);
+    loop {
+        let numbers = page(after).map_err(failed(&member.path, "make its exceptions due"))?;
+        let Some(last) = numbers.iter().max() else { return Ok(changed) };
+        after = *last;
+        changed += numbers.len() as u64;
+    }
 }

@@ -190,7 +190,6 @@ fn statements_without_a_table() {
         ("is any due", plain(include_str!("sql/parked_due.sql"))),
         ("list all", plain(include_str!("sql/parked_list.sql"))),
         ("list those that are due", plain(include_str!("sql/parked_retryable.sql"))),
-        ("list those of a table", plain(include_str!("sql/parked_of_table.sql"))),
         ("count", plain(include_str!("sql/parked_counts.sql"))),
     ];
     snapshot!("apply_shared", script(&statements));

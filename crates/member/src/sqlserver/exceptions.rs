@@ -14,7 +14,7 @@ use super::run::{Run, STATEMENT_ROWS, Step};
 use super::session::{Cells, binary, long, text as parameter};
 use super::table::BoundTable;
 use crate::template::fill;
-use crate::waiting::Token;
+use crate::waiting::{MADE_DUE, Token, retryable};
 use crate::{
     ApplyRecord, Error, Parked, ParkedAt, ParkedFilter, Refusal, RefusalKind, Result, Source as LogSource,
 };
@@ -365,20 +365,28 @@ fn damaged(member: &SqlServerMember, reason: String) -> Error {
     }
 }
 
-/// Exceptions, oldest first.
+/// Exceptions: see [`ParkedFilter`].
 pub(super) async fn parked(member: &mut SqlServerMember, filter: &ParkedFilter) -> Result<Vec<Parked>> {
     member.require_provisioned()?;
-    let limit = |limit: &usize| long(i64::try_from(*limit).unwrap_or(i64::MAX));
-    let (sql, parameters) = match filter {
-        ParkedFilter::All { limit: most } => (include_str!("sql/parked_list.sql"), vec![limit(most)]),
-        ParkedFilter::Retryable { now, limit: most } => {
-            (include_str!("sql/parked_retryable.sql"), vec![limit(most), long(*now)])
+    let (action, number) =
+        ("list its exceptions", |limit: usize| long(i64::try_from(limit).unwrap_or(i64::MAX)));
+    let mut rows = Vec::new();
+    match filter {
+        ParkedFilter::All { table, after, limit } => {
+            let name = parameter(table.as_ref().map_or("", TableName::as_str));
+            let parameters = vec![number(*limit), long(after.unwrap_or(i64::MIN)), name];
+            rows = member.session.query(action, include_str!("sql/parked_list.sql"), parameters).await?;
         }
-        ParkedFilter::Table { table, limit: most } => {
-            (include_str!("sql/parked_of_table.sql"), vec![limit(most), parameter(table.as_str())])
+        ParkedFilter::Retryable { now, tables, limit } => {
+            let names: String = tables.iter().map(|table| format!("\u{1}{}\u{1}", table.as_str())).collect();
+            for (from, to) in retryable(*now) {
+                let left = number(limit.saturating_sub(rows.len()));
+                let parameters = vec![left, long(from), long(to), parameter(&names)];
+                let sql = include_str!("sql/parked_retryable.sql");
+                rows.extend(member.session.query(action, sql, parameters).await?);
+            }
         }
-    };
-    let rows = member.session.query("list its exceptions", sql, parameters).await?;
+    }
     rows.iter().map(|row| listed(row).map_err(|reason| damaged(member, reason))).collect()
 }
 
@@ -403,6 +411,7 @@ fn listed(row: &Cells) -> Cell<Parked> {
         (ParkedAt::Capture, ..) => None,
     };
     Ok(Parked {
+        number: integer(row, 16)?,
         at,
         table: TableName::new(text(row, 1)?),
         key: optional_bytes(row, 2)?.map(KeyBytes::new),
@@ -442,9 +451,16 @@ pub(super) async fn parked_counts(
 pub(super) async fn retry_parked(member: &mut SqlServerMember, table: Option<&TableName>) -> Result<u64> {
     member.require_provisioned()?;
     let sql = crate::template::fill(include_str!("sql/parked_make_due.sql"), &[]);
-    let name = parameter(table.map_or("", TableName::as_str));
-    let row = member.session.row("make its exceptions due", &sql, vec![name]).await?;
-    let count = row.as_ref().map_or(Ok(0), |row| integer(row, 0));
-    let count = count.map_err(|reason| damaged(member, reason))?;
-    Ok(u64::try_from(count).unwrap_or_default())
+    let (mut after, mut changed) = (i64::MIN, 0);
+    loop {
+        let name = parameter(table.map_or("", TableName::as_str));
+        let parameters = vec![name, long(after), long(MADE_DUE)];
+        let row = member.session.row("make its exceptions due", &sql, parameters).await?;
+        let read = |row: &Cells| Ok((integer(row, 0)?, optional_integer(row, 1)?));
+        let read: Cell<(i64, Option<i64>)> = row.as_ref().map_or(Ok((0, None)), read);
+        let (count, last) = read.map_err(|reason| damaged(member, reason))?;
+        let Some(last) = last else { return Ok(changed) };
+        after = last;
+        changed += u64::try_from(count).unwrap_or_default();
+    }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tributary_engine::Engine;
 use tributary_group::aside::{AsideFilter, AsideView, discard, find_aside, list_aside};
 use tributary_group::exceptions::{
-    ExceptionFilter, ExceptionView, Exceptions, list_exceptions, retry_exceptions,
+    ExceptionFilter, ExceptionView, Exceptions, Unasked, find_exception, list_exceptions, retry_exceptions,
 };
 
 /// What `exceptions` takes.
@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Lists what members refused, rows that cannot be published, and records of the topics that could not be used.
-    List(Filter),
+    List(List),
     /// Shows one with all that is known of it.
     Show {
         /// Its id, or the beginning of it.
@@ -35,6 +35,15 @@ enum Action {
         /// Its id, or the beginning of it.
         id: String,
     },
+}
+
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    filter: Filter,
+    /// At most so many, of what members refused.
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    limit: usize,
 }
 
 #[derive(Debug, Args)]
@@ -51,16 +60,16 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Ex
     block_on(async {
         let engine = open_to_read(&context.group_file).await?;
         match &arguments.action {
-            Action::List(filter) => list(context, &engine, filter).await,
+            Action::List(wanted) => list(context, &engine, wanted).await,
             Action::Show { id } => {
                 let aside = list_aside(&opened(&engine), &AsideFilter::default()).await?;
                 if let Ok(found) = find_aside(&aside, id) {
                     show_aside(context, found)?;
                     return Ok(Exit::Well);
                 }
-                let all = list_exceptions(&opened(&engine), &ExceptionFilter::default()).await;
-                warn(&all);
-                show(context, all.find(id)?)?;
+                let (found, unasked) = find_exception(&opened(&engine), id).await?;
+                warn(&unasked);
+                show(context, &found)?;
                 Ok(Exit::Well)
             }
             Action::Retry(filter) => retry(context, &engine, filter).await,
@@ -80,29 +89,29 @@ fn filter(engine: &Engine, filter: &Filter) -> anyhow::Result<ExceptionFilter> {
     Ok(ExceptionFilter {
         member: filter.member.as_deref().map(|id| group.connector(id).map(|c| c.id().clone())).transpose()?,
         table: filter.table.as_deref().map(|name| group.table(name)).transpose()?,
-        at: None,
+        ..ExceptionFilter::default()
     })
 }
 
 /// Members that could not be asked, on standard error: the listing is not whole.
-fn warn(all: &Exceptions) {
-    for unasked in &all.unasked {
+fn warn(unasked: &[Unasked]) {
+    for unasked in unasked {
         note(&bad(&format!("{} cannot be asked: {} ({})", unasked.member, unasked.trouble, unasked.code)));
     }
 }
 
-async fn list(context: &Context, engine: &Engine, wanted: &Filter) -> anyhow::Result<Exit> {
-    let filter = filter(engine, wanted)?;
+async fn list(context: &Context, engine: &Engine, wanted: &List) -> anyhow::Result<Exit> {
+    let filter = ExceptionFilter { limit: Some(wanted.limit), ..filter(engine, &wanted.filter)? };
     let all = list_exceptions(&opened(engine), &filter).await;
     let of = AsideFilter { member: filter.member, table: filter.table };
     let records = list_aside(&opened(engine), &of).await?;
-    warn(&all);
+    warn(&all.unasked);
     match context.output {
         Format::Json => output::json(&Listed { members: &all, records: &records })?,
-        Format::Text if all.exceptions.is_empty() && records.is_empty() => note(&faint("no exceptions")),
+        Format::Text if all.total == 0 && records.is_empty() => note(&faint("no exceptions")),
         Format::Text => {
             list_aside_records(&records)?;
-            if all.exceptions.is_empty() {
+            if all.total == 0 {
                 return Ok(Exit::found(!all.unasked.is_empty()));
             }
             let rows = all.exceptions.iter().map(|found| {
@@ -120,6 +129,13 @@ async fn list(context: &Context, engine: &Engine, wanted: &Filter) -> anyhow::Re
             });
             let header = ["id", "member", "at", "table", "key", "kind", "tries", "last tried", "message"];
             output::table(&header, rows.collect())?;
+            let listed = all.exceptions.len() as u64;
+            if listed < all.total {
+                note(&faint(&format!(
+                    "{listed} of {}, the oldest of each member first; --limit, --member and --table list others",
+                    all.total
+                )));
+            }
         }
     }
     Ok(Exit::found(!all.unasked.is_empty()))

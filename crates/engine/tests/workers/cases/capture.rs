@@ -191,7 +191,7 @@ pub(crate) fn a_row_over_the_logs_own_limit_is_listed_and_keeps_nothing_back() {
         stage.execute("hq", "INSERT INTO Item VALUES (5, 'and after it')");
         wait_for_changes(&stage, 3);
         let listed = || {
-            let all = ParkedFilter::All { limit: 10 };
+            let all = ParkedFilter::All { table: None, after: None, limit: 10 };
             block_on(async { stage.member("hq").await.parked(&all).await.unwrap() })
         };
         let parked = listed();

@@ -171,7 +171,8 @@ impl Feed {
 
     /// Tries so many records again that are due, at most.
     pub async fn retry_page(&mut self, member: &mut dyn Member, limit: usize) -> Applied {
-        let due = member.parked(&ParkedFilter::Retryable { now: self.now, limit }).await.unwrap();
+        let tables = self.bindings.iter().map(|binding| binding.schema.name.clone()).collect();
+        let due = member.parked(&ParkedFilter::Retryable { now: self.now, tables, limit }).await.unwrap();
         let records = due.iter().map(|parked| self.again(parked)).collect();
         self.apply(member, records).await
     }
@@ -256,7 +257,7 @@ impl Scene {
 
     /// All that is parked.
     pub async fn parked(&mut self) -> Vec<Parked> {
-        self.member.parked(&ParkedFilter::All { limit: 10_000 }).await.unwrap()
+        self.member.parked(&ParkedFilter::All { table: None, after: None, limit: 10_000 }).await.unwrap()
     }
 
     /// What is parked, as (key, kind), sorted.

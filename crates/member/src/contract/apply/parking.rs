@@ -89,20 +89,59 @@ pub async fn parked_records_are_listed_in_full(factory: &dyn Factory) {
         let parked = scene.parked().await.remove(0);
         assert_eq!((parked.attempts, parked.first_at, parked.last_at), (attempts, began, scene.feed.now));
         let next = parked.due_at - parked.last_at;
-        assert!(next >= pause && next <= 300 * TICKS_A_SECOND);
+        assert!(next >= pause && next <= 256 * TICKS_A_SECOND);
         pause = next;
     }
-    assert_eq!(pause, 300 * TICKS_A_SECOND);
+    assert_eq!(pause, 256 * TICKS_A_SECOND);
     // An operator need not wait.
     assert!(scene.retry().await.is_empty());
     assert_eq!(scene.member.retry_parked(Some(&TableName::new("other"))).await.unwrap(), 0);
     assert_eq!(scene.member.retry_parked(Some(&TableName::new("item"))).await.unwrap(), 1);
     assert_eq!(scene.retry().await, ["check"]);
     assert_eq!(scene.member.retry_parked(None).await.unwrap(), 1);
-    let of_table = |name: &str| ParkedFilter::Table { table: TableName::new(name), limit: 10 };
+    let of_table =
+        |name: &str| ParkedFilter::All { table: Some(TableName::new(name)), after: None, limit: 10 };
     assert_eq!(scene.member.parked(&of_table("item")).await.unwrap().len(), 1);
     assert!(scene.member.parked(&of_table("other")).await.unwrap().is_empty());
-    assert!(scene.member.parked(&ParkedFilter::All { limit: 0 }).await.unwrap().is_empty());
+    let none = ParkedFilter::All { table: None, after: None, limit: 0 };
+    assert!(scene.member.parked(&none).await.unwrap().is_empty());
+}
+
+/// A long list is read page by page, each once, in the order in which rows were first refused.
+pub async fn a_flood_is_listed_and_made_due_in_pages(factory: &dyn Factory) {
+    const FLOOD: i64 = 6_000;
+    let mut scene = strict(factory).await;
+    let records = scene.upserts(0, (1..=FLOOD).map(|id| row(id, 100)));
+    assert!(scene.apply(records).await.iter().all(|word| *word == "check"));
+    let (mut after, mut listed) = (None, Vec::new());
+    loop {
+        let page = ParkedFilter::All { table: Some(TableName::new("item")), after, limit: 700 };
+        let page = scene.member.parked(&page).await.unwrap();
+        let Some(last) = page.last() else { break };
+        assert!(page.len() <= 700);
+        after = Some(last.number);
+        listed.extend(page.into_iter().map(|parked| parked.source.unwrap().offset));
+    }
+    assert_eq!(listed.len(), FLOOD as usize, "listed");
+    assert!(listed.is_sorted(), "not in the order in which they were refused");
+    let tables = |name: &str| vec![TableName::new(name)];
+    let due = |now, tables| ParkedFilter::Retryable { now, tables, limit: 10_000 };
+    let now = scene.feed.now;
+    assert!(scene.member.parked(&due(now, tables("item"))).await.unwrap().is_empty(), "nothing is due yet");
+    assert_eq!(i64::try_from(scene.member.retry_parked(None).await.unwrap()), Ok(FLOOD));
+    assert_eq!(scene.member.parked(&due(now, tables("item"))).await.unwrap().len(), FLOOD as usize);
+    assert!(scene.member.parked(&due(now, tables("other"))).await.unwrap().is_empty());
+}
+
+/// A clock that was set back: what was refused before is tried again all the same, and not an hour later.
+pub async fn a_clock_set_back_delays_no_retry(factory: &dyn Factory) {
+    let mut scene = strict(factory).await;
+    let records = scene.upserts(0, [row(1, 100)]);
+    assert_eq!(scene.apply(records).await, ["check"]);
+    assert!(scene.retry().await.is_empty(), "it is not due yet");
+    scene.feed.wait(-3_600);
+    assert_eq!(scene.retry().await, ["check"]);
+    assert!(scene.retry().await.is_empty(), "it goes by the present clock now");
 }
 
 /// A newer record that is applied, or found to be there, ends what is parked of its cell; an older one does not, and

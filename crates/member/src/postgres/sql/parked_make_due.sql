@@ -1,1 +1,7 @@
-UPDATE "DataSync".dss_exceptions SET due_at = 0 WHERE parked_at = 'apply' AND ($1::text IS NULL OR table_name = $1)
+-- The next ones behind a number, so that no transaction holds a flood of them.
+UPDATE "DataSync".dss_exceptions SET due_at = 0
+WHERE id IN (
+  SELECT id FROM "DataSync".dss_exceptions
+  WHERE id > $2 AND parked_at = 'apply' AND ($1::text IS NULL OR table_name = $1) ORDER BY id LIMIT $3
+)
+RETURNING id

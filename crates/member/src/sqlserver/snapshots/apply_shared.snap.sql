@@ -106,9 +106,14 @@ SELECT e.[table_name], e.[key], e.[kind]
 FROM @woken AS w INNER JOIN [DataSync].[dss_exceptions] AS e ON e.[id] = w.[id];
 GO
 -- make all due
+DECLARE @last bigint;
+SELECT @last = MAX([id]) FROM (
+  SELECT TOP (@P3) [id] FROM [DataSync].[dss_exceptions]
+  WHERE [id] > @P2 AND [parked_at] = 'apply' AND (@P1 = N'' OR [table_name] = @P1) ORDER BY [id]
+) AS [next];
 UPDATE [DataSync].[dss_exceptions] SET [due_at] = 0
-WHERE [parked_at] = 'apply' AND (@P1 = N'' OR [table_name] = @P1);
-SELECT @@ROWCOUNT;
+WHERE [id] > @P2 AND [id] <= @last AND [parked_at] = 'apply' AND (@P1 = N'' OR [table_name] = @P1);
+SELECT CAST(@@ROWCOUNT AS bigint), @last;
 GO
 -- is any due
 SELECT CASE WHEN EXISTS (SELECT 1 FROM [DataSync].[dss_exceptions] WHERE [parked_at] = 'apply' AND [due_at] <= @P1)
@@ -116,18 +121,16 @@ SELECT CASE WHEN EXISTS (SELECT 1 FROM [DataSync].[dss_exceptions] WHERE [parked
 GO
 -- list all
 SELECT TOP (@P1) [parked_at], [table_name], [key], [key_text], [vv], [generation], [partition], [log_offset], [kind], [code],
-  [message], [attempts], [first_at], [last_at], [due_at], [payload]
-FROM [DataSync].[dss_exceptions] ORDER BY [first_at], [id]
+  [message], [attempts], [first_at], [last_at], [due_at], [payload], [id]
+FROM [DataSync].[dss_exceptions] WHERE [id] > @P2 AND (@P3 = N'' OR [table_name] = @P3) ORDER BY [id]
 GO
 -- list those that are due
 SELECT TOP (@P1) [parked_at], [table_name], [key], [key_text], [vv], [generation], [partition], [log_offset], [kind], [code],
-  [message], [attempts], [first_at], [last_at], [due_at], [payload]
-FROM [DataSync].[dss_exceptions] WHERE [parked_at] = 'apply' AND [due_at] <= @P2 ORDER BY [due_at], [id]
-GO
--- list those of a table
-SELECT TOP (@P1) [parked_at], [table_name], [key], [key_text], [vv], [generation], [partition], [log_offset], [kind], [code],
-  [message], [attempts], [first_at], [last_at], [due_at], [payload]
-FROM [DataSync].[dss_exceptions] WHERE [parked_at] = 'apply' AND [table_name] = @P2 ORDER BY [first_at], [id]
+  [message], [attempts], [first_at], [last_at], [due_at], [payload], [id]
+FROM [DataSync].[dss_exceptions]
+WHERE [parked_at] = 'apply' AND [due_at] > @P2 AND [due_at] <= @P3
+  AND CHARINDEX(NCHAR(1) + [table_name] + NCHAR(1), @P4) > 0
+ORDER BY [due_at], [id]
 GO
 -- count
 SELECT [table_name], [parked_at], COUNT_BIG(*) FROM [DataSync].[dss_exceptions] GROUP BY [table_name], [parked_at]

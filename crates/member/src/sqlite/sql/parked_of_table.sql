@@ -1,3 +1,0 @@
-SELECT parked_at, table_name, key, key_text, vv, generation, partition, log_offset, kind, code, message, attempts,
-  first_at, last_at, due_at, payload
-FROM "DataSync_dss_exceptions" WHERE parked_at = 'apply' AND table_name = ?2 ORDER BY first_at, id LIMIT ?1
