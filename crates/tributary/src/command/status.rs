@@ -11,7 +11,11 @@ use comfy_table::Cell;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 use tributary_group::live::LiveWorkers;
+use tributary_group::progress::TableProgress;
 use tributary_group::status::{MemberStatus, Status, read_status};
+
+/// From so many tables of a member on, those that need no attention share a line.
+const FOLDED_FROM: usize = 20;
 
 /// What `status` takes.
 #[derive(Debug, Args)]
@@ -97,7 +101,10 @@ fn rows(member: &MemberStatus) -> Vec<Vec<Cell>> {
         row.resize(7, Cell::new(""));
         return vec![row];
     }
-    let rows = member.tables.iter().map(|table| {
+    // What needs no attention needs no line of its own where there are many.
+    let folds = member.rests.is_none() && member.tables.len() > FOLDED_FROM;
+    let (quiet, told): (Vec<_>, Vec<_>) = member.tables.iter().partition(|table| folds && is_quiet(table));
+    let rows = told.into_iter().map(|table| {
         let state = match (&table.stopped, &member.rests, table.scan_done) {
             (Some(_), _, _) => output::bad_cell("stopped"),
             (None, Some(_), _) => output::odd_cell("rests"),
@@ -111,5 +118,19 @@ fn rows(member: &MemberStatus) -> Vec<Vec<Cell>> {
         row.extend(output::plain(counts));
         row
     });
-    rows.collect()
+    let mut rows: Vec<_> = rows.collect();
+    if !quiet.is_empty() {
+        let others = format!("{} {}tables", quiet.len(), if rows.is_empty() { "" } else { "other " });
+        let mut row = output::plain([member.id.as_str(), &others]);
+        row.push(output::good_cell("ready"));
+        row.extend(output::plain([0; 4]));
+        rows.push(row);
+    }
+    rows
+}
+
+/// Whether nothing waits for a table and nothing of it is refused.
+fn is_quiet(table: &TableProgress) -> bool {
+    let waits = table.unpublished + table.unapplied + table.parked_apply + table.parked_capture;
+    table.stopped.is_none() && table.scan_done && waits == 0
 }
