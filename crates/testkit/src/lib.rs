@@ -8,11 +8,13 @@
 
 mod compare;
 mod group;
+mod load;
 mod program;
 pub mod services;
 mod trail;
 
 pub use compare::{assert_members_equal, table_content};
 pub use group::GroupFolder;
+pub use load::{Load, eventually, seed};
 pub use program::{Program, program_path};
 pub use trail::{Obligations, TRAIL_TABLE, Writer};

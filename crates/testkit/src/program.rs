@@ -1,6 +1,7 @@
 //! The program as a child process.
 
 use crate::GroupFolder;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -38,9 +39,14 @@ impl Program {
 
     /// Starts `tributary run` with these arguments, such as `--role capture`.
     pub fn run_with(group: &GroupFolder, arguments: &[&str]) -> Self {
+        Self::run_in(group, arguments, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub fn run_in(group: &GroupFolder, arguments: &[&str], environment: &[(OsString, OsString)]) -> Self {
         let mut run = command(group, &["run"]);
-        let child = run.args(arguments).stdout(Stdio::null()).stderr(log_file(group)).spawn().unwrap();
-        Self { child }
+        run.args(arguments).envs(environment.iter().cloned());
+        Self { child: run.stdout(Stdio::null()).stderr(log_file(group)).spawn().unwrap() }
     }
 
     /// Its process id.

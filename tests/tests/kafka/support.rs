@@ -1,34 +1,17 @@
-//! Groups with the trail table, the load on them, and the questions asked in the end.
+//! Groups with the trail table, and the questions asked in the end.
 
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tributary_testkit::services::{shared_broker, shared_registry};
-use tributary_testkit::{GroupFolder, Obligations, Program, TRAIL_TABLE, Writer, assert_members_equal};
+use tributary_testkit::{GroupFolder, Obligations, Program, TRAIL_TABLE, assert_members_equal};
+pub(crate) use tributary_testkit::{Load, eventually, seed};
 
 /// A second table that a group may be given, with `id` and `text`.
 pub(crate) const EXTRA: &str = "Extra";
 /// The members of every group.
 pub(crate) const MEMBERS: [&str; 3] = ["hq", "cloud", "till"];
-/// Rows that all writers quarrel about.
-const KEYS: i64 = 60;
 const PATIENCE: &str = "120s";
-
-/// The seed of this run's random choices, printed once.
-pub(crate) fn seed() -> u64 {
-    static SEED: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
-    *SEED.get_or_init(|| {
-        let given = std::env::var_os("TRIBUTARY_TEST_SEED").and_then(|text| text.to_str()?.parse().ok());
-        let seed = given.unwrap_or_else(rand::random);
-        eprintln!("TRIBUTARY_TEST_SEED={seed}");
-        seed
-    })
-}
 
 /// The text of `log:` for a broker and a registry.
 pub(crate) fn kafka_log(brokers: &str, registry: &str) -> String {
@@ -53,59 +36,6 @@ pub(crate) fn group_of(members: &[&str], name: &str, log: &str) -> GroupFolder {
     }
     Program::ok(&group, &["provision"]);
     group
-}
-
-/// Users of all members, writing until they are stopped.
-pub(crate) struct Load {
-    done: Arc<AtomicBool>,
-    writers: Vec<JoinHandle<Obligations>>,
-}
-
-impl Load {
-    /// Lets a user of each member write, with pauses of up to `pause`.
-    pub(crate) fn start(group: &GroupFolder, pause: Duration) -> Self {
-        Self::by(&MEMBERS, group, pause)
-    }
-
-    /// Lets a user of each of these members write, with pauses of up to `pause`.
-    pub(crate) fn by(members: &[&str], group: &GroupFolder, pause: Duration) -> Self {
-        let done = Arc::new(AtomicBool::new(false));
-        let writers = (0..)
-            .zip(members)
-            .map(|(number, member)| {
-                let mut writer = Writer::new(member, group.connect(member), KEYS);
-                let (done, mut random) = (Arc::clone(&done), StdRng::seed_from_u64(seed() ^ number));
-                let longest = u64::try_from(pause.as_micros()).unwrap().max(1);
-                std::thread::spawn(move || {
-                    while !done.load(Ordering::Relaxed) {
-                        writer.write(&mut random).unwrap();
-                        std::thread::sleep(Duration::from_micros(random.random_range(0..longest)));
-                    }
-                    writer.finish()
-                })
-            })
-            .collect();
-        Self { done, writers }
-    }
-
-    /// Stops the users; gives what their writes demand.
-    pub(crate) fn stop(self) -> Obligations {
-        self.done.store(true, Ordering::Relaxed);
-        let mut all = Obligations::default();
-        for writer in self.writers {
-            all.join(writer.join().unwrap());
-        }
-        all
-    }
-}
-
-/// Waits for what comes by itself.
-pub(crate) fn eventually(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + within;
-    while !holds() {
-        assert!(Instant::now() < until, "{what}: not within {within:?}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// Whether a row written into one member arrives in another within a while.

@@ -9,6 +9,7 @@
 
 mod broker;
 mod certificates;
+mod clock;
 mod cluster;
 mod connect;
 mod front;
@@ -27,6 +28,7 @@ mod tokens;
 
 pub use broker::{Broker, BrokerSettings};
 pub use certificates::{Certificates, Identity};
+pub use clock::SteppingClock;
 pub use cluster::Cluster;
 pub use connect::Connect;
 pub use front::Front;
