@@ -1,9 +1,11 @@
-//! Brokers on machines in a bad state: a full disk, a clock that is far off.
+//! Machines in a bad state: a broker's full disk, a clock that is far off, a process that stands still; and large rows.
 
-use crate::support::{Load, assert_flows, check, eventually, group, kafka_log, told};
+use crate::support::{
+    Load, MEMBERS, assert_arrives, assert_flows, check, eventually, group, kafka_log, shared_group, told,
+};
 use std::time::Duration;
-use tributary_testkit::Program;
 use tributary_testkit::services::{Broker, BrokerSettings, Tmpfs, shared_registry};
+use tributary_testkit::{Obligations, Program};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -59,4 +61,50 @@ pub(crate) fn a_broker_whose_clock_is_far_off_changes_no_outcome() {
     let obligations = load.stop();
     drop(running);
     check(&group, &obligations);
+}
+
+/// SIGSTOP of the process that does all the work, for longer than the six seconds after which the broker counts its
+/// workers as gone and lets go of their partitions, and than the ten after which it aborts their transactions; then
+/// SIGCONT. A minute would show nothing else.
+pub(crate) fn a_process_that_stood_still_goes_on() {
+    let group = shared_group("still");
+    let mut running = Program::run(&group);
+    let load = Load::start(&group, Duration::from_millis(20));
+    assert_flows(&group, "hq", "till", 1_000, PATIENCE);
+    running.pause();
+    std::thread::sleep(Duration::from_secs(14));
+    running.resume();
+    assert_flows(&group, "till", "cloud", 1_001, PATIENCE);
+    assert_flows(&group, "cloud", "hq", 1_002, PATIENCE);
+    let obligations = load.stop();
+    assert!(!running.has_ended(), "the process went on all the while: {}", told(&group));
+    drop(running);
+    check(&group, &obligations);
+}
+
+/// Rows of five megabytes, by brokers as they are set up by default. One that is over a third of the topics' limit is
+/// listed at its origin, with the reason, and keeps nobody.
+pub(crate) fn rows_of_five_megabytes_go_through() {
+    let group = shared_group("large");
+    let mut running = Program::run(&group);
+    for (key, member) in (1..=6).zip(MEMBERS.into_iter().cycle()) {
+        let sql = "INSERT INTO Trail VALUES (?1, hex(zeroblob(2500000)), ?1)";
+        group.connect(member).execute(sql, [key]).unwrap();
+    }
+    for member in MEMBERS {
+        for key in 1..=6 {
+            assert_arrives(&group, member, "Trail", key, PATIENCE);
+        }
+    }
+    let hq = group.connect("hq");
+    hq.execute_batch("INSERT INTO Trail VALUES (100, hex(zeroblob(12000000)), 0), (101, 'small', 0)")
+        .unwrap();
+    assert_arrives(&group, "till", "Trail", 101, PATIENCE);
+    let listed = || Program::ok(&group, &["exceptions", "list"]);
+    eventually("the row in the listing", PATIENCE, || listed().contains("a change may take"));
+    hq.execute_batch("UPDATE Trail SET trail = 'shorter' WHERE id = 100").unwrap();
+    assert_arrives(&group, "till", "Trail", 100, PATIENCE);
+    assert!(!running.has_ended());
+    drop(running);
+    check(&group, &Obligations::default());
 }

@@ -34,6 +34,8 @@ fn main() -> ExitCode {
         service_test!(joining::a_member_joins_while_topics_are_compacted_and_users_write),
         service_test!(machine::a_broker_whose_disk_was_full_has_lost_nothing).needing(Need::Tmpfs),
         service_test!(machine::a_broker_whose_clock_is_far_off_changes_no_outcome).needing(Need::Faketime),
+        service_test!(machine::a_process_that_stood_still_goes_on),
+        service_test!(machine::rows_of_five_megabytes_go_through),
         service_test!(registry::a_registry_that_is_down_stops_only_what_is_new),
         service_test!(registry::a_registry_that_fails_stops_only_what_is_new),
         service_test!(registry::a_registry_that_was_rebuilt_moves_no_cell),

@@ -1,4 +1,4 @@
-//! A server in a bad state: a full disk, a clock that is off and jumps back.
+//! A server in a bad state: a full disk, a locked table, a clock that is off and jumps back.
 
 use crate::support::{at, connect, database, texts};
 use postgres::Client;
@@ -74,6 +74,41 @@ pub(crate) fn a_full_disk_loses_nothing() {
     });
     connect(&cloud).batch_execute("INSERT INTO note VALUES (2, 'after')").unwrap();
     eventually("a row in the branch", || body(&mut elsewhere, 2).is_some());
+    drop(running);
+    Program::ok(&group, &["sync", "--timeout", "120s"]);
+    Program::ok(&group, &["verify"]);
+    Program::assert_no_exceptions(&group);
+}
+
+/// Somebody holds a table's strongest lock in an open transaction, for longer than any call of the program's waits for
+/// one. The two other members go on; what waits is told, and comes when the lock is gone.
+pub(crate) fn a_locked_table_keeps_nobody_else() {
+    let places = [database(), database(), database()];
+    let names = ["cloud", "branch", "shop"];
+    let members: Vec<_> = names.into_iter().zip(places.iter().map(|url| at(url))).collect();
+    let group = GroupFolder::with_members("locked", "{ embedded: ./log.db }", &members, &["note"], "");
+    let [mut cloud, mut branch, mut shop] = places.each_ref().map(|url| connect(url));
+    for client in [&mut cloud, &mut branch, &mut shop] {
+        client.batch_execute(TABLE).unwrap();
+    }
+    Program::ok(&group, &["provision"]);
+    let mut running = Program::run(&group);
+    branch.batch_execute("INSERT INTO note VALUES (1, 'before')").unwrap();
+    eventually("a row in the cloud", || body(&mut cloud, 1).is_some());
+    cloud.batch_execute("BEGIN; LOCK TABLE note; INSERT INTO note VALUES (2, 'mine')").unwrap();
+    branch.batch_execute("INSERT INTO note VALUES (3, 'theirs')").unwrap();
+    eventually("a row in the shop", || body(&mut shop, 3).is_some());
+    let told = || std::fs::read_to_string(group.path().join("run.log")).unwrap_or_default();
+    eventually("a word about it", || told().contains("apply cloud: failed and will be tried again"));
+    shop.batch_execute("INSERT INTO note VALUES (4, 'meanwhile')").unwrap();
+    eventually("another row in the branch", || body(&mut branch, 4).is_some());
+    let status = Program::ok(&group, &["status", "--output", "json"]);
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let waits = &status["members"][0]["tables"][0];
+    assert!(waits["unapplied"].as_u64().is_some_and(|count| count > 0), "{status}");
+    cloud.batch_execute("COMMIT").unwrap();
+    eventually("what waited", || body(&mut cloud, 4).is_some() && body(&mut shop, 2).is_some());
+    assert!(!running.has_ended());
     drop(running);
     Program::ok(&group, &["sync", "--timeout", "120s"]);
     Program::ok(&group, &["verify"]);
