@@ -59,6 +59,13 @@ impl SqliteConnector {
         self
     }
 
+    /// How many pages the file may have: beyond, writes fail as on a full disk.
+    #[must_use]
+    pub fn most_pages(mut self, most_pages: u32) -> Self {
+        self.settings.most_pages = Some(most_pages);
+        self
+    }
+
     /// Whether a file that is not there is created.
     #[must_use]
     pub fn create(mut self, create: bool) -> Self {
@@ -160,6 +167,10 @@ fn open_file(member: &MemberId, path: &Path, settings: &SqliteSettings) -> Resul
             }
             _ => classify(path, "be opened", source),
         });
+    }
+    if let Some(most) = settings.most_pages {
+        let limited = connection.pragma_update_and_check(None, "max_page_count", most, |_| Ok(()));
+        limited.map_err(failed(path, action))?;
     }
     if connection.is_readonly("main").map_err(failed(path, action))? {
         return Err(Error::ReadOnly { place: path.into() });

@@ -21,6 +21,8 @@ pub struct SqliteSettings {
     pub any_identity: bool,
     /// Whether the member only takes changes: rows of its own that the group does not know are overwritten.
     pub subscribe_only: bool,
+    /// How many pages the file may have: beyond, writes fail as on a full disk.
+    pub most_pages: Option<u32>,
 }
 
 impl Default for SqliteSettings {
@@ -33,6 +35,7 @@ impl Default for SqliteSettings {
             enable_wal: false,
             any_identity: false,
             subscribe_only: false,
+            most_pages: None,
         }
     }
 }

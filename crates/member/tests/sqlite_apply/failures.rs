@@ -32,6 +32,39 @@ fn a_file_that_a_user_has_locked() {
     });
 }
 
+/// A file that must not grow, which is what a full disk is to SQLite: nothing of the batch is there, and with room all of
+/// it is written.
+#[test]
+fn a_file_without_room() {
+    block_on(async {
+        let fixture = SqliteFixture::new();
+        let user = fixture.connection();
+        user.execute_batch("CREATE TABLE note (id INTEGER NOT NULL PRIMARY KEY, body TEXT)").unwrap();
+        let bindings = vec![bound("note")];
+        provisioned(&fixture, &bindings).await;
+        let pages: u32 = user.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        let full = fixture.sqlite("hq").most_pages(pages + 4).connect(&bindings).await.unwrap();
+        let roomy = fixture.sqlite("hq").connect(&bindings).await.unwrap();
+        let mut scene = Scene::of(Box::new(fixture), bindings, full).await;
+        let body = "x".repeat(1_000);
+        let records = scene.upserts(0, rows(200, &body));
+        for _ in 0..2 {
+            let error = scene.member.apply(scene.feed.batch(records.clone()), 0).await.unwrap_err();
+            assert_eq!((error.kind(), error.disposition()), (ErrorKind::Full, Disposition::Retry));
+            assert_eq!(error.code(), "DBS-007");
+        }
+        assert!(scene.member.offsets().await.unwrap().is_empty());
+        let count = || user.query_row("SELECT count(*) FROM note", [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count(), 0, "part of a batch is there");
+        // A smaller one fits.
+        let small = scene.upserts(0, [row(1_000, "small")]);
+        assert_eq!(scene.apply(small).await, ["upserted"]);
+        scene.member = roomy;
+        assert_eq!(scene.apply(records).await, ["upserted"; 200]);
+        assert_eq!(count(), 201);
+    });
+}
+
 /// A flood of records that wait for one row: they are made due a part at a time, and all of them get there.
 #[test]
 fn a_flood_of_children() {
