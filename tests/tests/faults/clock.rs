@@ -16,10 +16,10 @@ const TABLE: &str = "CREATE TABLE Note (id INTEGER PRIMARY KEY NOT NULL, body TE
 
 /// What this process does when it is a user's: time is told to triggers by the process that writes.
 pub(crate) fn user() -> Option<ExitCode> {
-    let (database, statements) = (std::env::var_os(DATABASE)?, std::env::var(STATEMENTS).ok()?);
+    let (database, statements) = (std::env::var_os(DATABASE)?, std::env::var_os(STATEMENTS)?);
     let connection = Connection::open(database).unwrap();
     connection.busy_timeout(Duration::from_secs(30)).unwrap();
-    connection.execute_batch(&statements).unwrap();
+    connection.execute_batch(statements.to_str().unwrap()).unwrap();
     Some(ExitCode::SUCCESS)
 }
 

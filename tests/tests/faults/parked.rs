@@ -60,8 +60,8 @@ pub(crate) fn a_flood_of_refused_rows_is_listed_and_tried_again_in_parts() {
     let told = String::from_utf8_lossy(&text.stderr).into_owned();
     assert!(told.contains(&format!("3 of {flood}")), "{told}");
     // Not one of those that are listed first.
-    let last =
-        list(&["--limit", &flood.to_string()])["exceptions"].as_array().unwrap().last().unwrap().clone();
+    let many = list(&["--limit", &flood.min(20_000).to_string()])["exceptions"].as_array().unwrap().clone();
+    let last = many.last().unwrap();
     let shown = Program::ok(&group, &["exceptions", "show", last["id"].as_str().unwrap()]);
     assert!(shown.contains("not here"), "{shown}");
 
