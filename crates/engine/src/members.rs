@@ -42,6 +42,7 @@ pub fn connector(
     opening: Opening,
 ) -> Result<Arc<dyn Connector>, Error> {
     let (id, group) = (member.id.clone(), file.group.as_str());
+    let direction = member.direction;
     let on_loss = match member.on_loss {
         file::OnLoss::Exception => OnLoss::Refuse,
         file::OnLoss::Round => OnLoss::Round,
@@ -53,6 +54,7 @@ pub fn connector(
                 write_lock: member.apply.longest_lock,
                 create: opening.create,
                 enable_wal: opening.enable_wal,
+                direction,
                 ..SqliteSettings::default()
             };
             let connector = SqliteConnector::new(id, group, path).with_settings(settings);
@@ -65,12 +67,14 @@ pub fn connector(
             }
             settings.on_loss = on_loss;
             settings.longest_lock = member.apply.longest_lock;
+            settings.direction = direction;
             settings.any_identity = opening.any_identity;
             Ok(Arc::new(PostgresConnector::new(id, group, settings)))
         }
         MemberUrl::SqlServer { url } => {
             let mut settings = SqlServerSettings::from_url(&id, url.as_str(), member.password.clone())?;
             settings.on_loss = on_loss;
+            settings.direction = direction;
             settings.any_identity = opening.any_identity;
             Ok(Arc::new(SqlServerConnector::new(id, group, settings)))
         }

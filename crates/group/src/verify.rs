@@ -6,15 +6,17 @@
 //! members lacks are not compared between them, and those that one shows rounded by what it would show.
 
 mod compare;
+mod one_way;
 mod plan;
 
 use crate::exceptions::Unasked;
-use crate::file::Direction;
+use crate::file::{Direction, GroupFile};
 use crate::opened::Opened;
 use crate::progress::{ProgressError, progress};
 use crate::spec::TableSpec;
 use crate::view::key_text;
 use compare::{Reader, Sides, differing_buckets, differing_columns, row_count};
+use one_way::{OneWay, one_way};
 use plan::{Comparison, comparisons};
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, HashMap};
@@ -83,6 +85,9 @@ pub struct Verified {
     pub equal: u64,
     /// How many rows differ.
     pub differing: u64,
+    /// How many of these differ as the members' directions have it: what a subscriber has of its own, and what a
+    /// member that only publishes does not take.
+    pub one_way: u64,
     /// How many of the listed differences nothing explains.
     pub unexplained: u64,
     /// Whether nothing was under way when the differences were looked at again. If not, some may be on their way.
@@ -119,11 +124,11 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Whether all members were compared, and found equal.
+    /// Whether all members were compared, and found equal but for what their directions let differ.
     pub fn is_equal(&self) -> bool {
         self.unasked.is_empty()
             && self.not_compared.is_empty()
-            && self.compared.iter().all(|verified| verified.differing == 0)
+            && self.compared.iter().all(|verified| verified.differing == verified.one_way)
     }
 }
 
@@ -157,7 +162,7 @@ struct Reached {
     states: Vec<TableState>,
     /// What is parked here, by table and key: the kind of refusal.
     parked: HashMap<(TableName, KeyBytes), &'static str>,
-    publishes_only: bool,
+    direction: Direction,
 }
 
 /// Compares the members' tables; `told` is called before each comparison with table, member and the member it is
@@ -178,6 +183,12 @@ pub async fn verify(
             Err(error) => verification.unasked.push(Unasked::new(connector.id(), &error)),
         }
     }
+    // Where several may be the reference, one that gives and takes tells most, and a subscriber least.
+    reached.sort_by_key(|member| match member.direction {
+        Direction::Both => 0,
+        Direction::Publish => 1,
+        Direction::Subscribe => 2,
+    });
     for (at, table) in group.spec.tables.iter().enumerate() {
         let name = &table.schema.name;
         if settings.table.as_ref().is_some_and(|wanted| wanted != name) {
@@ -228,7 +239,7 @@ async fn reach(group: &Opened<'_>, connector: &Arc<dyn Connector>) -> Result<Rea
         bindings: open.bound.bindings,
         states,
         parked: parked.into_iter().collect(),
-        publishes_only: direction == Direction::Publish,
+        direction,
     })
 }
 
@@ -291,7 +302,7 @@ async fn compare_pair(
         Ok(found) => found,
         Err(failed) => return Ok(Err(failed)),
     };
-    Ok(describe(settings, schema, comparison, sides, found).await)
+    Ok(describe(group.file, settings, schema, comparison, sides, found).await)
 }
 
 /// Differences that have lasted.
@@ -350,6 +361,7 @@ async fn look(reference: &mut Side<'_>, other: &mut Side<'_>) -> Asked<Lasting> 
 }
 
 async fn describe(
+    file: &GroupFile,
     settings: &VerifySettings,
     schema: &TableSchema,
     comparison: &Comparison,
@@ -357,6 +369,11 @@ async fn describe(
     found: Lasting,
 ) -> Asked<Verified> {
     let differing = found.candidates.len() as u64;
+    let own = OneWay {
+        reference: one_way(file, &mut reference, &found).await?,
+        other: one_way(file, &mut other, &found).await?,
+    };
+    let one_way = found.candidates.iter().filter(|(key, sides)| own.explains(key, sides).is_some()).count();
     let keys: Vec<KeyBytes> = found.candidates.keys().take(settings.listed).cloned().collect();
     let left = reference.reader.rows(&keys).await.map_err(reference.failed())?;
     let right = other.reader.rows(&keys).await.map_err(other.failed())?;
@@ -374,7 +391,8 @@ async fn describe(
                 DifferenceKind::Differs => differing_columns(schema, left.as_ref(), right.as_ref()),
                 DifferenceKind::Missing | DifferenceKind::Extra => Vec::new(),
             },
-            explained: explanation(schema, key, kind, reference.reached, other.reached),
+            explained: explanation(schema, key, reference.reached, other.reached)
+                .or_else(|| own.explains(key, found.candidates.get(key)?)),
         });
     }
     let missing = |sides: &&Sides| sides.1.is_none();
@@ -392,6 +410,7 @@ async fn describe(
         rows: found.rows,
         equal: found.rows.saturating_sub(here),
         differing,
+        one_way: one_way as u64,
         unexplained: differences.iter().filter(|difference| difference.explained.is_none()).count() as u64,
         settled: found.settled,
         columns_left_out: names(|looks| *looks == Projection::Absent),
@@ -400,24 +419,9 @@ async fn describe(
     })
 }
 
-/// What is known to keep a row from being equal.
-fn explanation(
-    schema: &TableSchema,
-    key: &KeyBytes,
-    kind: DifferenceKind,
-    reference: &Reached,
-    other: &Reached,
-) -> Option<String> {
+/// What is parked and keeps a row from being equal.
+fn explanation(schema: &TableSchema, key: &KeyBytes, reference: &Reached, other: &Reached) -> Option<String> {
     let cell = (schema.name.clone(), key.clone());
-    for member in [other, reference] {
-        if let Some(refusal) = member.parked.get(&cell) {
-            return Some(format!("parked in {} ({refusal})", member.id));
-        }
-    }
-    let only_publishes = |member: &Reached| format!("{} only publishes", member.id);
-    match kind {
-        DifferenceKind::Missing if other.publishes_only => Some(only_publishes(other)),
-        DifferenceKind::Extra if reference.publishes_only => Some(only_publishes(reference)),
-        DifferenceKind::Missing | DifferenceKind::Extra | DifferenceKind::Differs => None,
-    }
+    let parked = |member: &&Reached| Some(format!("parked in {} ({})", member.id, member.parked.get(&cell)?));
+    [other, reference].iter().find_map(parked)
 }

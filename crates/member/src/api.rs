@@ -36,6 +36,40 @@ pub enum OnLoss {
     Round,
 }
 
+/// Which way a member's changes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Direction {
+    /// It gives its changes and takes those of others.
+    #[default]
+    Both,
+    /// It only gives.
+    Publish,
+    /// It only takes: what its users change counts for nothing, and gives way to whatever comes.
+    Subscribe,
+}
+
+impl Direction {
+    /// Stable name, as written in group files and stored in members.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Both => "both",
+            Self::Publish => "publish",
+            Self::Subscribe => "subscribe",
+        }
+    }
+
+    /// An error if the member was provisioned with another one; `stored` is what provisioning wrote down, and
+    /// nothing is the direction of members that were provisioned before it was.
+    pub(crate) fn check(self, member: &MemberId, place: &crate::Place, stored: Option<&str>) -> Result<()> {
+        let found = stored.unwrap_or(Self::Both.as_str());
+        if found == self.as_str() {
+            return Ok(());
+        }
+        let (member, place, found) = (member.clone(), place.clone(), found.to_owned());
+        Err(crate::Error::DirectionChanged { member, place, found, wanted: self.as_str() })
+    }
+}
+
 /// How the group's table lies in one member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableBinding {

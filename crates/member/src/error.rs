@@ -136,6 +136,23 @@ pub enum Error {
         found_group: String,
     },
 
+    /// The member was provisioned with another direction.
+    #[error(
+        "the member {member} ({place}) was provisioned with `direction: {found}`, and the group file says `{wanted}`: \
+         its copies and its tracking are those of the old direction; put that back into the group file, or run \
+         `tributary member reinit {member}`"
+    )]
+    DirectionChanged {
+        /// The member.
+        member: MemberId,
+        /// The database.
+        place: Place,
+        /// The direction that it was provisioned with.
+        found: String,
+        /// The direction that the group file asks for.
+        wanted: &'static str,
+    },
+
     /// The capture token is not the expected one.
     #[error(
         "the member {member} ({place}) has {found} where the token {expected} was expected: it was replaced or \
@@ -429,6 +446,7 @@ impl Error {
             Self::Io { .. } => ErrorKind::Io,
             Self::NotProvisioned { .. } => ErrorKind::NotProvisioned,
             Self::ForeignIdentity { .. } => ErrorKind::ForeignIdentity,
+            Self::DirectionChanged { .. } => ErrorKind::DirectionChanged,
             Self::WrongToken { .. } => ErrorKind::WrongToken,
             Self::OffsetMoved { .. } => ErrorKind::OffsetMoved,
             Self::TableMissing { .. } => ErrorKind::TableMissing,
@@ -485,6 +503,7 @@ impl Error {
             Self::Tls { .. } => "DBS-028",
             Self::ServerVersion { .. } => "DBS-029",
             Self::Settings { .. } => "DBS-030",
+            Self::DirectionChanged { .. } => "DBS-031",
         }
     }
 
@@ -509,6 +528,7 @@ impl Error {
             | Self::NotWal { .. }
             | Self::NotProvisioned { .. }
             | Self::ForeignIdentity { .. }
+            | Self::DirectionChanged { .. }
             | Self::WrongToken { .. }
             | Self::NewerFormat { .. }
             | Self::Unsupported { .. }

@@ -19,7 +19,7 @@ mod template;
 mod waiting;
 
 pub use api::{
-    Applied, ApplyBatch, ApplyRecord, Begun, BlockedDelete, CaptureCommit, Captured, Connector, Force,
+    Applied, ApplyBatch, ApplyRecord, Begun, BlockedDelete, CaptureCommit, Captured, Connector, Direction, Force,
     HoldsBack, Member, NewIncarnation, OffsetMove, OnLoss, Outcome, Page, Parked, ParkedAt, ParkedFilter,
     Refusal, RefusalKind, Scan, ScanBound, Source, Statement, StoredOffset, TableBinding, TablePosition,
     TableState, Token, Unpublishable,

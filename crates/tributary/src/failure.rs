@@ -227,7 +227,7 @@ fn exit_of_member(kind: ErrorKind) -> u8 {
         | ErrorKind::Standby
         | ErrorKind::Tls
         | ErrorKind::ServerVersion => UNAVAILABLE,
-        ErrorKind::ForeignIdentity | ErrorKind::Settings => CONFIGURATION,
+        ErrorKind::ForeignIdentity | ErrorKind::DirectionChanged | ErrorKind::Settings => CONFIGURATION,
         ErrorKind::NotProvisioned
         | ErrorKind::WrongToken
         | ErrorKind::OffsetMoved

@@ -96,7 +96,8 @@ pub(super) struct RawMember {
     /// `authentication=entra` the access token. Default: none. SQLite files have none.
     #[schemars(with = "Option<String>")]
     pub(super) password: Option<At<Hidden>>,
-    /// Which way its changes go: `both`; `publish` and `subscribe` are not in this build yet. Default: `both`.
+    /// Which way its changes go: `both`; with `publish` it only gives its own, with `subscribe` it only takes those
+    /// of others. A member that is provisioned keeps its direction until `tributary member reinit`. Default: `both`.
     #[schemars(with = "Option<OneOf<Direction>>")]
     pub(super) direction: Option<Text>,
     /// What becomes of a row with a value that this database cannot hold exactly: `exception` sets it aside and lists

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+pub use tributary_member::Direction;
 use tributary_member::postgres::PostgresSettings;
 use tributary_member::sqlserver::SqlServerSettings;
 use tributary_model::{MemberId, Policy, TableName};
@@ -280,18 +281,6 @@ impl ServerUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Which way a member's changes go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Direction {
-    /// It gives its changes and takes those of others.
-    #[default]
-    Both,
-    /// It only gives.
-    Publish,
-    /// It only takes.
-    Subscribe,
 }
 
 /// What becomes of a row with a value that a member cannot hold exactly.

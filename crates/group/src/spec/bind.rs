@@ -4,7 +4,7 @@ use super::derive::{is_chosen, local_table};
 use super::names::find;
 use super::types::common;
 use super::{GroupFinding, GroupSpec};
-use crate::file::{self, GroupFile};
+use crate::file::{self, Direction, GroupFile};
 use std::sync::Arc;
 use tributary_member::{BlockedDelete, Finding, Inspection, Severity, TableBinding, TableInspection};
 use tributary_model::{MemberId, TableSchema};
@@ -30,6 +30,8 @@ impl Bound {
 /// Holds a member against the spec.
 pub fn bind(file: &GroupFile, spec: &GroupSpec, member: &MemberId, inspection: &Inspection) -> Bound {
     let mut bound = Bound { bindings: Vec::new(), exists: Vec::new(), findings: Vec::new() };
+    // A row that a subscriber puts back would come back nowhere else.
+    let subscribes = file.member(member).is_some_and(|member| member.direction == Direction::Subscribe);
     for table in &spec.tables {
         let settings = file.table(&table.schema.name);
         let found = match settings.map(|settings| local_table(settings, member, inspection)) {
@@ -50,8 +52,8 @@ pub fn bind(file: &GroupFile, spec: &GroupSpec, member: &MemberId, inspection: &
                 .to_owned(),
             local_columns: local_columns(member, &table.schema, found, &mut bound.findings),
             blocked_delete: match settings.map(|settings| settings.blocked_delete).unwrap_or_default() {
-                file::BlockedDelete::Park => BlockedDelete::Park,
-                file::BlockedDelete::Restore => BlockedDelete::Restore,
+                file::BlockedDelete::Restore if !subscribes => BlockedDelete::Restore,
+                file::BlockedDelete::Park | file::BlockedDelete::Restore => BlockedDelete::Park,
             },
         }));
         if let (Some(found), Some(settings)) = (found, settings) {

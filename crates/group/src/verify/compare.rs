@@ -1,8 +1,8 @@
 //! Narrowing down from digests to rows.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use tributary_member::{BucketDigest, Member, Result, bucket_of, row_hash};
+use std::collections::{BTreeMap, HashSet};
+use tributary_member::{BucketDigest, Member, Result, TablePosition, bucket_of, row_hash};
 use tributary_model::{KeyBytes, Projection, Row, TableSchema};
 
 /// How finely a table is divided: 1,024 buckets.
@@ -60,6 +60,21 @@ impl Reader {
             }));
         }
         Ok(hashes)
+    }
+
+    /// The keys of rows whose latest change was made in the member itself, published or not.
+    pub(super) async fn own_changes(&mut self) -> Result<HashSet<KeyBytes>> {
+        let mut position = TablePosition::default();
+        let mut keys = HashSet::new();
+        loop {
+            let page = self.member.poll(0, &position, ROWS_AT_ONCE).await?;
+            keys.extend(page.changes.into_iter().map(|change| change.key));
+            keys.extend(page.unpublishable.into_iter().filter_map(|row| row.key));
+            if !page.more {
+                return Ok(keys);
+            }
+            position = page.next;
+        }
     }
 
     /// The rows of these keys, without the columns that are not compared, and rounded as the other side shows them.

@@ -4,6 +4,7 @@
 //! [`crate::apply_contract!`] makes a test of each check.
 
 pub mod decisions;
+pub mod directions;
 pub mod feed;
 pub mod parking;
 pub mod references;
@@ -39,6 +40,11 @@ macro_rules! apply_contract {
                 rows_that_were_there_before
                 unreadable_keys_are_parked
                 unbound_tables_are_refused
+            }
+            directions {
+                subscribers_give_way
+                subscribers_keep_what_no_record_touches
+                a_changed_direction_is_refused
             }
             parking {
                 refused_records_hold_up_nobody

@@ -4,7 +4,8 @@
 //! standard SQL with names in double quotes.
 
 use crate::{
-    CaptureCommit, Captured, Connector, Member, Page, ScanBound, TableBinding, TablePosition, Token,
+    CaptureCommit, Captured, Connector, Direction, Member, Page, ScanBound, TableBinding, TablePosition,
+    Token,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -25,7 +26,12 @@ pub trait Factory {
 #[async_trait(?Send)]
 pub trait Fixture {
     /// The database as the member `id` of [`GROUP`].
-    fn connector(&self, id: &str) -> Box<dyn Connector>;
+    fn connector(&self, id: &str) -> Box<dyn Connector> {
+        self.connector_of(id, Direction::Both)
+    }
+
+    /// The same with this direction.
+    fn connector_of(&self, id: &str, direction: Direction) -> Box<dyn Connector>;
 
     /// A connection of a user's: plain, with the dialect's default settings, and none of the program's.
     async fn user(&self) -> Box<dyn User>;
@@ -122,6 +128,17 @@ pub async fn provisioned_as(
     bindings: &[Arc<TableBinding>],
 ) -> Box<dyn Member> {
     let mut member = fixture.connector(id).connect(bindings).await.unwrap();
+    member.provision().await.unwrap();
+    member
+}
+
+/// A connection to the member `hq` of this direction, with the tables of `bindings` provisioned.
+pub async fn provisioned_of(
+    fixture: &dyn Fixture,
+    direction: Direction,
+    bindings: &[Arc<TableBinding>],
+) -> Box<dyn Member> {
+    let mut member = fixture.connector_of("hq", direction).connect(bindings).await.unwrap();
     member.provision().await.unwrap();
     member
 }

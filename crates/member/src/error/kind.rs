@@ -37,6 +37,8 @@ pub enum ErrorKind {
     NotProvisioned,
     /// It carries another member's or another group's id.
     ForeignIdentity,
+    /// It was provisioned with another direction.
+    DirectionChanged,
     /// The capture token is not the one that was expected.
     WrongToken,
     /// An apply offset is not the one that was expected.

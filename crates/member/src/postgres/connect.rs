@@ -9,7 +9,7 @@ use super::session::Session;
 use super::settings::{OnLoss, PostgresSettings, TlsMode};
 use super::table::BoundTable;
 use super::{PostgresMember, states};
-use crate::{Connector, Error, Member, Place, Result, TableBinding};
+use crate::{Connector, Direction, Error, Member, Place, Result, TableBinding};
 use async_trait::async_trait;
 use native_tls::{Certificate, Identity, TlsConnector};
 use postgres_native_tls::MakeTlsConnector;
@@ -50,6 +50,13 @@ impl PostgresConnector {
     #[must_use]
     pub fn any_identity(mut self, any_identity: bool) -> Self {
         self.settings.any_identity = any_identity;
+        self
+    }
+
+    /// Which way the member's changes go.
+    #[must_use]
+    pub fn direction(mut self, direction: Direction) -> Self {
+        self.settings.direction = direction;
         self
     }
 
@@ -145,7 +152,7 @@ async fn check_identity(member: &PostgresMember) -> Result<()> {
     let session = &member.session;
     let action = "tell whose member it is";
     let rows = session.query(action, include_str!("sql/provisioning_read.sql"), &[]).await?;
-    let (mut format, mut group, mut id) = (String::new(), None, None);
+    let (mut format, mut group, mut id, mut direction) = (String::new(), None, None, None);
     for row in rows {
         let read = || -> std::result::Result<(String, String), tokio_postgres::Error> {
             Ok((row.try_get(0)?, row.try_get(1)?))
@@ -155,6 +162,7 @@ async fn check_identity(member: &PostgresMember) -> Result<()> {
             "format" => format = value,
             "group" => group = Some(value),
             "member" => id = Some(value),
+            "direction" => direction = Some(value),
             _ => {}
         }
     }
@@ -166,6 +174,9 @@ async fn check_identity(member: &PostgresMember) -> Result<()> {
     // A half-provisioned database carries none yet.
     let (Some(found_group), Some(found_member)) = (group, id) else { return Ok(()) };
     let same = found_group == member.group && found_member == origin.member.as_str();
+    if same && !member.settings.any_direction && !member.settings.any_identity {
+        return member.settings.direction.check(&origin.member, &origin.place, direction.as_deref());
+    }
     if same || member.settings.any_identity {
         return Ok(());
     }

@@ -14,7 +14,7 @@ use super::table::BoundTable;
 use super::tracking::{self, Before, Mark, Marks, parameters};
 use crate::plan::{BatchPlan, TableRecords};
 use crate::waiting::bytes_of_hex;
-use crate::{ApplyRecord, Error, Outcome};
+use crate::{ApplyRecord, Direction, Error, Outcome};
 use futures_util::future::{join, join_all};
 use std::collections::HashSet;
 use tokio_postgres::Row;
@@ -271,7 +271,7 @@ impl Run<'_> {
     /// Decides on the cells of a group; returns those that are to be written.
     async fn choose(&mut self, open: &Open) -> Step<Vec<Chosen>> {
         let (table, _) = self.table(self.groups[open.group].table)?;
-        let subscribe_only = self.member.settings.subscribe_only;
+        let subscribe_only = self.member.settings.direction == Direction::Subscribe;
         let passed = if subscribe_only { HashSet::new() } else { self.passed_by_scan(table, open).await? };
         let mut chosen = Vec::with_capacity(open.cells.len());
         for cell in &open.cells {
@@ -316,7 +316,7 @@ impl Run<'_> {
 
     /// What it means that a cell has no tracking row.
     fn untracked(&self, table: &BoundTable, cell: &Cell) -> LocalState {
-        if !cell.present || self.member.settings.subscribe_only {
+        if !cell.present || self.member.settings.direction == Direction::Subscribe {
             return LocalState::default();
         }
         LocalState { local: Some(Dot::new(table.first_incarnation.clone(), 1)), seen: VersionVector::new() }
@@ -418,7 +418,7 @@ impl Run<'_> {
             let before = Before::of(row, 1);
             let state = before.state(table).map_err(|reason| self.damaged(table, reason))?;
             let Some(mut state) = state else { continue };
-            if self.member.settings.subscribe_only {
+            if self.member.settings.direction == Direction::Subscribe {
                 state.local = None;
             }
             let record = &self.batch.records[*record];

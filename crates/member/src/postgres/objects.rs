@@ -11,7 +11,7 @@
 //! | `dss_version` | sequence: versions, the first is 2 |
 //! | `dss_batch` | sequence: apply's batches |
 //! | `dss_sleep` | sequence: until when capture sleeps (seconds since 1970) and wants a `NOTIFY "DataSync"` |
-//! | `dss_provisioning` | names and values: `format`, `group`, `member` |
+//! | `dss_provisioning` | names and values: `format`, `group`, `member`, `direction` |
 //! | `dss_tables` | each provisioned table: local name, incarnations, columns as they were |
 //! | `dss_claims` | how far each first scan has claimed its keys |
 //! | `dss_token` | capture's token |

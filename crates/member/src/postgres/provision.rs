@@ -14,7 +14,7 @@ use super::session::{Begin, Session};
 use super::states::{self, Found};
 use super::table::{BoundTable, TRACKING_COLUMNS};
 use super::{PostgresMember, inspect};
-use crate::{Error, ErrorKind, Result, Statement};
+use crate::{Direction, Error, ErrorKind, Result, Statement};
 use std::time::{Duration, Instant};
 
 const ACTION: &str = "create its sync objects";
@@ -84,10 +84,11 @@ pub(super) fn lock_timeout(member: &PostgresMember) -> String {
 
 async fn run_provision(member: &mut PostgresMember, keep: bool) -> Result<Vec<Statement>> {
     let settings = lock_timeout(member);
+    let direction = member.settings.direction;
     let PostgresMember { session, tables, group, .. } = member;
     session.begin(ACTION, Begin::Write, &settings).await?;
     let mut run = Run { session, statements: Vec::new() };
-    let outcome = run.provision(tables, group).await;
+    let outcome = run.provision(tables, group, direction).await;
     end(run, outcome, keep).await
 }
 
@@ -132,11 +133,16 @@ impl Run<'_> {
         rows.first().map(|row| row.try_get(0)).transpose().map_err(self.session.origin.failed(ACTION))
     }
 
-    async fn provision(&mut self, tables: &mut [BoundTable], group: &str) -> Result<()> {
+    async fn provision(
+        &mut self,
+        tables: &mut [BoundTable],
+        group: &str,
+        direction: Direction,
+    ) -> Result<()> {
         self.session.batch(ACTION, ONE_AT_A_TIME).await?;
         let found = Found::read(self.session, tables).await?;
         self.create_missing(tables, &found).await?;
-        self.create_fixed(&found, group).await?;
+        self.create_fixed(&found, group, direction).await?;
         let found = Found::read(self.session, tables).await?;
         // Triggers last, since their locks are held from then on.
         let mut triggers = Vec::new();
@@ -194,7 +200,7 @@ impl Run<'_> {
     }
 
     /// Creates what is the same in every member, and writes down whose it is.
-    async fn create_fixed(&mut self, found: &Found, group: &str) -> Result<()> {
+    async fn create_fixed(&mut self, found: &Found, group: &str, direction: Direction) -> Result<()> {
         let there = format!("SELECT to_regnamespace({}) IS NOT NULL", text(&identifier(OUR_SCHEMA)));
         if self.first::<bool>(&there).await? == Some(false) {
             self.execute("schema of the sync objects", include_str!("sql/create_schema.sql")).await?;
@@ -205,8 +211,13 @@ impl Run<'_> {
             }
         }
         let member = self.session.origin.member.as_str().to_owned();
-        for (name, value) in [("format", FORMAT.to_string()), ("group", group.to_owned()), ("member", member)]
-        {
+        for (name, value) in [
+            ("format", FORMAT.to_string()),
+            ("group", group.to_owned()),
+            ("member", member),
+            // Another one than before is written only by who may change it: others are not let in.
+            ("direction", direction.as_str().to_owned()),
+        ] {
             let stored =
                 format!("SELECT value FROM \"DataSync\".dss_provisioning WHERE name = {}", text(name));
             let stored: Option<String> = self.first(&stored).await?;

@@ -2,7 +2,7 @@
 //!
 //! Decides what a url means and which encryption is asked for. Nothing here is ever shown with its password.
 
-use crate::{Error, Result};
+use crate::{Direction, Error, Result};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -72,8 +72,11 @@ pub struct PostgresSettings {
     pub longest_lock: Duration,
     /// Whether a database that carries another member's id is opened all the same, in order to deprovision it.
     pub any_identity: bool,
-    /// Whether the member only takes changes: rows of its own that the group does not know are overwritten.
-    pub subscribe_only: bool,
+    /// Whether a database that was provisioned with another direction is opened all the same, and provisioned with
+    /// this one.
+    pub any_direction: bool,
+    /// Which way the member's changes go.
+    pub direction: Direction,
 }
 
 impl fmt::Debug for PostgresSettings {
@@ -128,7 +131,8 @@ impl PostgresSettings {
             provision_patience: Duration::from_secs(60),
             longest_lock: Duration::from_millis(500),
             any_identity: false,
-            subscribe_only: false,
+            any_direction: false,
+            direction: Direction::Both,
         })
     }
 

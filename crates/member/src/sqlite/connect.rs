@@ -7,7 +7,7 @@ use super::failure::{classify, failed};
 use super::settings::{OnLoss, SqliteSettings};
 use super::table::BoundTable;
 use super::{SqliteMember, catalog, states};
-use crate::{Connector, Error, Member, Result, TableBinding};
+use crate::{Connector, Direction, Error, Member, Result, TableBinding};
 use async_trait::async_trait;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 use std::path::{Path, PathBuf};
@@ -84,6 +84,13 @@ impl SqliteConnector {
     #[must_use]
     pub fn any_identity(mut self, any_identity: bool) -> Self {
         self.settings.any_identity = any_identity;
+        self
+    }
+
+    /// Which way the member's changes go.
+    #[must_use]
+    pub fn direction(mut self, direction: Direction) -> Self {
+        self.settings.direction = direction;
         self
     }
 
@@ -231,6 +238,11 @@ fn check_identity(member: &SqliteMember) -> Result<()> {
     // A half-provisioned file carries none yet.
     let (Some(found_group), Some(found_member)) = (group, id) else { return Ok(()) };
     let same = found_group == member.group && found_member == member.id.as_str();
+    if same && !member.settings.any_direction && !member.settings.any_identity {
+        let stored = value("direction")?;
+        let place = member.path.as_path().into();
+        return member.settings.direction.check(&member.id, &place, stored.as_deref());
+    }
     if same || member.settings.any_identity {
         return Ok(());
     }

@@ -12,7 +12,7 @@ use super::table::BoundTable;
 use super::tracking::{self, Before, Tracking};
 use crate::plan::{BatchPlan, TableRecords};
 use crate::waiting::bytes_of_hex;
-use crate::{ApplyRecord, Error, Outcome};
+use crate::{ApplyRecord, Direction, Error, Outcome};
 use rusqlite::CachedStatement;
 use rusqlite::types::Value as Stored;
 use tributary_model::{Dot, KeyBytes, VersionVector};
@@ -152,7 +152,7 @@ impl Run<'_> {
                 }
             },
         };
-        if self.member.settings.subscribe_only {
+        if self.member.settings.direction == Direction::Subscribe {
             state.local = None;
         }
         let outcome = match self.batch.records[cell.record].decide(resolved, &state) {
@@ -188,7 +188,7 @@ impl Run<'_> {
         vv: &VersionVector,
         claim: &mut Option<Claim>,
     ) -> Step<Found> {
-        if !cell.present || self.member.settings.subscribe_only {
+        if !cell.present || self.member.settings.direction == Direction::Subscribe {
             return Ok(Found::State(LocalState::default()));
         }
         let first = Dot::new(table.first_incarnation.clone(), 1);
@@ -269,7 +269,7 @@ impl Run<'_> {
         let before = tracking.read(&key).map_err(&failed)?;
         let state = before.state(table).map_err(|reason| self.damaged(table, &reason))?;
         let Some(mut state) = state else { return Ok(()) };
-        if self.member.settings.subscribe_only {
+        if self.member.settings.direction == Direction::Subscribe {
             state.local = None;
         }
         if !batch.records[index].forgets(vv, &state) {

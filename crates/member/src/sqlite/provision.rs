@@ -13,7 +13,7 @@ use super::states;
 use super::table::BoundTable;
 use super::{SqliteMember, inspect};
 use crate::template::fill;
-use crate::{Error, Result, Statement, TableBinding};
+use crate::{Direction, Error, Result, Statement, TableBinding};
 use rusqlite::{OptionalExtension as _, TransactionBehavior};
 use tributary_model::{OnDelete, TableSchema};
 
@@ -126,7 +126,8 @@ fn run_provision(member: &mut SqliteMember, keep: bool) -> Result<Vec<Statement>
             run.execute(&format!("create the table {}", binding.local_table), &sql)?;
         }
     }
-    let identity = Identity { member: &member.id, group: &member.group };
+    let identity =
+        Identity { member: &member.id, group: &member.group, direction: member.settings.direction };
     run.create_fixed(&identity)?;
     for table in &mut member.tables {
         run.provision_table(table, &identity)?;
@@ -155,6 +156,7 @@ pub(super) fn renew(
 pub(super) struct Identity<'a> {
     pub(super) member: &'a tributary_model::MemberId,
     pub(super) group: &'a str,
+    pub(super) direction: Direction,
 }
 
 /// A run of statements inside of a transaction, written down as they run.
@@ -233,6 +235,7 @@ impl Run<'_> {
                 self.execute("whose member this is", &sql)?;
             }
         }
+        self.write_direction(identity)?;
         if self.query::<i64>("SELECT version FROM \"DataSync_dss_counter\" WHERE id = 1", &[])?.is_none() {
             let last = self.highest_version()?;
             let sql = format!(
@@ -241,6 +244,19 @@ impl Run<'_> {
             self.execute("the first version is 2", &sql)?;
         }
         Ok(())
+    }
+
+    /// Another one than before is written only by who may change it: others are not let in.
+    fn write_direction(&mut self, identity: &Identity<'_>) -> Result<()> {
+        let direction = identity.direction.as_str();
+        if provisioned_value(self.transaction, self.path, "direction")?.as_deref() == Some(direction) {
+            return Ok(());
+        }
+        let sql = format!(
+            "INSERT OR REPLACE INTO \"DataSync_dss_provisioning\" (name, value) VALUES ('direction', {})",
+            text(direction)
+        );
+        self.execute("which way its changes go", &sql)
     }
 
     /// The highest version that was ever given, for a file whose counter was lost: none may be given twice.

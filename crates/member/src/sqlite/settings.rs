@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::Direction;
 pub use crate::OnLoss;
 
 /// Settings of a member's connections.
@@ -19,10 +20,13 @@ pub struct SqliteSettings {
     pub enable_wal: bool,
     /// Whether a file that carries another member's id is opened all the same, in order to deprovision it.
     pub any_identity: bool,
-    /// Whether the member only takes changes: rows of its own that the group does not know are overwritten.
-    pub subscribe_only: bool,
     /// How many pages the file may have: beyond, writes fail as on a full disk.
     pub most_pages: Option<u32>,
+    /// Whether a database that was provisioned with another direction is opened all the same, and provisioned with
+    /// this one.
+    pub any_direction: bool,
+    /// Which way the member's changes go.
+    pub direction: Direction,
 }
 
 impl Default for SqliteSettings {
@@ -34,8 +38,9 @@ impl Default for SqliteSettings {
             create: false,
             enable_wal: false,
             any_identity: false,
-            subscribe_only: false,
             most_pages: None,
+            any_direction: false,
+            direction: Direction::Both,
         }
     }
 }

@@ -14,7 +14,7 @@ use super::table::BoundTable;
 use super::tracking::{self, Before, Mark};
 use crate::plan::{BatchPlan, TableRecords};
 use crate::waiting::bytes_of_hex;
-use crate::{ApplyRecord, Error, Outcome, Refusal, RefusalKind};
+use crate::{ApplyRecord, Direction, Error, Outcome, Refusal, RefusalKind};
 use std::collections::HashSet;
 use tributary_model::{Dot, KeyBytes, VersionVector};
 use tributary_settle::{Decision, LocalState, Rules as _, Standard};
@@ -150,7 +150,7 @@ impl Run<'_> {
     /// Decides on cells of one group; returns those that are to be written.
     async fn choose(&mut self, cells: &[At]) -> Step<Vec<Mark>> {
         let (table, _) = self.table(self.groups[cells[0].0].table)?;
-        let subscribe_only = self.settings.subscribe_only;
+        let subscribe_only = self.settings.direction == Direction::Subscribe;
         let passed = if subscribe_only { HashSet::new() } else { self.passed_by_scan(table, cells).await? };
         let mut chosen = Vec::with_capacity(cells.len());
         for at in cells {
@@ -195,7 +195,7 @@ impl Run<'_> {
 
     /// What it means that a cell has no tracking row.
     fn untracked(&self, table: &BoundTable, cell: &Cell) -> LocalState {
-        if !cell.present || self.settings.subscribe_only {
+        if !cell.present || self.settings.direction == Direction::Subscribe {
             return LocalState::default();
         }
         let first = Dot::new(table.first_incarnation.clone(), 1);

@@ -14,7 +14,7 @@ use super::quote::{identifier, qualified, text};
 use super::table::BoundTable;
 use super::{SqlServerMember, inspect, states};
 use crate::template::fill;
-use crate::{Error, Result, Statement, TableBinding, TableOrder};
+use crate::{Direction, Error, Result, Statement, TableBinding, TableOrder};
 use std::sync::Arc;
 use tributary_model::{OnDelete, TableSchema};
 
@@ -99,7 +99,8 @@ async fn plan(member: &mut SqlServerMember) -> Result<Vec<Statement>> {
         member.tables.iter().map(|table| Arc::clone(&table.binding)).collect();
     let as_utf16 = member.server.gives_utf16;
     let (shared_cache, digits) = (!member.server.compatible, member.server.digits);
-    let mut plan = Plan { member: &member.id, group: &member.group, statements: Vec::new() };
+    let direction = member.settings.direction;
+    let mut plan = Plan { member: &member.id, group: &member.group, direction, statements: Vec::new() };
     let missing: Vec<usize> = (0..bindings.len()).filter(|at| found.bases[*at].is_none()).collect();
     for at in &missing {
         let binding = &bindings[*at];
@@ -146,6 +147,7 @@ async fn highest_given(member: &mut SqlServerMember, found: &Found) -> Result<i6
 struct Plan<'a> {
     member: &'a tributary_model::MemberId,
     group: &'a str,
+    direction: Direction,
     statements: Vec<Statement>,
 }
 
@@ -181,7 +183,28 @@ impl Plan<'_> {
                 self.add("whose member this is", sql);
             }
         }
+        self.write_direction(identity);
         Ok(())
+    }
+
+    /// Another one than before is written only by who may change it: others are not let in.
+    fn write_direction(&mut self, identity: &Identity) {
+        let wanted = self.direction.as_str();
+        if identity.direction.as_deref() == Some(wanted) {
+            return;
+        }
+        let sql = if identity.direction.is_some() {
+            format!(
+                "UPDATE [DataSync].[dss_provisioning] SET [value] = {} WHERE [name] = N'direction'",
+                text(wanted)
+            )
+        } else {
+            format!(
+                "INSERT INTO [DataSync].[dss_provisioning] ([name], [value]) VALUES (N'direction', {})",
+                text(wanted)
+            )
+        };
+        self.add("which way its changes go", sql);
     }
 
     fn taken(&self, found: &Found, object: &Object) -> Error {

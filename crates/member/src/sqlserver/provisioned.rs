@@ -84,6 +84,8 @@ pub(super) struct Identity {
     pub(super) group: Option<String>,
     /// The member.
     pub(super) member: Option<String>,
+    /// Which way its changes go.
+    pub(super) direction: Option<String>,
     /// When it was provisioned first.
     pub(super) provisioned_at: Option<String>,
 }
@@ -101,6 +103,7 @@ pub(super) async fn identity(session: &mut Session) -> Result<Identity> {
             "format" => identity.format = Some(value),
             "group" => identity.group = Some(value),
             "member" => identity.member = Some(value),
+            "direction" => identity.direction = Some(value),
             "provisioned_at" => identity.provisioned_at = Some(value),
             _ => {}
         }
@@ -120,6 +123,9 @@ pub(super) async fn check_identity(member: &mut SqlServerMember) -> Result<()> {
     // A half-provisioned database carries none yet.
     let (Some(found_group), Some(found_member)) = (found.group, found.member) else { return Ok(()) };
     let same = found_group == member.group && found_member == member.id.as_str();
+    if same && !member.settings.any_direction && !member.settings.any_identity {
+        return member.settings.direction.check(&member.id, &place, found.direction.as_deref());
+    }
     if same || member.settings.any_identity {
         return Ok(());
     }

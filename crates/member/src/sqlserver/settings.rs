@@ -3,7 +3,7 @@
 //! Where secrets come from is the group file's matter; only a token that is renewed in a file is read here, at every
 //! connection, since it lives shorter than this program does.
 
-use crate::OnLoss;
+use crate::{Direction, OnLoss};
 use secrecy::SecretString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -89,8 +89,11 @@ pub struct SqlServerSettings {
     pub on_loss: OnLoss,
     /// Whether a database that carries another member's id is opened all the same, in order to deprovision it.
     pub any_identity: bool,
-    /// Whether the member only takes changes: rows of its own that the group does not know are overwritten.
-    pub subscribe_only: bool,
+    /// Whether a database that was provisioned with another direction is opened all the same, and provisioned with
+    /// this one.
+    pub any_direction: bool,
+    /// Which way the member's changes go.
+    pub direction: Direction,
 }
 
 impl SqlServerSettings {
@@ -111,7 +114,8 @@ impl SqlServerSettings {
             look_age: Duration::from_secs(5),
             on_loss: OnLoss::Refuse,
             any_identity: false,
-            subscribe_only: false,
+            any_direction: false,
+            direction: Direction::Both,
         }
     }
 

@@ -10,6 +10,7 @@ use super::refusal;
 use super::run::{At, Run, Step, Stop};
 use super::session::{Cells, long};
 use super::table::BoundTable;
+use crate::Direction;
 use tributary_model::{Dot, Incarnation, VersionVector};
 use tributary_settle::LocalState;
 
@@ -197,7 +198,7 @@ impl Run<'_> {
             let before = Before::of(row).map_err(|reason| self.damaged(&table.tracking, reason))?;
             let state = before.state(table).map_err(|reason| self.damaged(&table.tracking, reason))?;
             let Some(mut state) = state else { continue };
-            if self.settings.subscribe_only {
+            if self.settings.direction == Direction::Subscribe {
                 state.local = None;
             }
             let record = &self.batch.records[*record];

@@ -155,33 +155,6 @@ pub(crate) fn dropped_connections_leave_nothing() {
     });
 }
 
-/// A member that only takes changes.
-pub(crate) fn subscribers_are_overwritten() {
-    block_on(async {
-        let fixture = SqlServerFixture::new().await;
-        let mut user = fixture.client().await;
-        user.run("CREATE TABLE note (id bigint NOT NULL PRIMARY KEY, body nvarchar(100))").await;
-        user.run("INSERT INTO note (id, body) VALUES (1, 'before'), (2, 'before')").await;
-        let bindings = vec![bound("note")];
-        let mut settings = fixture.server.settings(&fixture.database);
-        settings.subscribe_only = true;
-        let connector = SqlServerConnector::new(MemberId::new("hq").unwrap(), GROUP, settings);
-        let mut member = connector.connect(&bindings).await.unwrap();
-        member.provision().await.unwrap();
-        let mut scene = Scene::of(Box::new(fixture), bindings, member).await;
-        let records = scene.upserts(0, rows(2, "theirs"));
-        assert_eq!(scene.apply(records).await, ["upserted", "upserted"]);
-        user.run("UPDATE note SET body = 'mine'").await;
-        let mut records = scene.upserts(0, rows(1, "theirs again"));
-        records.extend(scene.deletes(0, [id(2)]));
-        assert_eq!(scene.apply(records).await, ["upserted", "deleted"]);
-        assert_eq!(user.query("SELECT id, body FROM note").await, [["1", "theirs again"]]);
-        let null = scene.feed.expire(0, &id(2));
-        assert_eq!(scene.apply(vec![null]).await, ["purged"]);
-        assert_eq!(user.query("SELECT COUNT(*) FROM [DataSync].[note_dss_tracking]").await, [["1"]]);
-    });
-}
-
 /// A batch of more rows than one statement writes, and than the server locks one by one.
 pub(crate) fn large_batches() {
     block_on(async {

@@ -50,7 +50,6 @@ fn main() -> ExitCode {
         definitions::circles_that_cannot_be_null
         definitions::two_workers_with_one_offset
         definitions::dropped_connections_leave_nothing
-        definitions::subscribers_are_overwritten
         definitions::large_batches
         triggers::another_synchronised_table_is_captured
         triggers::the_same_row_is_listed_and_not_captured

@@ -11,9 +11,9 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
-use tributary_member::Connector;
 use tributary_member::contract::fixture::{Factory, Fixture, GROUP, User};
 use tributary_member::sqlite::SqliteConnector;
+use tributary_member::{Connector, Direction};
 use tributary_model::MemberId;
 
 /// Makes SQLite files.
@@ -95,8 +95,8 @@ impl Factory for SqliteFactory {
 
 #[async_trait(?Send)]
 impl Fixture for SqliteFixture {
-    fn connector(&self, id: &str) -> Box<dyn Connector> {
-        Box::new(self.sqlite(id))
+    fn connector_of(&self, id: &str, direction: Direction) -> Box<dyn Connector> {
+        Box::new(self.sqlite(id).direction(direction))
     }
 
     async fn user(&self) -> Box<dyn User> {

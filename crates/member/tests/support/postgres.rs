@@ -9,9 +9,9 @@ use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
-use tributary_member::Connector;
 use tributary_member::contract::fixture::{Factory, Fixture, GROUP, User};
 use tributary_member::postgres::{PostgresConnector, PostgresSettings};
+use tributary_member::{Connector, Direction};
 use tributary_model::time::TICKS_A_DAY;
 use tributary_model::{MemberId, Value};
 use tributary_testkit::services::{Postgres, shared_postgres};
@@ -116,8 +116,8 @@ impl Factory for PostgresFactory {
 
 #[async_trait(?Send)]
 impl Fixture for PostgresFixture {
-    fn connector(&self, id: &str) -> Box<dyn Connector> {
-        Box::new(self.postgres(id))
+    fn connector_of(&self, id: &str, direction: Direction) -> Box<dyn Connector> {
+        Box::new(self.postgres(id).direction(direction))
     }
 
     async fn user(&self) -> Box<dyn User> {

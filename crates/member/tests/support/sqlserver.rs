@@ -14,9 +14,9 @@ use std::time::Duration;
 use tiberius::{AuthMethod, Client, ColumnData, Config, EncryptionLevel, QueryItem};
 use tokio::net::TcpStream;
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt as _};
-use tributary_member::Connector;
 use tributary_member::contract::fixture::{Factory, Fixture, GROUP, User};
 use tributary_member::sqlserver::{Authentication, Encryption, SqlServerConnector, SqlServerSettings, Trust};
+use tributary_member::{Connector, Direction};
 use tributary_model::{MemberId, Value};
 use tributary_testkit::services::mssql_url;
 
@@ -172,8 +172,10 @@ impl Factory for SqlServerFactory {
 
 #[async_trait(?Send)]
 impl Fixture for SqlServerFixture {
-    fn connector(&self, id: &str) -> Box<dyn Connector> {
-        Box::new(self.sqlserver(id))
+    fn connector_of(&self, id: &str, direction: Direction) -> Box<dyn Connector> {
+        let mut settings = self.server.settings(&self.database);
+        settings.direction = direction;
+        Box::new(SqlServerConnector::new(MemberId::new(id).unwrap(), GROUP, settings))
     }
 
     async fn user(&self) -> Box<dyn User> {

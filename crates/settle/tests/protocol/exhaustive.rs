@@ -91,6 +91,12 @@ impl Bound {
         Self { restores, times: vec![1], refusals: false, rewinds: false, ..self }
     }
 
+    /// The last member only subscribes.
+    pub fn subscribing(mut self) -> Self {
+        self.setup.members.last_mut().unwrap().subscribes_only = true;
+        self
+    }
+
     /// The second member lacks a column.
     pub fn lacking(mut self) -> Self {
         self.setup.members[1].lacks = [false, true, false];
@@ -107,7 +113,10 @@ impl Bound {
 
     /// What a user of a member can do now.
     fn edits(&self, world: &World, member: usize) -> Vec<Event> {
-        if world.cells[0].edits.len() - world.cells[0].restated >= self.edits {
+        // What a subscriber's users do is no edit of the group's, but has its bound, too.
+        let of_own = world.members.iter().zip(&self.setup.members).filter(|(_, of)| of.subscribes_only);
+        let of_own: u64 = of_own.map(|(member, _)| member.given - 1).sum();
+        if world.cells[0].edits.len() + of_own as usize - world.cells[0].restated >= self.edits {
             return Vec::new();
         }
         let copy = &world.members[member].copies[0];
@@ -135,7 +144,8 @@ impl Bound {
             let write = |refuse| Event::WriteBatch { member, refuse };
             actions.push(vec![read.clone(), write(false)]);
             let record = &cell.resolved[of.offsets[0] + count - 1].record;
-            if self.refusals && self.setup.rules.decide(record, &of.copies[0].tracking) == Decision::Write {
+            let tracking = self.setup.regarded(member, &of.copies[0].tracking);
+            if self.refusals && self.setup.rules.decide(record, &tracking) == Decision::Write {
                 actions.push(vec![read.clone(), write(true)]);
             }
             actions.extend(edits.iter().map(|edit| vec![read.clone(), edit.clone(), write(false)]));
@@ -449,6 +459,16 @@ fn a_member_that_is_provisioned_anew() {
 fn a_member_goes_back_and_the_log_loses_changes() {
     let bound = Bound { losses: 1, renames: true, ..Bound::new(2, 2).going_back(1) };
     holds("restores and losses", bound, &[Situation::Restated, Situation::Lost, Situation::Renamed]);
+}
+
+#[test]
+fn a_member_that_only_subscribes() {
+    let rows = [[Some(1), None, None], [None, None, Some(1)], [Some(1), None, Some(2)]];
+    let bound =
+        Bound { rewinds: false, times: vec![1], before: rows.map(Vec::from).into(), ..Bound::new(3, 4) };
+    holds("subscriber", bound.subscribing(), &[Situation::Overwritten, Situation::IncomingWon]);
+    let met = [Situation::Overwritten, Situation::Unparked, Situation::CompareAndSetMissed];
+    holds("subscriber rewinding", Bound::new(2, 4).subscribing(), &met);
 }
 
 #[test]

@@ -345,6 +345,14 @@ fn changes_that_the_log_has_lost_are_not_published_again() {
     must_be_found(bound, |setup| setup.discipline.recaptures = false, &[Convergence, NoLostUpdate]);
 }
 
+#[test]
+fn a_subscribers_own_edit_keeps_records_out() {
+    let mutate = |setup: &mut Setup| {
+        setup.discipline.subscribers_give_way = false;
+    };
+    must_be_found(small().subscribing(), mutate, &[Convergence, Idempotence]);
+}
+
 /// The edit under the new name has seen a change that never comes: the resolver takes its state for stale.
 struct LivesAreStrangers;
 

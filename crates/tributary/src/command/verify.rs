@@ -50,6 +50,9 @@ fn told(verification: &Verification) -> anyhow::Result<()> {
     let rows = verification.compared.iter().map(|verified| {
         let state = match (verified.differing, verified.settled) {
             (0, _) => output::good_cell("equal"),
+            (differing, true) if differing == verified.one_way => {
+                output::good_cell("equal but for one-way rows")
+            }
             (_, true) => output::bad_cell("differs"),
             (_, false) => output::odd_cell("differs, changes are on their way"),
         };
@@ -74,7 +77,12 @@ fn told(verification: &Verification) -> anyhow::Result<()> {
         )))?;
     }
     let summary = if verification.is_equal() {
-        good("all members are equal")
+        let one_way: u64 = verification.compared.iter().map(|verified| verified.one_way).sum();
+        if one_way == 0 {
+            good("all members are equal")
+        } else {
+            good(&format!("all members are equal but for {one_way} rows that their directions let differ"))
+        }
     } else {
         bad("not all members are equal")
     };

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "integration tests: a test that cannot go on has failed")]
 
 mod coming;
+mod directions;
 mod files;
 mod group_files;
 mod members;

@@ -163,18 +163,22 @@ fn a_password_for_a_file_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn only_both_directions_are_in_this_build() {
-    accepted(&member("url: sqlite:a.db, direction: both"));
-    for direction in ["publish", "subscribe"] {
-        let said = refused(&member(&format!("url: sqlite:a.db, direction: {direction}")));
-        assert_eq!(
-            said,
-            [format!(
-                "line 4, column 38: `direction: {direction}` is not in this build yet; leave it out for `both`, or \
-                 use a later version [GRP-018]"
-            )]
-        );
-    }
+fn a_direction_is_one_of_three_words_and_somebody_must_give() {
+    let pair = |one: &str, two: &str| {
+        with_members(&format!(
+            "  hq: {{ url: sqlite:a.db, direction: {one} }}\n  shop: {{ url: sqlite:b.db, direction: {two} }}"
+        ))
+    };
+    let file = accepted(&pair("publish", "subscribe"));
+    let directions: Vec<_> = file.members.iter().map(|member| member.direction).collect();
+    assert_eq!(directions, [Direction::Publish, Direction::Subscribe]);
+    assert_eq!(
+        refused(&pair("subscribe", "subscribe")),
+        [
+            "line 4, column 3: every member only subscribes, so that there is nothing to take; leave `direction` out, or \
+             write `publish`, for the member whose rows the others shall have [GRP-017]"
+        ]
+    );
     assert_eq!(
         refused(&member("url: sqlite:a.db, direction: bth")),
         ["line 4, column 38: `direction` cannot be `bth`; did you mean `both`? [GRP-015]"]

@@ -37,6 +37,12 @@ impl Checker<'_> {
             }
             out.push(member);
         }
+        if !out.is_empty() && out.iter().all(|member| member.direction == Direction::Subscribe) {
+            let what = "every member only subscribes, so that there is nothing to take";
+            let remedy =
+                "leave `direction` out, or write `publish`, for the member whose rows the others shall have";
+            self.problem(ProblemKind::Contradiction, members.at, what, remedy);
+        }
         out
     }
 
@@ -68,11 +74,6 @@ impl Checker<'_> {
             self.problem(ProblemKind::Contradiction, password.at, what, "remove `password:`");
         }
         let direction = self.choice("direction", raw.direction.as_ref()).unwrap_or_default();
-        if let (Direction::Publish | Direction::Subscribe, Some(text)) = (direction, &raw.direction) {
-            let what = format!("`direction: {}` is not in this build yet", text.value);
-            let remedy = "leave it out for `both`, or use a later version";
-            self.problem(ProblemKind::NotInThisBuild, text.at, what, remedy);
-        }
         let on_loss = self.choice("on_loss", raw.on_loss.as_ref()).unwrap_or_default();
         let longest_lock = raw.apply.as_ref().and_then(|apply| apply.value.longest_lock.as_ref());
         let apply = ApplySettings {

@@ -19,9 +19,8 @@ impl World {
         }
         // The last record of a cell wins within the batch.
         let record = Arc::clone(&self.cells[cell].resolved[upto - 1]);
-        let tracking = &self.members[member].copies[cell].tracking;
-        let decision = setup.rules.decide(&record.record, tracking);
-        let observed = tracking.local.clone();
+        let decision = self.decided(setup, member, cell, &record.record);
+        let observed = self.members[member].copies[cell].tracking.local.clone();
         self.members[member].batch = Some(Batch { cell, from, upto, observed, decision });
         true
     }
@@ -41,13 +40,23 @@ impl World {
             self.met.add(Situation::CompareAndSetMissed);
         }
         let decision = if missed && setup.discipline.compare_and_set {
-            setup.rules.decide(&record.record, tracking)
+            self.decided(setup, member, batch.cell, &record.record)
         } else {
             batch.decision
         };
         self.members[member].offsets[batch.cell] = batch.upto;
         self.carry(setup, member, batch.cell, index, &record, decision, refuse);
         true
+    }
+
+    /// What a member does with a record.
+    fn decided(&self, setup: &Setup, member: usize, cell: usize, record: &Resolved) -> Decision {
+        let tracking = &self.members[member].copies[cell].tracking;
+        if setup.discipline.subscribers_give_way {
+            setup.rules.decide(record, &setup.regarded(member, tracking))
+        } else {
+            setup.rules.decide(record, tracking)
+        }
     }
 
     /// What apply was about to write, and what capture was about to publish, dies with the process.
@@ -77,11 +86,12 @@ impl World {
         self.members[member].batch = None;
         let record = Arc::clone(&self.cells[cell].resolved[index]);
         let copy = &self.members[member].copies[cell];
-        let decision = setup.rules.decide(&record.record, &copy.tracking);
+        let decision = self.decided(setup, member, cell, &record.record);
         let row = self.projected(setup, member, &record.record);
         let refused = refuse || !self.allows(setup, member, cell, row.as_ref());
         let blocked = decision == Decision::Write && refused && row.is_none() && copy.row.is_some();
-        if blocked && setup.members[member].restores {
+        // A subscriber's change would never reach anybody.
+        if blocked && setup.members[member].restores && !setup.members[member].subscribes_only {
             return self.restore(setup, member, cell, &record);
         }
         self.carry(setup, member, cell, index, &record, decision, refuse);
@@ -132,6 +142,9 @@ impl World {
         let copy = &mut self.members[member].copies[cell];
         if record.images.contains(&copy.history) && copy.history != History::default() {
             self.met.add(Situation::WrittenAgain);
+        }
+        if std::mem::take(&mut copy.own) {
+            self.met.add(Situation::Overwritten);
         }
         copy.row = row.clone();
         copy.origins = origins_of(copy.row.as_ref(), record);

@@ -17,6 +17,11 @@ impl World {
         if !self.allows(setup, member, cell, Some(&row)) {
             return;
         }
+        if setup.members[member].subscribes_only {
+            let copy = &mut self.members[member].copies[cell];
+            (copy.row, copy.own) = (Some(row), true);
+            return;
+        }
         let Some(edit) = self.new_edit(member, cell, History::default()) else { return };
         let dot = Dot::new(setup.incarnations[member].clone(), 1);
         self.cells[cell].firsts.push((edit, row.clone()));
@@ -44,7 +49,20 @@ impl World {
         if self.members[member].copies[cell].row == row || !self.allows(setup, member, cell, row.as_ref()) {
             return false;
         }
+        if setup.members[member].subscribes_only {
+            self.change_at_subscriber(setup, member, cell, row);
+            return true;
+        }
         self.own_change(setup, member, cell, row, ChangeKind::Live, at)
+    }
+
+    /// The trigger is the same as elsewhere; but nobody captures, so that the change is no edit of the group's.
+    fn change_at_subscriber(&mut self, setup: &Setup, member: usize, cell: usize, row: Option<Row>) {
+        let of = &mut self.members[member];
+        of.given += 1;
+        let copy = &mut of.copies[cell];
+        copy.tracking.local = Some(Dot::new(setup.incarnations[member].clone(), of.given));
+        (copy.row, copy.own, copy.published, copy.history) = (row, true, of.given, History::default());
     }
 
     /// The trigger: `local := next version; changed_at := now`. `seen` stays as it is.
@@ -136,8 +154,9 @@ impl World {
         any
     }
 
-    pub(super) fn forget_position(&mut self, member: usize, cell: usize) -> bool {
-        std::mem::take(&mut self.members[member].copies[cell].published) != 0
+    pub(super) fn forget_position(&mut self, setup: &Setup, member: usize, cell: usize) -> bool {
+        !setup.members[member].subscribes_only
+            && std::mem::take(&mut self.members[member].copies[cell].published) != 0
     }
 
     /// What the resolver has not consumed is gone.
@@ -166,7 +185,7 @@ impl World {
 
     pub(super) fn recapture(&mut self, setup: &Setup, member: usize, cell: usize) -> bool {
         let copy = &mut self.members[member].copies[cell];
-        if setup.discipline.recaptures && copy.ordered {
+        if setup.discipline.recaptures && copy.ordered && !setup.members[member].subscribes_only {
             copy.published = 0;
         }
         std::mem::take(&mut copy.ordered)

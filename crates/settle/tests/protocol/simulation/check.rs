@@ -76,7 +76,7 @@ impl World {
                 }
             }
             for (member, of) in self.members.iter().enumerate().filter(|(_, of)| of.parked[index].is_none()) {
-                let tracking = &of.copies[index].tracking;
+                let tracking = &setup.regarded(member, &of.copies[index].tracking);
                 let passed = cell.resolved[..of.offsets[index]].iter();
                 let mut decisions = passed.map(|passed| setup.rules.decide(&passed.record, tracking));
                 if let Some(offset) = decisions.position(|decision| decision == Decision::Write) {
@@ -96,13 +96,16 @@ impl World {
         let last = self.cells[cell].resolved.last();
         let settled = last.and_then(|last| self.projected(setup, member, &last.record));
         let at = || format!("member {member}, cell {cell}: {copy:?}, parked {parked:?}, settled {last:?}");
-        if copy.row != settled && parked.is_none() {
+        let tracking = setup.regarded(member, &copy.tracking);
+        let to_write =
+            last.is_some_and(|last| setup.rules.decide(&last.record, &tracking) == Decision::Write);
+        // What is a subscriber's own stands until the next record of the cell, and no longer.
+        let is_right = if copy.own { !to_write } else { copy.row == settled };
+        if !is_right && parked.is_none() {
             return Err(Violation::new(Invariant::Convergence, at()));
         }
-        let outstanding = last.is_some_and(|last| {
-            setup.rules.decide(&last.record, &copy.tracking) == Decision::Write
-                && parked == Some(self.cells[cell].resolved.len() - 1)
-        });
+        let outstanding =
+            last.is_some_and(|_| to_write && parked == Some(self.cells[cell].resolved.len() - 1));
         if parked.is_some() && !outstanding {
             return Err(Violation::new(Invariant::RefusalStaysLocal, at()));
         }

@@ -116,6 +116,8 @@ pub struct Copy {
     pub base: History,
     /// Which edit set each column; of groups in which all members have all of all columns not kept.
     pub origins: Origins,
+    /// A subscriber's: what stands here is its own, and nobody else is to know it.
+    pub own: bool,
 }
 
 /// What apply has read and decided, but not written.
@@ -269,7 +271,7 @@ impl World {
             Event::Edit { member, cell, write, at } => self.edit(setup, *member, *cell, *write, *at),
             Event::ReadPage { member, cells } => self.read_page(setup, *member, *cells),
             Event::PublishPage { member } => self.publish_page(*member),
-            Event::ForgetPosition { member, cell } => self.forget_position(*member, *cell),
+            Event::ForgetPosition { member, cell } => self.forget_position(setup, *member, *cell),
             Event::LoseChanges { cell } => self.lose_changes(*cell),
             Event::Recapture { member, cell } => self.recapture(setup, *member, *cell),
             Event::Resolve { cell, count } => self.resolve(setup, *cell, *count),
@@ -333,7 +335,7 @@ impl Hash for World {
 fn hash_copy<H: Hasher>(copy: &Copy, state: &mut H) {
     hash_row(copy.row.as_ref(), state);
     (&copy.tracking.local, &copy.tracking.seen, copy.kind, copy.changed_at).hash(state);
-    (copy.ordered, copy.history, copy.edit, copy.origins).hash(state);
+    (copy.ordered, copy.history, copy.edit, copy.origins, copy.own).hash(state);
 }
 
 /// Rows have no hash of their own, since values may be floats.

@@ -2,12 +2,13 @@
 
 use super::COLUMNS;
 use super::columns::projection;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tributary_model::{
     Incarnation, KeyBytes, MemberId, OPERATOR, Policy, Projection, Projections, TableName,
 };
-use tributary_settle::{DeleteVsUpdate, Rules, Standard, TableRules};
+use tributary_settle::{DeleteVsUpdate, LocalState, Rules, Standard, TableRules};
 
 /// One member's peculiarities.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,6 +27,8 @@ pub struct MemberSetup {
     pub restores: bool,
     /// Direction `publish`: it takes nothing in.
     pub publishes_only: bool,
+    /// Direction `subscribe`: what its users do stays there, and gives way to whatever comes.
+    pub subscribes_only: bool,
 }
 
 /// What the services do around the rules. Each may be broken to show that it is needed.
@@ -61,6 +64,8 @@ pub struct Discipline {
     pub captures_anew: bool,
     /// Changes that the log has lost are published again.
     pub recaptures: bool,
+    /// Apply at a subscriber decides as if its users had changed nothing.
+    pub subscribers_give_way: bool,
 }
 
 impl Default for Discipline {
@@ -81,6 +86,7 @@ impl Default for Discipline {
             renames_unscanned: true,
             captures_anew: true,
             recaptures: true,
+            subscribers_give_way: true,
         }
     }
 }
@@ -146,6 +152,15 @@ impl Setup {
     pub fn has_poor_members(&self) -> bool {
         let poor = |of: &MemberSetup| of.lacks.contains(&true) || of.coarse.iter().any(|step| *step > 1);
         self.members.iter().any(poor)
+    }
+
+    /// A copy's state as apply regards it: what a subscriber's users did counts for nothing.
+    pub fn regarded<'a>(&self, member: usize, tracking: &'a LocalState) -> Cow<'a, LocalState> {
+        if self.members[member].subscribes_only && tracking.local.is_some() {
+            Cow::Owned(LocalState { local: None, seen: tracking.seen.clone() })
+        } else {
+            Cow::Borrowed(tracking)
+        }
     }
 
     /// Puts the group under other rules.

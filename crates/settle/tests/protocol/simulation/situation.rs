@@ -30,12 +30,14 @@ pub enum Situation {
     Repeated,
     /// A row that was there before had a column more precisely than another one.
     Refined,
+    /// What a subscriber's user had written gave way.
+    Overwritten,
     /// Apply wrote a row over a copy that held this very image: an effort that rule 3 is there to save.
     WrittenAgain,
 }
 
 impl Situation {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::FastForward,
         Self::Agreed,
         Self::Completed,
@@ -61,6 +63,7 @@ impl Situation {
         Self::Lost,
         Self::Repeated,
         Self::Refined,
+        Self::Overwritten,
         Self::WrittenAgain,
     ];
 }
