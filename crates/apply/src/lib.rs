@@ -10,6 +10,7 @@ mod error;
 mod levels;
 mod metrics;
 mod nulls;
+mod refill;
 mod reinit;
 mod retries;
 mod token;

@@ -32,7 +32,8 @@ pub(crate) async fn check(
     }
 }
 
-async fn published(
+/// What the log holds of the member's position.
+pub(crate) async fn published(
     log: &dyn Log,
     channels: &Channels,
     id: &MemberId,

@@ -4,6 +4,7 @@ use crate::aside::Aside;
 use crate::batch_size::BatchSize;
 use crate::levels::levels;
 use crate::metrics::ApplyMetrics;
+use crate::refill::Refilling;
 use crate::retries::Retries;
 use crate::told::Told;
 use crate::{Error, nulls, token};
@@ -24,6 +25,8 @@ use tributary_stream::{
 
 /// Longest wait for records; a stop request is noticed after it.
 const WAIT: Duration = Duration::from_millis(200);
+/// The same while columns are being filled between two waits.
+const SHORT_WAIT: Duration = Duration::from_millis(5);
 const BATCH_BYTES: usize = 16 << 20;
 /// How often tables are looked at for their own sake. The member looks at those of a batch before it writes.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -88,6 +91,8 @@ pub(crate) struct Session<'a> {
     pub(crate) stored: BTreeMap<(usize, u32), u64>,
     /// Tables that stand still at present.
     pub(crate) stopped: BTreeSet<usize>,
+    /// Tables whose gained columns are being filled; they are among those that stand still.
+    refills: Vec<Refilling>,
     /// While catching up: partitions whose level has not begun, and where the present level ends.
     waiting: Vec<Vec<TopicPartition>>,
     ends: BTreeMap<TopicPartition, u64>,
@@ -188,6 +193,7 @@ impl Apply {
             consumer,
             stored,
             stopped: BTreeSet::new(),
+            refills: Vec::new(),
             waiting,
             ends,
             size: BatchSize::new(self.settings.batch_time, self.settings.batch_rows),
@@ -224,12 +230,16 @@ impl Session<'_> {
     /// that names the former.
     async fn check_tables(&mut self) -> Result<String, Error> {
         let states = self.member.table_states().await.map_err(|e| self.apply.member_error(e))?;
+        self.look_for_refills(&states).await?;
         let mut note = Vec::new();
         for (table, state) in states.iter().enumerate() {
             match state {
-                TableState::Stopped { reason } => {
+                TableState::Stopped { .. } | TableState::Refills { .. } => {
                     let name = &self.apply.bindings[table].schema.name;
-                    note.push(format!("table {name} stopped: {reason}"));
+                    let refill = self.refills.iter().find(|refill| refill.table() == table);
+                    let reason = refill.and_then(Refilling::note).or_else(|| state.hindrance());
+                    let word = if matches!(state, TableState::Stopped { .. }) { "stopped" } else { "waits" };
+                    note.push(format!("table {name} {word}: {}", reason.unwrap_or_default()));
                     if self.stopped.insert(table) {
                         let partitions = self.partitions_of(table);
                         self.consumer.pause(&partitions);
@@ -247,6 +257,21 @@ impl Session<'_> {
         Ok(note.join("; "))
     }
 
+    /// Takes up the refills that there are, and forgets those that are over.
+    async fn look_for_refills(&mut self, states: &[TableState]) -> Result<(), Error> {
+        let refills = |table: usize| matches!(states.get(table), Some(TableState::Refills { .. }));
+        self.refills.retain(|refill| refills(refill.table()));
+        let known = |table: usize, known: &[Refilling]| known.iter().any(|refill| refill.table() == table);
+        if (0..states.len()).any(|table| refills(table) && !known(table, &self.refills)) {
+            for refill in self.member.refills().await.map_err(|e| self.apply.member_error(e))? {
+                if refills(refill.table) && !known(refill.table, &self.refills) {
+                    self.refills.push(Refilling::new(&refill));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn partitions_of(&self, table: usize) -> Vec<TopicPartition> {
         let topic = &self.apply.channels.tables[table].resolved;
         self.ends.keys().filter(|at| at.topic == *topic).cloned().collect()
@@ -255,7 +280,11 @@ impl Session<'_> {
     /// `false` when the member is to be left alone.
     async fn round(&mut self) -> Result<bool, Error> {
         self.next_level();
-        let wait = if self.retries.go_on() { Duration::ZERO } else { WAIT };
+        let wait = match (self.retries.go_on(), self.refills.is_empty()) {
+            (true, _) => Duration::ZERO,
+            (false, false) => SHORT_WAIT,
+            (false, true) => WAIT,
+        };
         let polled = self.consumer.poll(self.size.rows(), BATCH_BYTES, wait).await;
         let polled = polled.map_err(|e| self.apply.log_error(e))?;
         // Between reading and writing: what is written is decided by what is said now.
@@ -269,6 +298,13 @@ impl Session<'_> {
         }
         self.tell_offsets();
         self.tell_group().await?;
+        let mut left = Vec::with_capacity(self.refills.len());
+        for mut refill in std::mem::take(&mut self.refills) {
+            if !refill.step(self.apply, self.member.as_mut()).await? {
+                left.push(refill);
+            }
+        }
+        self.refills = left;
         self.retry_due().await?;
         Ok(true)
     }

@@ -139,7 +139,13 @@ impl<'a> Session<'a> {
         let idle = !news && !self.more && !scans;
         let now = self.capture.clock.monotonic();
         if !idle || self.looked_at.is_none_or(|at| now >= at + LOOK_EVERY) {
-            self.states = self.member.table_states().await.map_err(|e| self.capture.member_error(e))?;
+            let states = self.member.table_states().await.map_err(|e| self.capture.member_error(e))?;
+            // What was written while a table stood still is news, whenever that was.
+            let stood = self.states.iter().zip(&states);
+            self.more |= stood
+                .into_iter()
+                .any(|(before, now)| *before != TableState::Ready && *now == TableState::Ready);
+            self.states = states;
             self.looked_at = Some(now);
         }
         let (name, metrics) = (self.capture.name(), &self.capture.metrics);
@@ -473,9 +479,9 @@ async fn check_identity(
 
 /// `table Orders stopped: …; table Lines stopped: …`, or nothing.
 fn describe_stopped(bindings: &[Arc<TableBinding>], states: &[TableState]) -> String {
-    let stopped = bindings.iter().zip(states).filter_map(|(binding, state)| match state {
-        TableState::Ready => None,
-        TableState::Stopped { reason } => Some(format!("table {} stopped: {reason}", binding.schema.name)),
+    let stopped = bindings.iter().zip(states).filter_map(|(binding, state)| {
+        let word = if matches!(state, TableState::Refills { .. }) { "waits" } else { "stopped" };
+        Some(format!("table {} {word}: {}", binding.schema.name, state.hindrance()?))
     });
     stopped.collect::<Vec<_>>().join("; ")
 }

@@ -47,6 +47,15 @@ impl ProgressError {
     }
 }
 
+/// The refill of a table's gained columns. Until it has ended, the table is neither captured nor applied to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RefillProgress {
+    /// The columns.
+    pub columns: Vec<String>,
+    /// How far it is, as apply writes it down; empty while what was published without the columns is not settled.
+    pub progress: String,
+}
+
 /// One table of one member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TableProgress {
@@ -55,6 +64,8 @@ pub struct TableProgress {
     pub table: TableName,
     /// Why the table stands still; `None` when it is worked on.
     pub stopped: Option<String>,
+    /// Columns that the table has gained and that are being filled, with how far that is.
+    pub refill: Option<RefillProgress>,
     /// Changes of this member that are not in the log yet.
     pub unpublished: u64,
     /// Whether the rows that were there before are all published, and those that were to be published again.
@@ -122,6 +133,7 @@ impl Progress {
                     && (member.rests.is_none() && !member.filling || member.removed)
                     && member.tables.iter().all(|table| {
                         table.stopped.is_none()
+                            && table.refill.is_none()
                             && table.scan_done
                             && table.unpublished == 0
                             && table.unapplied == 0
@@ -154,6 +166,12 @@ impl Progress {
                 let name = &table.table;
                 if let Some(reason) = &table.stopped {
                     blockers.push(format!("table {name} of member {id} stands still: {reason}"));
+                }
+                if let Some(refill) = &table.refill {
+                    let columns = refill.columns.join(", ");
+                    blockers.push(format!(
+                        "table {name} of member {id} waits until what the group has of {columns} is filled in"
+                    ));
                 }
                 if !table.scan_done {
                     blockers.push(format!("the first scan of table {name} of member {id} is not finished"));
@@ -273,6 +291,7 @@ async fn upstream(
     let mut member = connector.connect(&bound.bindings).await?;
     let states = member.table_states().await?;
     let parked = member.parked_counts().await?;
+    let refills = member.refills().await?;
     let subscribes = file.member(connector.id()).is_some_and(|m| m.direction == Direction::Subscribe);
     let mut tables = Vec::with_capacity(spec.tables.len());
     for (at, (table, state)) in spec.tables.iter().zip(states).enumerate() {
@@ -280,14 +299,21 @@ async fn upstream(
         let at_position = position.map(|record| record.table(&name)).unwrap_or_default();
         let (stopped, unpublished) = match state {
             TableState::Stopped { reason } => (Some(reason), 0),
-            TableState::Ready if subscribes => (None, 0),
+            TableState::Ready | TableState::Refills { .. } if subscribes => (None, 0),
+            // What waits is told when it waits no more.
+            TableState::Refills { .. } => (None, 0),
             TableState::Ready => (None, member.pending(at, &at_position).await?),
         };
         let done = position.and_then(|record| record.recaptures.get(name.as_str()));
         let begins_anew = orders.get(&name).is_some_and(|order| done != Some(order));
         let parked_at = |end| parked.get(&(name.clone(), end)).copied().unwrap_or(0);
+        let refill = refills.iter().find(|refill| refill.table == at).map(|refill| RefillProgress {
+            columns: refill.columns.clone(),
+            progress: refill.progress.clone(),
+        });
         tables.push(TableProgress {
             stopped,
+            refill,
             unpublished,
             scan_done: subscribes || (at_position.scan == Scan::Done && !begins_anew),
             unapplied: 0,

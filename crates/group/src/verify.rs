@@ -200,11 +200,13 @@ pub async fn verify(
                 TableState::Ready => {
                     columns.insert(position, kept(table, &member.id, &member.bindings[at]));
                 }
-                TableState::Stopped { reason } => verification.not_compared.push(NotCompared {
-                    table: name.clone(),
-                    member: member.id.clone(),
-                    reason: reason.clone(),
-                }),
+                state @ (TableState::Stopped { .. } | TableState::Refills { .. }) => {
+                    verification.not_compared.push(NotCompared {
+                        table: name.clone(),
+                        member: member.id.clone(),
+                        reason: state.hindrance().unwrap_or_default(),
+                    });
+                }
             }
         }
         for comparison in comparisons(&columns) {

@@ -113,6 +113,49 @@ pub enum TableState {
         /// What was found, and the command that mends it.
         reason: String,
     },
+    /// As provisioned, and with columns that it lacked before. Until these are filled with what the group has, the table
+    /// is neither captured nor applied to; see [`Member::refill`].
+    Refills {
+        /// The columns, by their names in the group.
+        columns: Vec<String>,
+    },
+}
+
+impl TableState {
+    /// Why the table is not worked on; `None` if it is.
+    pub fn hindrance(&self) -> Option<String> {
+        match self {
+            Self::Ready => None,
+            Self::Stopped { reason } => Some(reason.clone()),
+            Self::Refills { columns } => {
+                Some(format!("values that the group has of {} are being filled in", columns.join(", ")))
+            }
+        }
+    }
+}
+
+/// A table whose gained columns are being filled, and how far that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refill {
+    /// The table, by position in the bindings.
+    pub table: usize,
+    /// The columns, by their names in the group.
+    pub columns: Vec<String>,
+    /// What the caller stored last; empty at the beginning.
+    pub progress: String,
+}
+
+/// A step of a refill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefillStep {
+    /// The table, by position in the bindings.
+    pub table: usize,
+    /// Rows as the group has them. A cell must come once in the whole refill.
+    pub cells: Vec<(KeyBytes, Row)>,
+    /// What must be stored as the progress now.
+    pub expected: String,
+    /// What is stored from now on; `None` ends the refill.
+    pub next: Option<String>,
 }
 
 /// How far the first scan of a table has come.
@@ -608,6 +651,16 @@ pub trait Member: Send {
 
     /// The offsets stored by the last committed apply.
     async fn offsets(&mut self) -> Result<Vec<StoredOffset>>;
+
+    /// The tables whose gained columns are being filled.
+    async fn refills(&mut self) -> Result<Vec<Refill>>;
+
+    /// Fills the gained columns of rows, in one transaction with the progress, as a compare-and-set on that. A row that
+    /// holds the column's default (or NULL) gets the group's value: tracking stays as it is, and triggers are silent. A
+    /// row that holds something else was given it by somebody before the triggers knew of the column, and becomes a
+    /// change of this member's own. Rows that are not there are passed over. If a row cannot take the value, nothing
+    /// is written, and the refusal returned.
+    async fn refill(&mut self, step: &RefillStep) -> Result<Option<Refusal>>;
 
     /// Exceptions: see [`ParkedFilter`].
     async fn parked(&mut self, filter: &ParkedFilter) -> Result<Vec<Parked>>;

@@ -20,7 +20,8 @@ mod waiting;
 
 pub use api::{
     Applied, ApplyBatch, ApplyRecord, Begun, BlockedDelete, CaptureCommit, Captured, Connector, Direction, Force,
-    HoldsBack, Member, NewIncarnation, OffsetMove, OnLoss, Outcome, Page, Parked, ParkedAt, ParkedFilter,
+    HoldsBack, Member, NewIncarnation, OffsetMove, OnLoss, Outcome, Page, Parked, ParkedAt, ParkedFilter, Refill,
+    RefillStep,
     Refusal, RefusalKind, Scan, ScanBound, Source, Statement, StoredOffset, TableBinding, TablePosition,
     TableState, Token, Unpublishable,
 };

@@ -13,6 +13,18 @@ pub(crate) struct ProvisionedColumns {
     pub(crate) columns: Vec<(String, String)>,
     /// The key's columns, in key order.
     pub(crate) key: Vec<String>,
+    /// The refill of columns that it has gained, while there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refill: Option<RefillState>,
+}
+
+/// How far the refill of gained columns is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RefillState {
+    /// The columns, by their names in the group.
+    pub(crate) columns: Vec<String>,
+    /// What apply has stored last.
+    pub(crate) progress: String,
 }
 
 /// In what databases differ here.
@@ -41,7 +53,7 @@ impl ProvisionedColumns {
         declared: impl Fn(&str) -> Option<String>,
     ) -> Self {
         let columns = columns.map(|name| (name.clone(), declared(name).unwrap_or_default()));
-        Self { columns: columns.collect(), key: key.cloned().collect() }
+        Self { columns: columns.collect(), key: key.cloned().collect(), refill: None }
     }
 
     /// Whether the key's columns and their declared types are those of another description, so that tracking rows still
@@ -52,9 +64,34 @@ impl ProvisionedColumns {
             && self.key.iter().all(|name| declared(&self.columns, name) == declared(&other.columns, name))
     }
 
+    /// Takes over the refill of an earlier description and adds the columns that it did not have; `synced` are the
+    /// columns of this one by the member's and the group's names. A member that takes nothing is not refilled.
+    pub(crate) fn refilled<'a>(
+        mut self,
+        before: &Self,
+        manner: &Manner,
+        takes: bool,
+        synced: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let synced: Vec<_> = synced.collect();
+        let mut refill = before.refill.clone().unwrap_or_default();
+        let is_here = |group: &String| synced.iter().any(|(_, other)| other == group);
+        refill.columns.retain(is_here);
+        for (local, group) in &synced {
+            let gained = manner.find(&before.columns, local).is_none();
+            if gained && !refill.columns.iter().any(|known| known == group) {
+                refill.columns.push((*group).to_owned());
+                // Rows that were filled already lack this one.
+                refill.progress.clear();
+            }
+        }
+        self.refill = Some(refill).filter(|refill| takes && !refill.columns.is_empty());
+        self
+    }
+
     /// What is another now than it was; `None` if nothing is.
     pub(crate) fn difference(&self, now: &Self, manner: &Manner) -> Option<String> {
-        if self == now {
+        if self.columns == now.columns && self.key == now.key {
             return None;
         }
         if self.key != now.key {
@@ -90,6 +127,27 @@ impl ProvisionedColumns {
     }
 }
 
+/// Whether a default's text gives every row the same: it calls nothing, outside of its literals.
+pub(crate) fn is_constant(default: &str) -> bool {
+    let mut outside = String::with_capacity(default.len());
+    for (at, part) in default.split('\'').enumerate() {
+        if at % 2 == 0 {
+            outside.push_str(part);
+        }
+    }
+    let lower = outside.to_ascii_lowercase();
+    let mut before = None;
+    for letter in lower.chars().filter(|letter| !letter.is_whitespace()) {
+        if letter == '(' && before.is_some_and(|b: char| b.is_alphanumeric() || matches!(b, '_' | '"' | ']'))
+        {
+            return false;
+        }
+        before = Some(letter);
+    }
+    let names = ["current_", "localtime", "session_user", "system_user", "user"];
+    !names.iter().any(|name| lower.contains(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +167,7 @@ mod tests {
         ProvisionedColumns {
             columns: columns.iter().map(|(name, declared)| ((*name).into(), (*declared).into())).collect(),
             key: key.iter().map(|name| (*name).to_owned()).collect(),
+            refill: None,
         }
     }
 
@@ -146,6 +205,52 @@ mod tests {
         assert!(!same(&[("id", "long"), ("name", "text")], &["id"]));
         assert!(!same(&[("id", "int"), ("name", "text")], &["name"]));
         assert!(!same(&[("id", "int"), ("name", "text")], &["id", "name"]));
+    }
+
+    #[test]
+    fn gained_columns_are_refilled_once() {
+        let before = described(&[("id", "int"), ("name", "text")], &["id"]);
+        let now = || described(&[("id", "int"), ("name", "text"), ("note", "text")], &["id"]);
+        let synced = || [("id", "Id"), ("name", "Name"), ("note", "Note")].into_iter();
+        let grown = now().refilled(&before, &EXACT, true, synced());
+        let refill = grown.refill.clone().unwrap();
+        assert_eq!((refill.columns, refill.progress.as_str()), (vec!["Note".to_owned()], ""));
+        assert_eq!(now().refilled(&before, &EXACT, false, synced()).refill, None, "it takes nothing");
+        let mut under_way = grown;
+        under_way.refill.as_mut().unwrap().progress = "half".to_owned();
+        assert_eq!(now().refilled(&under_way, &EXACT, true, synced()), under_way, "it goes on");
+        let fewer = described(&[("id", "int"), ("name", "text")], &["id"]);
+        assert_eq!(fewer.refilled(&under_way, &EXACT, true, synced().take(2)).refill, None);
+        under_way.columns.remove(1);
+        let more = now().refilled(&under_way, &EXACT, true, synced()).refill.unwrap();
+        assert_eq!((more.columns.len(), more.progress.as_str()), (2, ""), "another column begins anew");
+    }
+
+    #[test]
+    fn constants_are_told_from_what_changes() {
+        for constant in [
+            "5",
+            "'x (y)'",
+            "('now()')",
+            "((5))",
+            "(-1.5)",
+            "'it''s(x)'::text",
+            "N'a'",
+            "NULL",
+            "'{}'::jsonb",
+        ] {
+            assert!(is_constant(constant), "{constant}");
+        }
+        for other in [
+            "now()",
+            "(getdate())",
+            "CURRENT_TIMESTAMP",
+            "nextval('s'::regclass)",
+            "current_user",
+            "(random () * 2)",
+        ] {
+            assert!(!is_constant(other), "{other}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod directions;
 pub mod feed;
 pub mod parking;
 pub mod references;
+pub mod refill;
 pub mod unique;
 pub mod values;
 
@@ -70,6 +71,13 @@ macro_rules! apply_contract {
                 cascades_through_tables_that_are_not_synchronised
                 blocked_deletes_are_restored
                 restoring_waits_for_synchronised_children
+            }
+            refill {
+                gained_columns_are_filled
+                what_was_given_meanwhile_becomes_a_change
+                what_was_read_before_is_not_published
+                a_row_that_cannot_take_the_value_is_named
+                directions_decide_what_is_filled
             }
             unique {
                 values_are_swapped_in_one_batch

@@ -30,6 +30,7 @@ mod provision;
 mod provisioned;
 mod quote;
 mod references;
+mod refill;
 mod refusal;
 mod rows;
 mod run;
@@ -53,7 +54,8 @@ pub use settings::{OnLoss, PostgresSettings, TlsMode};
 
 use crate::{
     Applied, ApplyBatch, Begun, BucketDigest, CaptureCommit, Error, Inspection, Member, NewIncarnation, Page,
-    Parked, ParkedFilter, Result, Scan, ScanBound, Statement, StoredOffset, TablePosition, TableState, Token,
+    Parked, ParkedFilter, Refill, RefillStep, Refusal, Result, Scan, ScanBound, Statement, StoredOffset,
+    TablePosition, TableState, Token,
 };
 use async_trait::async_trait;
 use position::Snapshot;
@@ -119,8 +121,9 @@ impl PostgresMember {
             TableState::Stopped { .. } if bound.catalog.is_none() => {
                 Err(Error::TableMissing { member: member(), table: bound.label() })
             }
-            TableState::Stopped { reason } => {
-                Err(Error::TableChanged { member: member(), table: bound.label(), reason: reason.clone() })
+            state => {
+                let reason = state.hindrance().unwrap_or_default();
+                Err(Error::TableChanged { member: member(), table: bound.label(), reason })
             }
         }
     }
@@ -219,6 +222,14 @@ impl Member for PostgresMember {
 
     async fn offsets(&mut self) -> Result<Vec<StoredOffset>> {
         offsets::offsets(self).await
+    }
+
+    async fn refills(&mut self) -> Result<Vec<Refill>> {
+        refill::refills(self).await
+    }
+
+    async fn refill(&mut self, step: &RefillStep) -> Result<Option<Refusal>> {
+        refill::refill(self, step).await
     }
 
     async fn parked(&mut self, filter: &ParkedFilter) -> Result<Vec<Parked>> {

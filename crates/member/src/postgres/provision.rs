@@ -159,7 +159,7 @@ impl Run<'_> {
                     reason,
                 });
             }
-            self.write_down(table, &found).await?;
+            self.write_down(table, &found, direction).await?;
             for object in objects::objects(table) {
                 if matches!(object.kind, Kind::Trigger(_)) {
                     triggers.push((table.base.clone(), found_trigger(&found, table, &object), object));
@@ -298,11 +298,24 @@ impl Run<'_> {
     }
 
     /// Writes down what the table looks like, and which incarnation it is in.
-    async fn write_down(&mut self, table: &mut BoundTable, found: &Found) -> Result<()> {
+    async fn write_down(
+        &mut self,
+        table: &mut BoundTable,
+        found: &Found,
+        direction: Direction,
+    ) -> Result<()> {
         let name = text(table.binding.schema.name.as_str());
         let generation = table.binding.schema.generation;
         let label = table.label();
-        let now = described(table);
+        let mut now = described(table);
+        let stored = found.written_down.get(table.binding.schema.name.as_str());
+        if let Some(before) = stored.and_then(|stored| stored.columns.as_ref()) {
+            now = now.refilled(before, &MANNER, direction != Direction::Publish, table.synced());
+            if now.refill.is_some() && now.refill != before.refill {
+                // A page that capture is about to publish is committed by now, or will find that the table waits.
+                self.session.batch(ACTION, include_str!("sql/token_lock.sql")).await?;
+            }
+        }
         let json = serde_json::to_string(&now).expect("names and types are JSON");
         let place = format!(
             "local_schema = {}, local_table = {}, tracking_table = {}, routine = {}",
@@ -311,7 +324,7 @@ impl Run<'_> {
             text(&table.names.tracking),
             text(&table.names.routine)
         );
-        let Some(stored) = found.written_down.get(table.binding.schema.name.as_str()) else {
+        let Some(stored) = stored else {
             let member = text(self.session.origin.member.as_str());
             let sql = format!(
                 "INSERT INTO \"DataSync\".dss_tables (table_name, local_schema, local_table, tracking_table, routine, \

@@ -60,7 +60,7 @@ pub(super) struct UniqueShape {
 /// A table's statements. The key's arrays always come first.
 #[derive(Debug)]
 pub(super) struct TableSql {
-    lock_upserts: String,
+    pub(super) lock_upserts: String,
     lock_deletes: String,
     pub(super) read_tracking: String,
     pub(super) insert_tracking: String,
@@ -192,7 +192,7 @@ fn key_names(table: &BoundTable) -> String {
 }
 
 /// Parameters with an array for each of these columns.
-fn arrays(table: &BoundTable, columns: impl Iterator<Item = usize>, first: usize) -> String {
+pub(super) fn arrays(table: &BoundTable, columns: impl Iterator<Item = usize>, first: usize) -> String {
     let typed = columns
         .enumerate()
         .map(|(at, column)| format!("${}::{}[]", first + at, table.columns[column].declared.transport.sql()));

@@ -73,7 +73,13 @@ async fn look(member: &mut PostgresMember) -> Result<()> {
             None if !found.provisioned => Some("the member is not provisioned; run `provision`".to_owned()),
             None => found.trouble(table),
         };
-        table.state = trouble.map_or(TableState::Ready, |reason| TableState::Stopped { reason });
+        let refill = found.written_down.get(table.binding.schema.name.as_str());
+        table.refill = refill.and_then(|stored| stored.columns.as_ref()?.refill.clone());
+        table.state = match (trouble, &table.refill) {
+            (Some(reason), _) => TableState::Stopped { reason },
+            (None, Some(refill)) => TableState::Refills { columns: refill.columns.clone() },
+            (None, None) => TableState::Ready,
+        };
     }
     Ok(())
 }

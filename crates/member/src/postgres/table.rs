@@ -4,6 +4,7 @@ use super::catalog::{CatalogTable, DEFAULT_SCHEMA, OUR_SCHEMA};
 use super::declared::{Declared, Quirk, Transport};
 use super::quote::{identifier, qualified};
 use super::values::Codec;
+use crate::provisioned::RefillState;
 use crate::{TableBinding, TableState};
 use std::sync::Arc;
 use tributary_model::{Incarnation, KeyBytes, KeyError, MemberId, Row, Value};
@@ -41,6 +42,8 @@ pub(super) struct BoundTable {
     pub(super) key: Vec<usize>,
     /// Places in `key` in the order of the base table's own key, in which first scans read.
     scan_places: Vec<usize>,
+    /// The refill of columns that it has gained, while there is one.
+    pub(super) refill: Option<RefillState>,
     /// Whether it can be worked on. The other fields below hold only if so.
     pub(super) state: TableState,
     /// The incarnation that a tracking row without one belongs to, and that untracked rows have.
@@ -120,6 +123,7 @@ impl BoundTable {
             first_incarnation: Incarnation::first(member),
             incarnation: Incarnation::first(member),
             catalog: None,
+            refill: None,
         }
     }
 
@@ -131,6 +135,12 @@ impl BoundTable {
     /// The base table's name as messages give it.
     pub(super) fn label(&self) -> String {
         label(self.schema(), &self.binding.local_table)
+    }
+
+    /// The synced columns by the member's and the group's names.
+    pub(super) fn synced(&self) -> impl Iterator<Item = (&str, &str)> {
+        let group = &self.binding.schema.columns;
+        self.columns.iter().map(|column| (column.name.as_str(), group[column.position].name.as_str()))
     }
 
     /// The key's columns, in the group's key order.

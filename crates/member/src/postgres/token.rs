@@ -5,6 +5,7 @@ use super::scan::claim_text;
 use super::session::{Begin, Session};
 use super::states;
 use crate::{CaptureCommit, Error, RefusalKind, Result, Token};
+use std::collections::BTreeSet;
 use tributary_model::Ticks;
 use uuid::Uuid;
 
@@ -35,6 +36,7 @@ pub(super) async fn commit_capture(member: &mut PostgresMember, commit: &Capture
             if stored != commit.token.previous {
                 return Err(wrong_token(session, commit.token.previous, stored));
             }
+            refuse_refills(shared, commit, session).await?;
             let (highest, own) = highest_version(session).await?;
             write.all(commit, highest, &shared.ended_listings).await?;
             Ok((highest, own))
@@ -44,6 +46,24 @@ pub(super) async fn commit_capture(member: &mut PostgresMember, commit: &Capture
     // What this commit wrote is no news.
     member.own_transactions.push(own);
     Ok(highest)
+}
+
+/// What was read of a table before it gained columns is not published after that. Provisioning holds the token's row
+/// while it writes down that there are such.
+async fn refuse_refills(member: &PostgresMember, commit: &CaptureCommit, session: &Session) -> Result<()> {
+    let named = commit.published.iter().map(|(table, _)| table);
+    let tables: BTreeSet<usize> =
+        named.chain(commit.claims.iter().map(|(table, _)| table)).copied().collect();
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> =
+        tables.iter().map(|table| member.tables[*table].binding.schema.name.as_str()).collect();
+    let waiting = session.query_first(ACTION, include_str!("sql/refill_any.sql"), &[&names]).await?;
+    let Some(row) = waiting else { return Ok(()) };
+    let name: String = row.try_get(0).map_err(session.origin.failed(ACTION))?;
+    let reason = "it has gained columns, which are being filled".to_owned();
+    Err(Error::TableChanged { member: session.origin.member.clone(), table: name, reason })
 }
 
 pub(super) fn wrong_token(session: &Session, expected: Option<Uuid>, found: Option<Uuid>) -> Error {

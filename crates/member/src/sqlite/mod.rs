@@ -26,6 +26,7 @@ mod poll;
 mod provision;
 mod quote;
 mod references;
+mod refill;
 mod refusal;
 mod rows;
 mod run;
@@ -46,7 +47,8 @@ pub use settings::{OnLoss, SqliteSettings};
 
 use crate::{
     Applied, ApplyBatch, Begun, BucketDigest, CaptureCommit, Error, Inspection, Member, NewIncarnation, Page,
-    Parked, ParkedFilter, Result, Scan, ScanBound, Statement, StoredOffset, TablePosition, TableState, Token,
+    Parked, ParkedFilter, Refill, RefillStep, Refusal, Result, Scan, ScanBound, Statement, StoredOffset,
+    TablePosition, TableState, Token,
 };
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -100,10 +102,10 @@ impl SqliteMember {
             TableState::Stopped { .. } if bound.catalog.is_none() => {
                 Err(Error::TableMissing { member: self.id.clone(), table: bound.binding.local_table.clone() })
             }
-            TableState::Stopped { reason } => Err(Error::TableChanged {
+            state => Err(Error::TableChanged {
                 member: self.id.clone(),
                 table: bound.binding.local_table.clone(),
-                reason: reason.clone(),
+                reason: state.hindrance().unwrap_or_default(),
             }),
         }
     }
@@ -198,6 +200,14 @@ impl Member for SqliteMember {
 
     async fn offsets(&mut self) -> Result<Vec<StoredOffset>> {
         offsets::offsets(self)
+    }
+
+    async fn refills(&mut self) -> Result<Vec<Refill>> {
+        refill::refills(self)
+    }
+
+    async fn refill(&mut self, step: &RefillStep) -> Result<Option<Refusal>> {
+        refill::refill(self, step)
     }
 
     async fn parked(&mut self, filter: &ParkedFilter) -> Result<Vec<Parked>> {

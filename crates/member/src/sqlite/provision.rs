@@ -356,9 +356,13 @@ impl Run<'_> {
         let schema = &table.binding.schema;
         let name = schema.name.as_str();
         let label = table.binding.local_table.clone();
-        let now = states::described(table);
-        let json = serde_json::to_string(&now).expect("names and types are JSON");
+        let mut now = states::described(table);
         let stored = states::provisioned_table(self.transaction, self.path, name)?;
+        if let Some(before) = stored.as_ref().and_then(|stored| stored.columns.as_ref()) {
+            let takes = identity.direction != Direction::Publish;
+            now = now.refilled(before, &states::MANNER, takes, table.synced());
+        }
+        let json = serde_json::to_string(&now).expect("names and types are JSON");
         let Some(stored) = stored else {
             let sql = format!(
                 "INSERT INTO \"DataSync_dss_tables\" (table_name, local_table, tracking_table, generation, \

@@ -58,7 +58,9 @@ pub(super) fn forget(member: &mut SqliteMember) {
 /// Looks at the bound tables again if the schema has changed since the last look.
 pub(super) fn refresh(member: &mut SqliteMember) -> Result<()> {
     let version = catalog::schema_version(&member.connection, &member.path)?;
-    if member.schema_version == Some(version) {
+    // The end of a refill changes no schema.
+    let refills = member.tables.iter().any(|table| matches!(table.state, TableState::Refills { .. }));
+    if member.schema_version == Some(version) && !refills {
         return Ok(());
     }
     member.schema_version = None;
@@ -68,12 +70,17 @@ pub(super) fn refresh(member: &mut SqliteMember) -> Result<()> {
     let version = catalog::schema_version(&transaction, &member.path)?;
     let provisioned = catalog::exists(&transaction, &member.path, "DataSync_dss_tables")?;
     for table in &mut member.tables {
+        table.refill = None;
         let trouble = match table.describe(&transaction, &member.path)? {
             Some(reason) => Some(reason),
             None if !provisioned => Some("the member is not provisioned; run `provision`".to_owned()),
             None => trouble(table, &transaction, &member.path)?,
         };
-        table.state = trouble.map_or(TableState::Ready, |reason| TableState::Stopped { reason });
+        table.state = match (trouble, &table.refill) {
+            (Some(reason), _) => TableState::Stopped { reason },
+            (None, Some(refill)) => TableState::Refills { columns: refill.columns.clone() },
+            (None, None) => TableState::Ready,
+        };
     }
     transaction.commit().map_err(failed(&member.path, "look at its tables"))?;
     member.provisioned = provisioned;
@@ -133,6 +140,7 @@ fn trouble(table: &mut BoundTable, connection: &Connection, path: &Path) -> Resu
         )));
     }
     let before = stored.columns.unwrap_or_default();
+    table.refill.clone_from(&before.refill);
     if let Some(reason) = before.difference(&described(table), &MANNER) {
         return Ok(Some(reason));
     }

@@ -3,6 +3,7 @@
 use super::catalog::{self, CatalogTable};
 use super::quote::identifier;
 use super::values::Codec;
+use crate::provisioned::RefillState;
 use crate::{Result, TableBinding, TableState};
 use rusqlite::Connection;
 use std::path::Path;
@@ -44,6 +45,8 @@ pub(crate) struct BoundTable {
     pub(crate) incarnation: Incarnation,
     /// The table as SQLite describes it.
     pub(crate) catalog: Option<CatalogTable>,
+    /// The refill of columns that it has gained, while there is one.
+    pub(crate) refill: Option<RefillState>,
     /// Whether rows of it can replace each other, so that there is a table to note them in.
     pub(crate) has_replaced: bool,
 }
@@ -90,7 +93,14 @@ impl BoundTable {
             incarnation: Incarnation::first(member),
             catalog: None,
             has_replaced: false,
+            refill: None,
         }
+    }
+
+    /// The synced columns by the member's and the group's names.
+    pub(crate) fn synced(&self) -> impl Iterator<Item = (&str, &str)> {
+        let group = &self.binding.schema.columns;
+        self.columns.iter().map(|column| (column.name.as_str(), group[column.position].name.as_str()))
     }
 
     /// The key's columns, in key order.

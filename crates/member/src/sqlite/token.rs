@@ -26,6 +26,7 @@ pub(super) fn commit_capture(member: &mut SqliteMember, commit: &CaptureCommit) 
             if stored != commit.token.previous {
                 return Err(wrong_token(&member.id, &member.path, commit.token.previous, stored));
             }
+            refuse_refills(member, commit)?;
             let highest = highest_version(connection, &member.path)?;
             let tables: Vec<&str> =
                 member.tables.iter().map(|table| table.binding.schema.name.as_str()).collect();
@@ -42,6 +43,22 @@ pub(super) fn commit_capture(member: &mut SqliteMember, commit: &CaptureCommit) 
         member.data_version = Some((version, member.connection.total_changes()));
     }
     Ok(highest)
+}
+
+/// What was read of a table before it gained columns is not published after that.
+fn refuse_refills(member: &SqliteMember, commit: &CaptureCommit) -> Result<()> {
+    let named = commit.published.iter().map(|(table, _)| table);
+    for table in named.chain(commit.claims.iter().map(|(table, _)| table)) {
+        let bound = member.bound(*table)?;
+        if bound.refill.is_some() {
+            return Err(Error::TableChanged {
+                member: member.id.clone(),
+                table: bound.binding.local_table.clone(),
+                reason: "it has gained columns, which are being filled".to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn wrong_token(

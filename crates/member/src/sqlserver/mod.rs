@@ -34,6 +34,7 @@ mod provision;
 mod provisioned;
 mod quote;
 mod references;
+mod refill;
 mod refusal;
 mod rows;
 mod run;
@@ -59,7 +60,8 @@ pub use settings::{Authentication, Encryption, SqlServerSettings, Trust};
 
 use crate::{
     Applied, ApplyBatch, Begun, BucketDigest, CaptureCommit, Error, HoldsBack, Inspection, Member,
-    NewIncarnation, Page, Parked, ParkedFilter, Result, Scan, ScanBound, Statement, StoredOffset,
+    NewIncarnation, Page, Parked, ParkedFilter, Refill, RefillStep, Refusal, Result, Scan, ScanBound, Statement,
+    StoredOffset,
     TablePosition, TableState, Token,
 };
 use async_trait::async_trait;
@@ -114,10 +116,10 @@ impl SqlServerMember {
             TableState::Stopped { .. } if bound.catalog.is_none() => {
                 Err(Error::TableMissing { member: self.id.clone(), table: bound.binding.local_table.clone() })
             }
-            TableState::Stopped { reason } => Err(Error::TableChanged {
+            state => Err(Error::TableChanged {
                 member: self.id.clone(),
                 table: bound.binding.local_table.clone(),
-                reason: reason.clone(),
+                reason: state.hindrance().unwrap_or_default(),
             }),
         }
     }
@@ -221,6 +223,14 @@ impl Member for SqlServerMember {
 
     async fn offsets(&mut self) -> Result<Vec<StoredOffset>> {
         offsets::offsets(self).await
+    }
+
+    async fn refills(&mut self) -> Result<Vec<Refill>> {
+        Ok(Vec::new())
+    }
+
+    async fn refill(&mut self, step: &RefillStep) -> Result<Option<Refusal>> {
+        refill::refill(step)
     }
 
     async fn parked(&mut self, filter: &ParkedFilter) -> Result<Vec<Parked>> {

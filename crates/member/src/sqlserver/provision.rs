@@ -12,7 +12,7 @@ use super::objects::{self, Object, ObjectKind, is_our_trigger};
 use super::provisioned::{self, FORMAT, Identity, MANNER, ProvisionedTable, described};
 use super::quote::{identifier, qualified, text};
 use super::table::BoundTable;
-use super::{SqlServerMember, inspect, states};
+use super::{SqlServerMember, inspect, refill, states};
 use crate::template::fill;
 use crate::{Direction, Error, Result, Statement, TableBinding, TableOrder};
 use std::sync::Arc;
@@ -289,6 +289,7 @@ impl Plan<'_> {
             self.add(&format!("{label} is synchronised"), sql);
             return Ok(false);
         };
+        refill::refuse(self.member, self.direction, table, stored, &now)?;
         table.first_incarnation = stored.first_incarnation.clone();
         table.incarnation = stored.incarnation.clone();
         let same_place = stored.local_table == label && stored.local_schema == table.schema;

@@ -82,7 +82,7 @@ impl World {
     pub(crate) async fn stopped(&mut self) -> String {
         match self.member.table_states().await.unwrap().remove(0) {
             TableState::Stopped { reason } => reason,
-            TableState::Ready => panic!("the table is ready"),
+            other => panic!("the table is {other:?}"),
         }
     }
 

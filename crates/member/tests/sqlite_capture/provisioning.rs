@@ -20,8 +20,8 @@ fn world() -> World {
 
 fn reason(world: &mut World) -> String {
     match block_on(world.member.table_states()).unwrap().remove(0) {
-        TableState::Ready => panic!("the table is ready"),
         TableState::Stopped { reason } => reason,
+        other => panic!("the table is {other:?}"),
     }
 }
 

@@ -231,13 +231,18 @@ where
     }
 }
 
+/// Whether a worker's note is about a table that is not worked on.
+fn stands(note: &str) -> bool {
+    note.contains(" stopped:") || note.contains(" waits:")
+}
+
 /// A line for every worker whose state or note is another than was told last.
 fn news(shown: &mut BTreeMap<String, String>, states: &[WorkerStatus]) -> Vec<String> {
     let mut lines = Vec::new();
     for worker in states {
         let text = match &worker.state {
             State::Starting => continue,
-            State::Running if worker.note.contains("stopped:") => odd(&format!("runs; {}", worker.note)),
+            State::Running if stands(&worker.note) => odd(&format!("runs; {}", worker.note)),
             State::Running if worker.note.starts_with("rests:") => odd(&worker.note),
             State::Running => "runs".to_owned(),
             State::Waiting { error, .. } => odd(&format!("failed and will be tried again: {error}")),

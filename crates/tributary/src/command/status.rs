@@ -109,6 +109,7 @@ fn rows(member: &MemberStatus) -> Vec<Vec<Cell>> {
             (Some(_), _, _) => output::bad_cell("stopped"),
             (None, Some(_), _) => output::odd_cell("rests"),
             (None, None, _) if member.filling => output::odd_cell("filling anew"),
+            (None, None, _) if table.refill.is_some() => output::odd_cell("refilling"),
             (None, None, false) => output::odd_cell("first scan"),
             (None, None, true) => output::good_cell("ready"),
         };

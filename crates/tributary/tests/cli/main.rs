@@ -8,5 +8,6 @@ mod files;
 mod group_files;
 mod members;
 mod place;
+mod refill;
 mod running;
 mod story;

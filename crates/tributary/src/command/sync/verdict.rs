@@ -81,6 +81,7 @@ mod tests {
         let table = TableProgress {
             table: TableName::new("Customer"),
             stopped: None,
+            refill: None,
             unpublished,
             scan_done: true,
             unapplied: 0,
