@@ -10,6 +10,7 @@ use crate::told::Told;
 use crate::{Error, nulls, token};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tributary_member::{
     ApplyBatch, ApplyRecord, Connector, Member, OffsetMove, Outcome, RefusalKind, Source, TableBinding,
@@ -72,6 +73,8 @@ pub struct Apply {
     pub settings: Settings,
     /// What it counts.
     pub metrics: Arc<ApplyMetrics>,
+    /// Set while a table is not worked on, for whoever looks whether the tables have changed.
+    pub standing: Arc<AtomicBool>,
 }
 
 /// What a transaction came to.
@@ -130,6 +133,7 @@ impl Apply {
             heartbeat.beat();
             if self.clock.monotonic() >= look_at {
                 let note = session.check_tables().await?;
+                self.standing.store(!note.is_empty(), Ordering::Relaxed);
                 look_at = self.clock.monotonic() + LOOK_EVERY;
                 if note != shown {
                     heartbeat.note(if note.is_empty() { "applying".to_owned() } else { note.clone() });

@@ -38,6 +38,8 @@ pub(crate) struct Session<'a> {
     incarnation: u32,
     /// By table: the last order to capture it again that was carried out.
     recaptured: BTreeMap<String, String>,
+    /// By table: how many scans that the member ordered were begun.
+    rescanned: BTreeMap<String, u32>,
     token: Option<Token>,
     offset: ClockOffset,
     reference: Reference,
@@ -103,6 +105,7 @@ impl<'a> Session<'a> {
             control,
             positions: positions.collect(),
             incarnation: incarnation.max(stored.as_ref().map_or(1, |stored| stored.incarnation)),
+            rescanned: stored.as_ref().map(|stored| stored.rescans.clone()).unwrap_or_default(),
             recaptured: stored.map(|stored| stored.recaptures).unwrap_or_default(),
             token,
             offset: ClockOffset::default(),
@@ -146,6 +149,7 @@ impl<'a> Session<'a> {
                 .into_iter()
                 .any(|(before, now)| *before != TableState::Ready && *now == TableState::Ready);
             self.states = states;
+            self.scan_anew();
             self.looked_at = Some(now);
         }
         let (name, metrics) = (self.capture.name(), &self.capture.metrics);
@@ -250,6 +254,25 @@ impl<'a> Session<'a> {
             self.recaptured.insert(name.to_string(), order.to_owned());
         }
         Ok(())
+    }
+
+    /// Begins scans of tables whose triggers had been gone. Where a scan begins is stored with the count that it is for,
+    /// so each is begun once, whatever happens in between.
+    fn scan_anew(&mut self) {
+        for (table, binding) in self.capture.bindings.iter().enumerate() {
+            let name = binding.schema.name.as_str();
+            let ordered = self.member.scans_ordered(table);
+            if self.states[table] != TableState::Ready
+                || ordered == self.rescanned.get(name).copied().unwrap_or_default()
+            {
+                continue;
+            }
+            let member = self.capture.name();
+            tracing::warn!(member, table = name, "triggers had been gone: the table is scanned again");
+            self.positions[table].scan = Scan::Pending;
+            self.rescanned.insert(name.to_owned(), ordered);
+            self.more = true;
+        }
     }
 
     /// Claims and reads the next chunk of every first scan, and commits the token with the claims.
@@ -390,6 +413,7 @@ impl<'a> Session<'a> {
             incarnation: self.incarnation,
             tables: self.stored(&self.positions),
             recaptures: self.recaptured.clone(),
+            rescans: self.rescanned.clone(),
         };
         let topic = self.capture.channels.topics.positions();
         let key = self.capture.connector.id().as_str().as_bytes().to_vec();

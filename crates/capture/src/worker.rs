@@ -9,6 +9,7 @@ use crate::election::Election;
 use crate::metrics::CaptureMetrics;
 use crate::session::{Brought, Session};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 use tributary_member::{Connector, TableBinding};
@@ -67,6 +68,8 @@ pub struct Capture {
     pub settings: Settings,
     /// What it counts.
     pub metrics: Arc<CaptureMetrics>,
+    /// Set while a table is not worked on, for whoever looks whether the tables have changed.
+    pub standing: Arc<AtomicBool>,
 }
 
 /// How often the leader looks whether it still leads, in a long pause.
@@ -128,6 +131,7 @@ impl Capture {
                 return Ok(Ended::Rests);
             }
             *published |= brought != Brought::Nothing;
+            self.standing.store(!stopped.is_empty(), Ordering::Relaxed);
             if stopped != stopped_tables {
                 heartbeat.note(if stopped.is_empty() { "watching".to_owned() } else { stopped.clone() });
                 stopped_tables = stopped;

@@ -2,10 +2,11 @@
 //!
 //! A worker looks at its member anew at every start, so that a member that was away or has changed is met as it is.
 
-use crate::members::inspect;
+use crate::members::{bind_now, inspect};
 use crate::seat::Seat;
 use crate::{EngineError, rest, tables};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tributary_apply::{Apply, ApplyMetrics};
 use tributary_capture::{Capture, CaptureMetrics};
@@ -26,6 +27,8 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(60);
 const UPKEEP_EVERY: Duration = Duration::from_secs(30);
 /// How often it is looked whether operators' commands have handed something in.
 const TAKE_IN_EVERY: Duration = Duration::from_millis(250);
+/// How often it is looked, while a table stands still, whether the tables are others by now.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Most changes in one of the resolver's transactions.
 const RESOLVER_ROWS: usize = 5_000;
 
@@ -129,17 +132,25 @@ pub(crate) fn start_capture(
             let rests = MemberControl::capture_rests;
             let turn = (&stop, &heartbeat);
             while rest::wait_while(rests, &*log, &channels, &*connector, &clock, turn).await? {
+                let bindings = bindings(&file, &spec, log.as_ref(), connector.as_ref()).await?;
+                let standing = Arc::new(AtomicBool::new(false));
                 let capture = Capture {
-                    bindings: bindings(&file, &spec, log.as_ref(), connector.as_ref()).await?,
+                    bindings: bindings.clone(),
                     connector: Arc::clone(&connector),
                     log: Arc::clone(&log),
                     channels: Arc::clone(&channels),
                     clock: Arc::clone(&clock),
                     settings: settings.clone(),
                     metrics: Arc::clone(&metrics),
+                    standing: Arc::clone(&standing),
                 };
-                let ended = capture.run(stop.clone(), heartbeat.clone()).await;
-                ended.map_err(tributary_capture::Error::into_failure)?;
+                tokio::select! {
+                    ended = capture.run(stop.clone(), heartbeat.clone()) => {
+                        ended.map_err(tributary_capture::Error::into_failure)?;
+                    }
+                    // Dropped where it is, which is no more than a crash to what it works with.
+                    () = rebound(&file, &spec, connector.as_ref(), &bindings, &standing) => {}
+                }
             }
             Ok(())
         })
@@ -168,22 +179,54 @@ pub(crate) fn start_apply(seat: &Seat, connector: &Arc<dyn Connector>) -> Result
             let rests = MemberControl::apply_rests;
             let turn = (&stop, &heartbeat);
             while rest::wait_while(rests, &*log, &channels, &*connector, &clock, turn).await? {
+                let bindings = bindings(&file, &spec, log.as_ref(), connector.as_ref()).await?;
+                let standing = Arc::new(AtomicBool::new(false));
                 let apply = Apply {
-                    bindings: bindings(&file, &spec, log.as_ref(), connector.as_ref()).await?,
+                    bindings: bindings.clone(),
                     connector: Arc::clone(&connector),
                     log: Arc::clone(&log),
                     channels: Arc::clone(&channels),
                     clock: Arc::clone(&clock),
                     settings: settings.clone(),
                     metrics: Arc::clone(&metrics),
+                    standing: Arc::clone(&standing),
                 };
-                let ended = apply.run(stop.clone(), heartbeat.clone()).await;
-                ended.map_err(tributary_apply::Error::into_failure)?;
+                tokio::select! {
+                    ended = apply.run(stop.clone(), heartbeat.clone()) => {
+                        ended.map_err(tributary_apply::Error::into_failure)?;
+                    }
+                    // Dropped where it is, which is no more than a crash to what it works with.
+                    () = rebound(&file, &spec, connector.as_ref(), &bindings, &standing) => {}
+                }
             }
             Ok(())
         })
     })?;
     Ok(())
+}
+
+/// Returns once the tables lie otherwise in the member than these bindings say. While a table stands still, it is looked
+/// whether somebody has altered and provisioned it.
+async fn rebound(
+    file: &GroupFile,
+    spec: &GroupSpec,
+    connector: &dyn Connector,
+    bindings: &[Arc<TableBinding>],
+    standing: &AtomicBool,
+) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if !standing.load(Ordering::Relaxed) {
+            continue;
+        }
+        // What keeps the member from being looked at is the worker's to tell.
+        if let Ok(now) = bind_now(file, spec, connector).await
+            && now.bindings != bindings
+        {
+            tracing::info!(member = connector.id().as_str(), "the tables are others now: starting anew with them");
+            return;
+        }
+    }
 }
 
 /// How the tables lie in the member now. What is wrong with single tables is found again by the adapter, which

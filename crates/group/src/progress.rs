@@ -305,7 +305,9 @@ async fn upstream(
             TableState::Ready => (None, member.pending(at, &at_position).await?),
         };
         let done = position.and_then(|record| record.recaptures.get(name.as_str()));
-        let begins_anew = orders.get(&name).is_some_and(|order| done != Some(order));
+        let rescans = position.and_then(|record| record.rescans.get(name.as_str()));
+        let rescan = rescans.copied().unwrap_or_default() != member.scans_ordered(at);
+        let begins_anew = rescan || orders.get(&name).is_some_and(|order| done != Some(order));
         let parked_at = |end| parked.get(&(name.clone(), end)).copied().unwrap_or(0);
         let refill = refills.iter().find(|refill| refill.table == at).map(|refill| RefillProgress {
             columns: refill.columns.clone(),

@@ -652,6 +652,11 @@ pub trait Member: Send {
     /// The offsets stored by the last committed apply.
     async fn offsets(&mut self) -> Result<Vec<StoredOffset>>;
 
+    /// How often the table's rows were ordered to be scanned anew because triggers had been gone, as it was at the last
+    /// [`Member::table_states`]. Its untracked rows may be such as nobody has published; the claim of its first scan is
+    /// taken back.
+    fn scans_ordered(&self, table: usize) -> u32;
+
     /// The tables whose gained columns are being filled.
     async fn refills(&mut self) -> Result<Vec<Refill>>;
 

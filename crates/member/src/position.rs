@@ -37,6 +37,9 @@ pub struct PositionRecord {
     /// By table: the id of the last order to capture it again that was carried out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub recaptures: BTreeMap<String, String>,
+    /// By table: how often its rows were scanned anew because triggers had been gone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rescans: BTreeMap<String, u32>,
 }
 
 fn first() -> u32 {
@@ -126,6 +129,7 @@ mod tests {
             incarnation: 1,
             tables: BTreeMap::new(),
             recaptures: BTreeMap::new(),
+            rescans: BTreeMap::new(),
         }
     }
 

@@ -13,9 +13,16 @@ pub(crate) struct ProvisionedColumns {
     pub(crate) columns: Vec<(String, String)>,
     /// The key's columns, in key order.
     pub(crate) key: Vec<String>,
+    /// How often its rows were ordered to be scanned anew, since triggers were gone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) scans: u32,
     /// The refill of columns that it has gained, while there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refill: Option<RefillState>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// How far the refill of gained columns is.
@@ -53,7 +60,7 @@ impl ProvisionedColumns {
         declared: impl Fn(&str) -> Option<String>,
     ) -> Self {
         let columns = columns.map(|name| (name.clone(), declared(name).unwrap_or_default()));
-        Self { columns: columns.collect(), key: key.cloned().collect(), refill: None }
+        Self { columns: columns.collect(), key: key.cloned().collect(), scans: 0, refill: None }
     }
 
     /// Whether the key's columns and their declared types are those of another description, so that tracking rows still
@@ -62,6 +69,12 @@ impl ProvisionedColumns {
         let declared = |columns, name: &str| manner.find(columns, name);
         self.key == other.key
             && self.key.iter().all(|name| declared(&self.columns, name) == declared(&other.columns, name))
+    }
+
+    /// Takes over how often it was scanned; `lost` orders another scan.
+    pub(crate) fn scanned(mut self, before: &Self, lost: bool) -> Self {
+        self.scans = before.scans + u32::from(lost);
+        self
     }
 
     /// Takes over the refill of an earlier description and adds the columns that it did not have; `synced` are the
@@ -123,7 +136,16 @@ impl ProvisionedColumns {
                 )
             });
         }
-        Some("its synchronised columns are others than when it was provisioned; run `provision`".to_owned())
+        let gone = self.columns.iter().find(|(name, _)| manner.find(&now.columns, name).is_none());
+        Some(match gone {
+            Some((name, _)) => format!(
+                "column {name:?} was there when it was provisioned and is not now; add it again, or run `provision` to do \
+                 without it"
+            ),
+            None => {
+                "its synchronised columns are others than when it was provisioned; run `provision`".to_owned()
+            }
+        })
     }
 }
 
@@ -167,6 +189,7 @@ mod tests {
         ProvisionedColumns {
             columns: columns.iter().map(|(name, declared)| ((*name).into(), (*declared).into())).collect(),
             key: key.iter().map(|name| (*name).to_owned()).collect(),
+            scans: 0,
             refill: None,
         }
     }
@@ -182,7 +205,13 @@ mod tests {
             (vec![("id", "int"), ("name", "char")], vec!["id"], &LOOSE, "was declared as text when"),
             (vec![("id", "long"), ("name", "text")], vec!["id"], &EXACT, "key column \"id\" was declared"),
             (vec![("id", "long"), ("name", "text")], vec!["id"], &LOOSE, "column \"id\" was declared"),
-            (vec![("id", "int")], vec!["id"], &EXACT, "its synchronised columns are others"),
+            (vec![("id", "int")], vec!["id"], &EXACT, "column \"name\" was there when"),
+            (
+                vec![("name", "text"), ("id", "int")],
+                vec!["id"],
+                &EXACT,
+                "its synchronised columns are others",
+            ),
             (vec![("id", "int"), ("Name", "text")], vec!["id"], &EXACT, "column \"Name\" is not provisioned"),
             (
                 vec![("id", "int"), ("Name", "text")],

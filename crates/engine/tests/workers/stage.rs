@@ -218,6 +218,7 @@ impl Process<'_> {
             clock: Arc::clone(&self.clock),
             settings,
             metrics: Arc::new(CaptureMetrics::new(&self.metrics, member, &["Item"]).unwrap()),
+            standing: Arc::default(),
         });
         let spawned = self.supervisor.spawn(format!("capture {member}"), move |stop, heartbeat| {
             let capture = Arc::clone(&capture);
@@ -272,6 +273,7 @@ impl Process<'_> {
             clock: Arc::clone(&self.clock),
             settings: tributary_apply::Settings::default(),
             metrics: Arc::new(ApplyMetrics::new(&self.metrics, member).unwrap()),
+            standing: Arc::default(),
         });
         let spawned = self.supervisor.spawn(format!("apply {member}"), move |stop, heartbeat| {
             let apply = Arc::clone(&apply);

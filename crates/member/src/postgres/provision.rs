@@ -316,6 +316,14 @@ impl Run<'_> {
                 self.session.batch(ACTION, include_str!("sql/token_lock.sql")).await?;
             }
         }
+        let lost = stored.is_some()
+            && objects::objects(table).iter().any(|object| {
+                let is_noticing = matches!(object.kind, Kind::Trigger(_) | Kind::Routine(..));
+                is_noticing && matches!(found.state_of(table, object), Some("is missing" | "is disabled"))
+            });
+        if let Some(before) = stored.and_then(|stored| stored.columns.as_ref()) {
+            now = now.scanned(before, lost);
+        }
         let json = serde_json::to_string(&now).expect("names and types are JSON");
         let place = format!(
             "local_schema = {}, local_table = {}, tracking_table = {}, routine = {}",
@@ -357,6 +365,9 @@ impl Run<'_> {
             self.drop_of_table(&stored.tracking_table, &stored.routine).await?;
             let sql = format!("UPDATE \"DataSync\".dss_tables SET {place} WHERE table_name = {name}");
             self.execute(&format!("{label} begins anew"), &sql).await?;
+            self.begin_scan(&label, &name).await?;
+        }
+        if lost && same_cells {
             self.begin_scan(&label, &name).await?;
         }
         if stored.generation != generation || stored.json != json {

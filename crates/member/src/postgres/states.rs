@@ -74,7 +74,9 @@ async fn look(member: &mut PostgresMember) -> Result<()> {
             None => found.trouble(table),
         };
         let refill = found.written_down.get(table.binding.schema.name.as_str());
-        table.refill = refill.and_then(|stored| stored.columns.as_ref()?.refill.clone());
+        let stored = refill.and_then(|stored| stored.columns.as_ref());
+        table.refill = stored.and_then(|stored| stored.refill.clone());
+        table.scans = stored.map_or(0, |stored| stored.scans);
         table.state = match (trouble, &table.refill) {
             (Some(reason), _) => TableState::Stopped { reason },
             (None, Some(refill)) => TableState::Refills { columns: refill.columns.clone() },

@@ -44,6 +44,8 @@ pub(super) struct BoundTable {
     scan_places: Vec<usize>,
     /// The refill of columns that it has gained, while there is one.
     pub(super) refill: Option<RefillState>,
+    /// How often its rows were ordered to be scanned anew.
+    pub(super) scans: u32,
     /// Whether it can be worked on. The other fields below hold only if so.
     pub(super) state: TableState,
     /// The incarnation that a tracking row without one belongs to, and that untracked rows have.
@@ -124,6 +126,7 @@ impl BoundTable {
             incarnation: Incarnation::first(member),
             catalog: None,
             refill: None,
+            scans: 0,
         }
     }
 
@@ -198,7 +201,7 @@ impl BoundTable {
             let (Some(name), Some(column)) = (name, schema.columns.get(position)) else { continue };
             let Some(at) = table.position(name) else {
                 return Some(format!(
-                    "there is no column {name:?}; add it again, or take it out of the group file and run `provision`"
+                    "there is no column {name:?}; add it again, or run `provision` to do without it"
                 ));
             };
             let found = &table.columns[at];

@@ -202,6 +202,10 @@ impl Member for SqliteMember {
         offsets::offsets(self)
     }
 
+    fn scans_ordered(&self, table: usize) -> u32 {
+        self.tables.get(table).map_or(0, |table| table.scans)
+    }
+
     async fn refills(&mut self) -> Result<Vec<Refill>> {
         refill::refills(self)
     }

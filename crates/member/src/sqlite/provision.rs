@@ -362,6 +362,10 @@ impl Run<'_> {
             let takes = identity.direction != Direction::Publish;
             now = now.refilled(before, &states::MANNER, takes, table.synced());
         }
+        let lost = stored.is_some() && self.has_lost_triggers(table)?;
+        if let Some(before) = stored.as_ref().and_then(|stored| stored.columns.as_ref()) {
+            now = now.scanned(before, lost);
+        }
         let json = serde_json::to_string(&now).expect("names and types are JSON");
         let Some(stored) = stored else {
             let sql = format!(
@@ -402,6 +406,13 @@ impl Run<'_> {
             );
             self.execute(&format!("{label} begins anew"), &sql)?;
         }
+        if lost && same_cells {
+            let sql = format!(
+                "UPDATE \"DataSync_dss_tables\" SET scan_claim = 'pending' WHERE table_name = {}",
+                text(name)
+            );
+            self.execute(&format!("{label} is scanned for rows that nobody has noticed"), &sql)?;
+        }
         if stored.generation != schema.generation || stored.json != json {
             let sql = format!(
                 "UPDATE \"DataSync_dss_tables\" SET generation = {}, columns = {} WHERE table_name = {}",
@@ -412,6 +423,16 @@ impl Run<'_> {
             self.execute(&format!("what {label} looks like now"), &sql)?;
         }
         Ok(())
+    }
+
+    /// Whether triggers of a table that was provisioned are gone, so that writes may have passed unnoticed.
+    fn has_lost_triggers(&self, table: &BoundTable) -> Result<bool> {
+        for object in objects::objects(table).iter().filter(|object| object.kind == "trigger") {
+            if !self.exists("trigger", &object.name)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Drops everything of ours that belongs to the member's table of this name.

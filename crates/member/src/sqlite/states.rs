@@ -141,6 +141,7 @@ fn trouble(table: &mut BoundTable, connection: &Connection, path: &Path) -> Resu
     }
     let before = stored.columns.unwrap_or_default();
     table.refill.clone_from(&before.refill);
+    table.scans = before.scans;
     if let Some(reason) = before.difference(&described(table), &MANNER) {
         return Ok(Some(reason));
     }

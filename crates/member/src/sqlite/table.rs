@@ -47,6 +47,8 @@ pub(crate) struct BoundTable {
     pub(crate) catalog: Option<CatalogTable>,
     /// The refill of columns that it has gained, while there is one.
     pub(crate) refill: Option<RefillState>,
+    /// How often its rows were ordered to be scanned anew.
+    pub(crate) scans: u32,
     /// Whether rows of it can replace each other, so that there is a table to note them in.
     pub(crate) has_replaced: bool,
 }
@@ -94,6 +96,7 @@ impl BoundTable {
             catalog: None,
             has_replaced: false,
             refill: None,
+            scans: 0,
         }
     }
 
@@ -149,7 +152,7 @@ impl BoundTable {
             let (Some(local), Some(column)) = (local, schema.columns.get(position)) else { continue };
             let Some(at) = table.position(local) else {
                 return Ok(Some(format!(
-                    "there is no column {local:?}; add it again, or take it out of the group file and run `provision`"
+                    "there is no column {local:?}; add it again, or run `provision` to do without it"
                 )));
             };
             let found = &table.columns[at];

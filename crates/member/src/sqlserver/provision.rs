@@ -235,7 +235,7 @@ impl Plan<'_> {
         }
         let name = table.binding.schema.name.as_str().to_owned();
         let stored = stored.iter().find(|stored| stored.name == name);
-        let anew = self.write_down(table, stored, found)?;
+        let anew = self.write_down(at, table, stored, found)?;
         for object in objects::of_table(table) {
             let has = if anew { Has::Missing } else { found.has(&object, Some((at, table))) };
             match has {
@@ -264,6 +264,7 @@ impl Plan<'_> {
     /// of its objects.
     fn write_down(
         &mut self,
+        at: usize,
         table: &mut BoundTable,
         stored: Option<&ProvisionedTable>,
         found: &Found,
@@ -271,7 +272,11 @@ impl Plan<'_> {
         let schema = Arc::clone(&table.binding.schema);
         let name = text(schema.name.as_str());
         let label = table.binding.local_table.clone();
-        let now = described(table);
+        let mut now = described(table);
+        let lost = stored.is_some() && self.has_lost_triggers(at, table, found);
+        if let Some(before) = stored.and_then(|stored| stored.columns.as_ref()) {
+            now = now.scanned(before, lost);
+        }
         let json = serde_json::to_string(&now).expect("names and types are JSON");
         let Some(stored) = stored else {
             let sql = fill(
@@ -315,6 +320,12 @@ impl Plan<'_> {
             );
             self.add(&format!("{label} begins anew"), sql);
         }
+        if lost && same_cells {
+            let sql = format!(
+                "UPDATE [DataSync].[dss_tables] SET [scan_claim] = 'pending' WHERE [table_name] = {name}"
+            );
+            self.add(&format!("{label} is scanned for rows that nobody has noticed"), sql);
+        }
         if stored.generation != schema.generation || stored.json != json {
             let sql = format!(
                 "UPDATE [DataSync].[dss_tables] SET [generation] = {}, [columns] = {} WHERE [table_name] = {name}",
@@ -324,6 +335,21 @@ impl Plan<'_> {
             self.add(&format!("what {label} looks like now"), sql);
         }
         Ok(!same_cells)
+    }
+
+    /// Whether triggers of a table that was provisioned are gone or switched off, so that writes may have passed
+    /// unnoticed.
+    fn has_lost_triggers(&self, at: usize, table: &BoundTable, found: &Found) -> bool {
+        let is_missing = |object: &Object| {
+            object.kind == ObjectKind::Trigger && matches!(found.has(object, Some((at, table))), Has::Missing)
+        };
+        let triggers = table.catalog.iter().flat_map(|catalog| &catalog.triggers);
+        objects::of_table(table).iter().any(is_missing)
+            || triggers.into_iter().any(|trigger| {
+                let ours =
+                    table.names.triggers.iter().any(|name| super::catalog::same_name(name, &trigger.name));
+                ours && trigger.disabled
+            })
     }
 
     /// Drops everything of ours that belongs to the member's table of this name.

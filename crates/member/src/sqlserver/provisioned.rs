@@ -21,6 +21,7 @@ pub(super) fn described(table: &BoundTable) -> ProvisionedColumns {
     ProvisionedColumns {
         columns: declared.collect(),
         key: table.key_columns().map(|column| column.name.clone()).collect(),
+        scans: 0,
         refill: None,
     }
 }

@@ -86,6 +86,7 @@ fn trouble(at: usize, table: &mut BoundTable, stored: &[ProvisionedTable], found
         ));
     }
     let before = stored.columns.clone().unwrap_or_default();
+    table.scans = before.scans;
     if let Some(reason) = before.difference(&described(table), &MANNER) {
         return Some(reason);
     }

@@ -48,6 +48,8 @@ pub(crate) struct BoundTable {
     pub(crate) own_key: Vec<usize>,
     /// The columns of the tracking table's primary key.
     pub(crate) tracking_key: Vec<TrackingColumn>,
+    /// How often its rows were ordered to be scanned anew.
+    pub(crate) scans: u32,
     /// Whether it can be worked on. The other fields below hold only if so.
     pub(crate) state: TableState,
     /// The incarnation that a tracking row without one belongs to, and that untracked rows have.
@@ -136,6 +138,7 @@ impl BoundTable {
             key: Vec::new(),
             own_key: Vec::new(),
             tracking_key: Vec::new(),
+            scans: 0,
             state: TableState::Stopped { reason: "it has not been looked at yet".to_owned() },
             first_incarnation: Incarnation::first(member),
             incarnation: Incarnation::first(member),
@@ -197,7 +200,7 @@ impl BoundTable {
             let (Some(local), Some(column)) = (local, schema.columns.get(position)) else { continue };
             let Some(at) = table.position(local) else {
                 return Some(format!(
-                    "there is no column {local:?}; add it again, or take it out of the group file and run `provision`"
+                    "there is no column {local:?}; add it again, or run `provision` to do without it"
                 ));
             };
             let found = &table.columns[at];

@@ -2,11 +2,10 @@
 
 use crate::stage::{Stage, bound, row, rows};
 use crate::support::{SqlServerFixture, block_on};
+use tributary_member::ErrorKind;
 use tributary_member::contract::apply::feed::Scene;
-use tributary_member::contract::fixture::{GROUP, User as _, bind, id, key_of, provisioned, table};
-use tributary_member::sqlserver::SqlServerConnector;
-use tributary_member::{Connector as _, ErrorKind};
-use tributary_model::{ForeignKey, LogicalType, MemberId, OnDelete, Row, TableName, Value};
+use tributary_member::contract::fixture::{User as _, bind, id, key_of, provisioned, table};
+use tributary_model::{ForeignKey, LogicalType, OnDelete, Row, TableName, Value};
 
 /// Rows come with their own numbers; the server's go on for users.
 pub(crate) fn identity_columns() {

@@ -14,6 +14,8 @@ use tributary_group::live::resolvers;
 use tributary_group::spec::{GroupFinding, derive};
 use tributary_member::{Severity, Statement};
 use tributary_runtime::Chain;
+use tributary_stream::Error as LogError;
+use tributary_stream::embedded::Access;
 
 /// What `provision` takes.
 #[derive(Debug, Args)]
@@ -93,7 +95,13 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Ex
             enable_wal: arguments.enable_wal,
             ..Options::default()
         };
-        let engine = Engine::open(file, options).await?;
+        let engine = match Engine::open(file.clone(), options.clone()).await {
+            Err(EngineError::Log(LogError::Locked { .. })) if beside(&file).await? => {
+                let options = Options { access: Access::ReadOnly, ..options };
+                Engine::open(file, options).await?
+            }
+            opened => opened?,
+        };
         let provisioned = engine.provision(false).await;
         let is_shared = matches!(engine.file.log, LogSettings::Kafka(_));
         if is_shared && engine.tables_changed && resolvers(&engine.file, engine.log.as_ref()).await? > 0 {
@@ -106,6 +114,13 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> anyhow::Result<Ex
     let members: Vec<_> = provisioned.iter().map(|done| view(done).with_tools_of(&members)).collect();
     let group: Vec<_> = findings.iter().map(FindingView::from).collect();
     show(context, arguments.dry_run, &group, &members, "provisioned")
+}
+
+/// Whether the members can be provisioned beside the process that has the log to itself: nothing has to be written
+/// there, since it knows all tables.
+async fn beside(file: &GroupFile) -> anyhow::Result<bool> {
+    let known = known_spec(file).await?;
+    Ok(known.is_some_and(|spec| file.tables.iter().all(|table| spec.table(&table.name).is_some())))
 }
 
 /// What would be done, with everything left as it is.

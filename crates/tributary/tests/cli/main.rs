@@ -10,4 +10,5 @@ mod members;
 mod place;
 mod refill;
 mod running;
+mod schema_changes;
 mod story;

@@ -11,7 +11,12 @@ fn a_second_run_names_the_first_and_readers_work_beside_it() {
     let running = place.start(&[]);
     let pid = running.pid().to_string();
     place.run(&["run"]).failed(69, &["error[LOG-017]", &format!("process {pid}"), "hint: "]);
+    let again = place.ok(&["provision"]);
+    assert!(again.contains("hq: nothing to do"), "{again}");
+    let more = format!("{GROUP}  - name: Order\n").replace("poll_interval: 5ms\n", "");
+    place.write("tributary.yaml", &more);
     place.run(&["provision"]).failed(69, &["LOG-017"]);
+    place.write("tributary.yaml", GROUP);
     place.edit("hq", "INSERT INTO Customer VALUES (1, 'Ada', 'London')");
     let synced = place.json(&["sync"]);
     assert_eq!((&synced["in_step"], &synced["ran_workers"]), (&Value::Bool(true), &Value::Bool(false)));
