@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod altered;
 mod chinook;
 mod kill;
 mod machine;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         service_test!(machine::a_clock_that_is_off_and_jumps_changes_no_outcome).needing(Need::Faketime),
         service_test!(machine::a_locked_table_keeps_nobody_else),
         service_test!(machine::a_full_disk_loses_nothing).needing(Need::Tmpfs),
+        service_test!(altered::tables_are_altered_while_it_runs),
         service_test!(chinook::names_and_types_of_two_dialects_meet),
         service_test!(precision::nobodys_data_is_wiped_or_rounded),
         service_test!(sqlserver::chinook_lives_in_three_dialects).needing(Need::Mssql),

@@ -3,7 +3,7 @@
 use crate::support::PostgresFixture;
 use crate::world::{World, item, run};
 use std::time::{Duration, Instant};
-use tributary_member::contract::fixture::bind;
+use tributary_member::contract::fixture::{bind, scan_chunk};
 use tributary_member::{ErrorKind, Member as _, Scan, TablePosition};
 
 pub(crate) fn tests() -> Vec<(&'static str, fn())> {
@@ -15,7 +15,31 @@ pub(crate) fn tests() -> Vec<(&'static str, fn())> {
         foreign_objects_stop_it,
         a_dry_run_can_be_run_by_hand,
         a_database_that_went_back_is_noticed,
+        lost_triggers_order_a_scan,
     )
+}
+
+/// What was inserted while a trigger was gone or switched off has no tracking row, and is scanned for.
+async fn lost_triggers_order_a_scan() {
+    let mut world = World::items().await;
+    let mut token = None;
+    scan_chunk(&mut world.member, 0, &mut TablePosition::default(), &mut token, 10).await;
+    let trigger = "\"item_dss_insert_trigger\"";
+    for (lost, number) in [
+        (format!("DROP TRIGGER {trigger} ON item"), 1),
+        (format!("ALTER TABLE item DISABLE TRIGGER {trigger}"), 2),
+    ] {
+        world.run(&lost).await;
+        world.run(&format!("INSERT INTO item VALUES ({number}, 'unnoticed')")).await;
+        world.member.provision().await.unwrap();
+        world.ready().await;
+        assert_eq!(world.member.scans_ordered(0), number);
+        let mut again = TablePosition::default();
+        let page = scan_chunk(&mut world.member, 0, &mut again, &mut token, 10).await;
+        assert_eq!(page.changes.len() as u32, number, "{lost}");
+        world.member.provision().await.unwrap();
+        assert_eq!(world.member.scans_ordered(0), number, "once is enough");
+    }
 }
 
 async fn large_tables_cost_no_write_per_row() {

@@ -55,6 +55,28 @@ fn every_missing_object_is_noticed_and_made_again() {
     }
 }
 
+/// What was inserted while a trigger was gone has no tracking row, and is scanned for.
+#[test]
+fn lost_triggers_order_a_scan() {
+    let mut world = world();
+    let (mut position, mut token) = (TablePosition::default(), None);
+    block_on(scan_chunk(&mut world.member, 0, &mut position, &mut token, 10));
+    world.run("INSERT INTO t VALUES (1, 'noticed', 0)");
+    assert_eq!(world.changes().len(), 1);
+    assert_eq!(world.member.scans_ordered(0), 0);
+    world.run("DROP TRIGGER t_dss_insert_trigger; INSERT INTO t VALUES (2, 'unnoticed', 0)");
+    block_on(world.member.provision()).unwrap();
+    assert_eq!(world.member.scans_ordered(0), 1);
+    let mut again = TablePosition::default();
+    let page = block_on(scan_chunk(&mut world.member, 0, &mut again, &mut token, 10));
+    assert_eq!(all_told(&group_table(), &page.changes), [("2".to_owned(), "2|unnoticed|0".to_owned())]);
+    // Once is enough, and other changes order none.
+    block_on(world.member.provision()).unwrap();
+    world.run("DROP INDEX DataSync_t_dss_changes");
+    block_on(world.member.provision()).unwrap();
+    assert_eq!(world.member.scans_ordered(0), 1);
+}
+
 #[test]
 fn an_altered_trigger_is_noticed_and_replaced() {
     let mut world = world();
