@@ -223,7 +223,10 @@ async fn rebound(
         if let Ok(now) = bind_now(file, spec, connector).await
             && now.bindings != bindings
         {
-            tracing::info!(member = connector.id().as_str(), "the tables are others now: starting anew with them");
+            tracing::info!(
+                member = connector.id().as_str(),
+                "the tables are others now: starting anew with them"
+            );
             return;
         }
     }

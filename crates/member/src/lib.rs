@@ -19,11 +19,10 @@ mod template;
 mod waiting;
 
 pub use api::{
-    Applied, ApplyBatch, ApplyRecord, Begun, BlockedDelete, CaptureCommit, Captured, Connector, Direction, Force,
-    HoldsBack, Member, NewIncarnation, OffsetMove, OnLoss, Outcome, Page, Parked, ParkedAt, ParkedFilter, Refill,
-    RefillStep,
-    Refusal, RefusalKind, Scan, ScanBound, Source, Statement, StoredOffset, TableBinding, TablePosition,
-    TableState, Token, Unpublishable,
+    Applied, ApplyBatch, ApplyRecord, Begun, BlockedDelete, CaptureCommit, Captured, Connector, Direction,
+    Force, HoldsBack, Member, NewIncarnation, OffsetMove, OnLoss, Outcome, Page, Parked, ParkedAt,
+    ParkedFilter, Refill, RefillStep, Refusal, RefusalKind, Scan, ScanBound, Source, Statement, StoredOffset,
+    TableBinding, TablePosition, TableState, Token, Unpublishable,
 };
 pub use digest::{BucketDigest, MAX_BUCKET_BITS, bucket_of, row_hash};
 pub use error::{Cause, Disposition, Error, ErrorKind, Place};

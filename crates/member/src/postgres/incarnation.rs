@@ -48,7 +48,7 @@ async fn run(member: &mut PostgresMember, new: &NewIncarnation) -> Result<Begun>
 }
 
 async fn work(member: &mut PostgresMember, new: &NewIncarnation) -> Result<Begun> {
-    let PostgresMember { session, tables, group, .. } = member;
+    let PostgresMember { session, tables, group, settings, .. } = member;
     for table in tables.iter() {
         let sql = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.base);
         session.batch(ACTION, &sql).await?;
@@ -69,7 +69,7 @@ async fn work(member: &mut PostgresMember, new: &NewIncarnation) -> Result<Begun
     let moved = format!("SELECT setval('\"DataSync\".dss_version', {}, true)", number(highest));
     session.batch(ACTION, &moved).await?;
     write_token(session, &new.token, highest).await?;
-    renew(session, tables, group).await?;
+    renew(session, tables, group, settings.direction).await?;
     let life = Life { session, ..life };
     let mut restated = 0;
     for table in tables.iter() {

@@ -102,8 +102,13 @@ async fn end(run: Run<'_>, outcome: Result<()>, keep: bool) -> Result<Vec<Statem
 }
 
 /// Makes anew what the bound tables' objects have to be by what is written down, in a transaction of somebody's.
-pub(super) async fn renew(session: &Session, tables: &mut [BoundTable], group: &str) -> Result<()> {
-    Run { session, statements: Vec::new() }.provision(tables, group).await
+pub(super) async fn renew(
+    session: &Session,
+    tables: &mut [BoundTable],
+    group: &str,
+    direction: Direction,
+) -> Result<()> {
+    Run { session, statements: Vec::new() }.provision(tables, group, direction).await
 }
 
 async fn run_deprovision(member: &mut PostgresMember, keep: bool) -> Result<Vec<Statement>> {

@@ -62,7 +62,8 @@ fn run(member: &mut SqliteMember, new: &NewIncarnation) -> Result<Begun> {
         write_token(&transaction, &new.token, highest)
     };
     write().map_err(failed(&path, ACTION))?;
-    let identity = Identity { member: &member.id, group: &member.group };
+    let direction = member.settings.direction;
+    let identity = Identity { member: &member.id, group: &member.group, direction };
     provision::renew(&transaction, &path, &mut member.tables, &identity)?;
     let mut restated = 0;
     for table in &member.tables {

@@ -60,9 +60,8 @@ pub use settings::{Authentication, Encryption, SqlServerSettings, Trust};
 
 use crate::{
     Applied, ApplyBatch, Begun, BucketDigest, CaptureCommit, Error, HoldsBack, Inspection, Member,
-    NewIncarnation, Page, Parked, ParkedFilter, Refill, RefillStep, Refusal, Result, Scan, ScanBound, Statement,
-    StoredOffset,
-    TablePosition, TableState, Token,
+    NewIncarnation, Page, Parked, ParkedFilter, Refill, RefillStep, Refusal, Result, Scan, ScanBound,
+    Statement, StoredOffset, TablePosition, TableState, Token,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;

@@ -463,7 +463,8 @@ fn a_member_goes_back_and_the_log_loses_changes() {
 
 #[test]
 fn a_member_that_only_subscribes() {
-    let rows = [[Some(1), None, None], [None, None, Some(1)], [Some(1), None, Some(2)]];
+    let row = |value| Some([value, 1, 1]);
+    let rows = [[row(1), None, None], [None, None, row(1)], [row(1), None, row(2)]];
     let bound =
         Bound { rewinds: false, times: vec![1], before: rows.map(Vec::from).into(), ..Bound::new(3, 4) };
     holds("subscriber", bound.subscribing(), &[Situation::Overwritten, Situation::IncomingWon]);

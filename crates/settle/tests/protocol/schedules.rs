@@ -31,15 +31,17 @@ fn member() -> impl Strategy<Value = MemberSetup> {
     let poor = || prop_oneof![2 => Just((true, 0)), 2 => (2..5_i64).prop_map(|step| (false, step)), 7 => Just((false, 0))];
     let columns = (poor(), poor());
     (columns, rows, prop::option::weighted(0.2, 1..4_i32), odd(0.4), odd(0.6), odd(0.06), odd(0.08)).prop_map(
-        |((second, third), rows_before, refuses, foreign_key, restores, publishes_only, subscribes)| MemberSetup {
-            lacks: [false, second.0, third.0],
-            coarse: [0, second.1, third.1],
-            rows_before,
-            refuses,
-            foreign_key,
-            restores,
-            publishes_only,
-            subscribes_only: subscribes && !publishes_only,
+        |((second, third), rows_before, refuses, foreign_key, restores, publishes_only, subscribes)| {
+            MemberSetup {
+                lacks: [false, second.0, third.0],
+                coarse: [0, second.1, third.1],
+                rows_before,
+                refuses,
+                foreign_key,
+                restores,
+                publishes_only,
+                subscribes_only: subscribes && !publishes_only,
+            }
         },
     )
 }
