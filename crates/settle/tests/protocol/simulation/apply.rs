@@ -164,6 +164,10 @@ impl World {
     fn find_there(&mut self, setup: &Setup, member: usize, cell: usize, record: &Settlement) {
         let row = self.projected(setup, member, &record.record);
         let copy = &mut self.members[member].copies[cell];
+        // What is a subscriber's own stands until there is something new.
+        if copy.own {
+            return;
+        }
         if copy.row == row {
             copy.origins = origins_of(row.as_ref(), record);
             return;

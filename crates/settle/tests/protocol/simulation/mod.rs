@@ -267,6 +267,8 @@ impl World {
 
     /// Does one step. False if it is not possible now.
     pub fn step(&mut self, setup: &Setup, event: &Event) -> bool {
+        // A subscriber gives no versions, so that it has no lives; what it forgot it takes in again.
+        let captured = |member: usize| !setup.members[member].subscribes_only;
         match event {
             Event::Edit { member, cell, write, at } => self.edit(setup, *member, *cell, *write, *at),
             Event::ReadPage { member, cells } => self.read_page(setup, *member, *cells),
@@ -280,10 +282,10 @@ impl World {
             Event::ReadBatch { member, cell, count } => self.read_batch(setup, *member, *cell, *count),
             Event::WriteBatch { member, refuse } => self.write_batch(setup, *member, *refuse),
             Event::CommitToken { member } => self.commit_token(*member),
-            Event::NewIncarnation { member } => self.new_incarnation(*member),
-            Event::Backup { member } => self.back_up(*member),
-            Event::Restore { member } => self.go_back(*member),
-            Event::Reprovision { member } => self.reprovision(setup, *member),
+            Event::NewIncarnation { member } => captured(*member) && self.new_incarnation(*member),
+            Event::Backup { member } => captured(*member) && self.back_up(*member),
+            Event::Restore { member } => captured(*member) && self.go_back(*member),
+            Event::Reprovision { member } => captured(*member) && self.reprovision(setup, *member),
             Event::Claim { member } => self.claim(setup, *member),
             Event::Rejoin { member } => self.rejoin(setup, *member),
             Event::Crash { member } => self.crash(*member),
