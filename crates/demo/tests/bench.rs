@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use std::time::Duration;
-use tributary_demo::bench::{Options, Workload, run};
+use tributary_demo::bench::{KeyOrder, Options, Workload, run};
 
 #[test]
 fn all_workloads_are_measured() {
@@ -73,4 +73,27 @@ fn what_cannot_be_measured_is_refused() {
     }
     assert_eq!(Workload::parse("backlog"), None);
     assert!(Workload::ALL.iter().all(|workload| Workload::parse(workload.as_str()) == Some(*workload)));
+}
+
+/// That it ends well says that all members hold the same rows, and that exactly so many changes were carried.
+#[test]
+fn the_order_of_keys_and_the_share_of_updates_can_be_chosen() {
+    let order = |order| Options {
+        workloads: vec![Workload::Insert, Workload::Mixed],
+        rows: 600,
+        changes: Some(200),
+        key_order: Some(order),
+        update_share: 10,
+        stages: true,
+        ..Options::default()
+    };
+    for key_order in KeyOrder::ALL {
+        let report = run(&order(key_order), &mut Vec::new()).unwrap();
+        let json: Value = serde_json::from_str(&report.to_json()).unwrap();
+        assert_eq!(
+            (&json["backlogs"][0]["changes"], &json["backlogs"][1]["changes"]),
+            (&600.into(), &200.into())
+        );
+    }
+    assert!(run(&Options { update_share: 101, ..order(KeyOrder::Random) }, &mut Vec::new()).is_err());
 }

@@ -2,7 +2,7 @@
 
 use super::load::{keys as in_order, shuffled};
 use super::measured::{Counts, Run, run};
-use super::{DEADLINE, Group, Options, Workload, system};
+use super::{DEADLINE, Group, KeyOrder, Options, Workload, system};
 use anyhow::{Result, ensure};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -130,22 +130,29 @@ impl<'a> Source<'a> {
     /// Writes the changes, each to another row, so that every one of them is published.
     fn edit(&self, group: &Group<'_>) -> Result<()> {
         let rows = self.options.rows;
+        let is_insert = self.workload == Workload::Insert;
+        let by_default = if is_insert { KeyOrder::Ascending } else { KeyOrder::Random };
+        let mut keys = match self.options.key_order.unwrap_or(by_default) {
+            // What is there before anything is synchronised lies as the table has it.
+            _ if self.workload == Workload::FirstSync => in_order(1, rows),
+            KeyOrder::Ascending => in_order(1, rows),
+            KeyOrder::Random => shuffled(rows, self.options.seed.wrapping_add(self.made)),
+        };
         if !self.has_base() {
-            return group.load(0)?.insert(&in_order(1, rows));
+            return group.load(0)?.insert(&keys);
         }
-        let mut keys = shuffled(rows, self.options.seed.wrapping_add(self.made));
         keys.truncate(self.changes as usize);
         if self.workload == Workload::Update {
             return group.load(0)?.update(&keys);
         }
-        // Half updates, a quarter deletes and a quarter inserts of new keys, in all members in turn. The second
-        // backlog leaves the deleted quarter of the first one out, wherever it draws it again.
+        // Updates, and of the rest half deletes and half inserts of new keys, in all members in turn. The second backlog
+        // leaves out what the first one has deleted, wherever it draws it again.
         let new_from = rows + self.made * self.changes;
         let existing = group.load(0)?.existing(&keys)?;
-        let quarter = existing.len() / 4;
-        let (deletes, rest) = existing.split_at(quarter);
-        let inserts = self.changes - deletes.len() as u64 - (rest.len() - quarter) as u64;
-        let updates = &rest[..rest.len() - quarter];
+        let others = existing.len() * usize::from(100 - self.options.update_share) / 200;
+        let (deletes, rest) = existing.split_at(others);
+        let inserts = self.changes - deletes.len() as u64 - (rest.len() - others) as u64;
+        let updates = &rest[..rest.len() - others];
         for member in 0..group.members {
             let mut load = group.load(member)?;
             let own = |keys: &[u64]| -> Vec<u64> {

@@ -76,6 +76,35 @@ impl Workload {
     }
 }
 
+/// In which order rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyOrder {
+    /// As their keys follow each other.
+    Ascending,
+    /// At random.
+    Random,
+}
+
+impl KeyOrder {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Ascending, Self::Random];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ascending => "ascending",
+            Self::Random => "random",
+        }
+    }
+
+    /// The order of this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|order| order.as_str() == text)
+    }
+}
+
 /// What is measured, and how much of it.
 #[derive(Clone)]
 pub struct Options {
@@ -85,6 +114,10 @@ pub struct Options {
     pub rows: u64,
     /// Changes of `update` and `mixed`, each of another row. Default: as many as rows, at most 200,000.
     pub changes: Option<u64>,
+    /// In which order `insert`, `update` and `mixed` write. Default: `insert` ascending, the others at random.
+    pub key_order: Option<KeyOrder>,
+    /// How many of 100 changes of `mixed` are updates; of the others half are deletes, half inserts.
+    pub update_share: u8,
     /// Members of the group; `idle` has three at least.
     pub members: usize,
     /// Which databases they are.
@@ -116,6 +149,8 @@ impl Default for Options {
             workloads: Workload::ALL.to_vec(),
             rows: 200_000,
             changes: None,
+            key_order: None,
+            update_share: 50,
             members: 2,
             databases: MemberChoice::default(),
             rate: 500,
@@ -145,6 +180,7 @@ pub fn run(options: &Options, progress: &mut dyn Write) -> anyhow::Result<Report
     ensure!(options.members >= 2, "a group needs two members at least");
     ensure!(options.members <= MEMBERS.len(), "the benchmark has at most {} members", MEMBERS.len());
     ensure!(options.rows > 0 && options.rate > 0, "rows and rate must not be 0");
+    ensure!(options.update_share <= 100, "the share of updates is at most 100 of 100");
     let temporary = match &options.dir {
         Some(_) => None,
         None => Some(tempfile::Builder::new().prefix("tributary-bench-").tempdir()?),

@@ -9,7 +9,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use std::path::PathBuf;
 use std::time::Duration;
-use tributary_demo::bench::{MemberChoice, Options, PostgresServer, Workload, run as measure};
+use tributary_demo::bench::{KeyOrder, MemberChoice, Options, PostgresServer, Workload, run as measure};
 
 /// What `bench` takes.
 #[derive(Debug, Args)]
@@ -23,6 +23,12 @@ pub(crate) struct Arguments {
     /// Changes of `update` and `mixed`; by default as many as rows, at most 200,000.
     #[arg(long, value_name = "NUMBER")]
     changes: Option<u64>,
+    /// In which order rows are written: by default `insert` ascending, `update` and `mixed` at random.
+    #[arg(long, value_name = "ORDER", value_parser = PossibleValuesParser::new(KeyOrder::ALL.map(KeyOrder::as_str)))]
+    key_order: Option<String>,
+    /// How many of 100 changes of `mixed` are updates; of the others half are deletes, half inserts.
+    #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100))]
+    update_share: u8,
     /// Members of the group.
     #[arg(long, value_name = "NUMBER", default_value_t = 2)]
     members: usize,
@@ -73,6 +79,8 @@ pub(crate) fn run(context: &Context, arguments: Arguments) -> anyhow::Result<Exi
         workloads: if named.is_empty() { Workload::ALL.to_vec() } else { named },
         rows: arguments.rows,
         changes: arguments.changes,
+        key_order: arguments.key_order.as_deref().and_then(KeyOrder::parse),
+        update_share: arguments.update_share,
         members: arguments.members,
         rate: arguments.rate,
         writer_waits_for_disk: arguments.writer_waits_for_disk,
