@@ -111,6 +111,12 @@ impl Bound {
         Self { second: 2, times: vec![1], ..self }
     }
 
+    /// The second member gains a column that it lacks at first.
+    pub fn gaining(mut self) -> Self {
+        self.setup.members[1].gains = true;
+        Self { second: 2, times: vec![1], ..self }
+    }
+
     /// What a user of a member can do now.
     fn edits(&self, world: &World, member: usize) -> Vec<Event> {
         // What a subscriber's users do is no edit of the group's, but has its bound, too.
@@ -126,6 +132,10 @@ impl Bound {
             .collect();
         if copy.row.is_some() {
             writes.push(Write::Delete);
+            if self.setup.members[member].gains {
+                writes.push(Write::PutFirst(1));
+                writes.push(Write::PutFirst(2));
+            }
         }
         let event = |write, at| Event::Edit { member, cell: 0, write, at: Some(at) };
         self.times.iter().flat_map(|at| writes.iter().map(move |write| event(*write, *at))).collect()
@@ -273,6 +283,12 @@ impl Model for Bound {
             if member == 0 && self.restores + self.reprovisions > 0 {
                 self.restoring_steps(world, actions);
             }
+            if self.setup.members[member].gains {
+                actions.push(vec![Event::Gain { member, given: 0 }]);
+                actions.push(vec![Event::Gain { member, given: 1 }]);
+                actions.push(vec![Event::StartRefill { member }]);
+                actions.push(vec![Event::Refill { member, cell: 0 }]);
+            }
             if of.parked[0].is_some() {
                 actions.push(vec![Event::Retry { member, cell: 0, refuse: false }]);
                 if self.setup.members[member].restores {
@@ -415,6 +431,13 @@ fn rounded_rows_that_were_there_before() {
     let bound = Bound { before: rows.map(Vec::from).into(), rewinds: false, ..Bound::new(3, 4).rounding() };
     let met = [Situation::Refined, Situation::Repeated, Situation::Agreed, Situation::HeldWon];
     holds("rounded rows before", bound, &met);
+}
+
+#[test]
+fn a_member_that_gains_a_column() {
+    let met = [Situation::Refilled, Situation::GivenMeanwhile, Situation::Completed];
+    let bound = Bound { rewinds: false, refusals: false, ..Bound::new(2, 3).gaining() };
+    holds("gained column", bound, &met);
 }
 
 #[test]

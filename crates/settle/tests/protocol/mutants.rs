@@ -345,6 +345,25 @@ fn changes_that_the_log_has_lost_are_not_published_again() {
     must_be_found(bound, |setup| setup.discipline.recaptures = false, &[Convergence, NoLostUpdate]);
 }
 
+/// An edit of another column publishes the default over what the others have.
+#[test]
+fn a_gained_column_is_not_refilled() {
+    must_be_found(small().gaining(), |setup| setup.discipline.refills = false, &[NoLostUpdate, Convergence]);
+}
+
+/// The record that brings the others' value together with what the member published without it comes too late.
+#[test]
+fn a_refill_does_not_wait_for_what_was_published_without_the_column() {
+    let mutate = |setup: &mut Setup| setup.discipline.refill_waits = false;
+    must_be_found(small().gaining(), mutate, &[NoLostUpdate, Convergence]);
+}
+
+#[test]
+fn apply_does_not_wait_for_the_refill() {
+    let mutate = |setup: &mut Setup| setup.discipline.apply_waits_for_refill = false;
+    must_be_found(small().gaining(), mutate, &[NoLostUpdate, Convergence, NoEcho]);
+}
+
 #[test]
 fn a_subscribers_own_edit_keeps_records_out() {
     let mutate = |setup: &mut Setup| {

@@ -17,7 +17,11 @@ fn values() -> impl Strategy<Value = [i32; COLUMNS]> {
 }
 
 fn write() -> impl Strategy<Value = Write> {
-    prop_oneof![5 => values().prop_map(Write::Put), 2 => Just(Write::Delete)]
+    prop_oneof![
+        5 => values().prop_map(Write::Put),
+        1 => (1..4_i32).prop_map(Write::PutFirst),
+        2 => Just(Write::Delete),
+    ]
 }
 
 fn time() -> impl Strategy<Value = Option<Ticks>> {
@@ -30,11 +34,20 @@ fn member() -> impl Strategy<Value = MemberSetup> {
     // Absent, in steps of two, three or four, or exact.
     let poor = || prop_oneof![2 => Just((true, 0)), 2 => (2..5_i64).prop_map(|step| (false, step)), 7 => Just((false, 0))];
     let columns = (poor(), poor());
-    (columns, rows, prop::option::weighted(0.2, 1..4_i32), odd(0.4), odd(0.6), odd(0.06), odd(0.08)).prop_map(
-        |((second, third), rows_before, refuses, foreign_key, restores, publishes_only, subscribes)| {
+    let ways = (odd(0.06), odd(0.08), odd(0.2));
+    (columns, rows, prop::option::weighted(0.2, 1..4_i32), odd(0.4), odd(0.75), ways).prop_map(
+        |(
+            (second, third),
+            rows_before,
+            refuses,
+            foreign_key,
+            restores,
+            (publishes_only, subscribes, gains),
+        )| {
             MemberSetup {
-                lacks: [false, second.0, third.0],
-                coarse: [0, second.1, third.1],
+                lacks: [false, second.0 && !(gains && !publishes_only), third.0],
+                coarse: [0, if gains { 0 } else { second.1 }, third.1],
+                gains: gains && !publishes_only,
                 rows_before,
                 refuses,
                 foreign_key,
@@ -101,7 +114,10 @@ fn event(members: usize, cells: usize) -> impl Strategy<Value = Event> {
         2 => member.clone().prop_map(|member| Event::Claim { member }),
         2 => member.prop_map(|member| Event::Rejoin { member }),
         3 => (place.clone(), 0..5_usize).prop_map(|((member, cell), to)| Event::Rewind { member, cell, to }),
-        4 => (place, refuse(0.5)).prop_map(|((member, cell), refuse)| Event::Retry { member, cell, refuse }),
+        4 => (place.clone(), refuse(0.5)).prop_map(|((member, cell), refuse)| Event::Retry { member, cell, refuse }),
+        2 => place.clone().prop_map(|(member, cell)| Event::Refill { member, cell }),
+        1 => (0..members, 0..4_u8).prop_map(|(member, given)| Event::Gain { member, given }),
+        2 => (0..members).prop_map(|member| Event::StartRefill { member }),
         1 => (cell.clone(), write()).prop_map(|(cell, write)| Event::Command { cell, write }),
         2 => cell.prop_map(|cell| Event::CarryOut { cell }),
     ]

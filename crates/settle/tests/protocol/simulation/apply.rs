@@ -1,6 +1,5 @@
 //! Apply at one member: batches with compare-and-set, refusals, parked records, restored deletes.
 
-use super::columns::shown;
 use super::{Batch, History, Origins, Settlement, Setup, Situation, Violation, World};
 use std::sync::Arc;
 use tributary_model::{ChangeKind, Resolved, Row};
@@ -11,7 +10,11 @@ impl World {
         let from = self.members[member].offsets[cell];
         let upto = (from + count).min(self.cells[cell].resolved.len());
         let of = &self.members[member];
-        if setup.members[member].publishes_only || of.batch.is_some() || from >= upto {
+        if setup.members[member].publishes_only
+            || self.apply_waits(setup, member)
+            || of.batch.is_some()
+            || from >= upto
+        {
             return false;
         }
         if setup.discipline.apply_checks_token && !of.follows() {
@@ -26,6 +29,9 @@ impl World {
     }
 
     pub(super) fn write_batch(&mut self, setup: &Setup, member: usize, refuse: bool) -> bool {
+        if self.apply_waits(setup, member) {
+            return false;
+        }
         let Some(batch) = self.members[member].batch.take() else { return false };
         let of = &self.members[member];
         if of.offsets[batch.cell] != batch.from {
@@ -78,6 +84,9 @@ impl World {
 
     /// A parked record goes through the same decision again.
     pub(super) fn retry(&mut self, setup: &Setup, member: usize, cell: usize, refuse: bool) -> bool {
+        if self.apply_waits(setup, member) {
+            return false;
+        }
         let Some(index) = self.members[member].parked[cell] else { return false };
         if setup.discipline.apply_checks_token && !self.members[member].follows() {
             return false;
@@ -146,6 +155,7 @@ impl World {
         if std::mem::take(&mut copy.own) {
             self.met.add(Situation::Overwritten);
         }
+        copy.wrote_second = false;
         copy.row = row.clone();
         copy.origins = origins_of(copy.row.as_ref(), record);
         copy.history = History::of_all(&record.images);
@@ -170,6 +180,11 @@ impl World {
         }
         if copy.row == row {
             copy.origins = origins_of(row.as_ref(), record);
+            return;
+        }
+        // An earlier record than the one that a gained column was filled from says nothing of that.
+        let without = |row: Option<&Row>| row.map(|row| (row.get(0).cloned(), row.get(2).cloned()));
+        if setup.members[member].gains && without(copy.row.as_ref()) == without(row.as_ref()) {
             return;
         }
         let what = format!("member {member}, cell {cell}: {copy:?} is taken for {record:?}");
@@ -215,7 +230,7 @@ impl World {
 
     /// R's row as this member holds it: its own columns only, an unset one as NULL, and rounded as it has them.
     pub(super) fn projected(&self, setup: &Setup, member: usize, record: &Resolved) -> Option<Row> {
-        record.row.as_ref().map(|row| shown(setup, member, row))
+        record.row.as_ref().map(|row| self.has(setup, member, row))
     }
 }
 

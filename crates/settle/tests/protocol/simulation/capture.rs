@@ -1,6 +1,6 @@
 //! The users' transactions with the trigger behind them, and capture.
 
-use super::columns::{origins_after, shown, value_of};
+use super::columns::{origins_after, value_of};
 use super::{
     COLUMNS, Cell, Copy, EditId, History, Origins, Published, Setup, Situation, Violation, World, Write,
     hash_row,
@@ -13,7 +13,7 @@ use tributary_settle::Invariant;
 impl World {
     /// A row that was there before tracking: a local change with version 1.
     pub(super) fn start_with(&mut self, setup: &Setup, member: usize, cell: usize, values: [i32; COLUMNS]) {
-        let row = row_of(setup, member, values);
+        let row = self.row_of(setup, member, values);
         if !self.allows(setup, member, cell, Some(&row)) {
             return;
         }
@@ -29,7 +29,7 @@ impl World {
         if self.poor {
             copy.origins = origins_after(edit, None, Some(&row), Origins::default());
         }
-        copy.row = Some(row);
+        (copy.row, copy.wrote_second) = (Some(row), true);
         track(copy, edit, dot, ChangeKind::FirstScan, None);
     }
 
@@ -42,7 +42,15 @@ impl World {
         at: Option<Ticks>,
     ) -> bool {
         let row = match write {
-            Write::Put(values) => Some(row_of(setup, member, values)),
+            Write::Put(values) => Some(self.row_of(setup, member, values)),
+            Write::PutFirst(value) => match &self.members[member].copies[cell].row {
+                Some(Row(row)) => {
+                    let mut row = row.clone();
+                    row[0] = Some(value_of(0, value));
+                    Some(Row(row))
+                }
+                None => return false,
+            },
             Write::Delete => None,
         };
         // An update that leaves every synced column as it was is no change; nor is a delete of nothing.
@@ -53,7 +61,13 @@ impl World {
             self.change_at_subscriber(setup, member, cell, row);
             return true;
         }
-        self.own_change(setup, member, cell, row, ChangeKind::Live, at)
+        let had = self.members[member].copies[cell].wrote_second;
+        self.members[member].copies[cell].wrote_second |= matches!(write, Write::Put(_));
+        let done = self.own_change(setup, member, cell, row, ChangeKind::Live, at);
+        if !done {
+            self.members[member].copies[cell].wrote_second = had;
+        }
+        done
     }
 
     /// The trigger is the same as elsewhere; but nobody captures, so that the change is no edit of the group's.
@@ -112,8 +126,9 @@ impl World {
 
     /// The page holds net changes: the last image of each cell, read in one snapshot.
     pub(super) fn read_page(&mut self, setup: &Setup, member: usize, cells: u8) -> bool {
+        let waits = self.capture_waits(member);
         let of = &mut self.members[member];
-        if !of.page.is_empty() || (setup.discipline.capture_checks_token && !of.follows()) {
+        if waits || !of.page.is_empty() || (setup.discipline.capture_checks_token && !of.follows()) {
             return false;
         }
         // A page was to follow this token and never came: the token is published alone first.
@@ -137,7 +152,7 @@ impl World {
             // What comes twice under one dot must be one change, or something applied passes for an edit.
             let twin = self.cells[cell].changes.iter().find(|other| other.change.dot == published.change.dot);
             if let Some(twin) = twin
-                && twin.digest != published.digest
+                && !twin.is_the_same_as(&published)
             {
                 let what = format!("published {:?} after {:?}", published.change, twin.change);
                 self.report(Violation::new(Invariant::NoEcho, what));
@@ -189,6 +204,11 @@ impl World {
             copy.published = 0;
         }
         std::mem::take(&mut copy.ordered)
+    }
+
+    fn row_of(&self, setup: &Setup, member: usize, values: [i32; COLUMNS]) -> Row {
+        let row = Row::of(values.into_iter().enumerate().map(|(column, number)| value_of(column, number)));
+        self.has(setup, member, &row)
     }
 
     /// Whether capture has something to publish.
@@ -266,7 +286,8 @@ fn pending(copy: &Copy) -> Option<Arc<Published>> {
         kind: copy.kind?,
         row: copy.row.clone(),
     };
-    Some(Arc::new(Published::new(change, copy.edit?, copy.history, copy.origins)))
+    let published = Published::new(change, copy.edit?, copy.history, copy.origins);
+    Some(Arc::new(Published { wrote_second: copy.wrote_second, ..published }))
 }
 
 impl Published {
@@ -274,11 +295,18 @@ impl Published {
         let mut hasher = DefaultHasher::new();
         (&change.dot, &change.seen, change.changed_at, change.kind, edit, history).hash(&mut hasher);
         hash_row(change.row.as_ref(), &mut hasher);
-        Self { change, edit, history, origins, digest: hasher.finish() }
+        Self { change, edit, history, origins, digest: hasher.finish(), wrote_second: true }
     }
-}
 
-fn row_of(setup: &Setup, member: usize, values: [i32; COLUMNS]) -> Row {
-    let row = Row::of(values.into_iter().enumerate().map(|(column, number)| value_of(column, number)));
-    shown(setup, member, &row)
+    /// Whether both are one change: all is the same but for a column that the member has gained in between.
+    fn is_the_same_as(&self, other: &Self) -> bool {
+        let known = |published: &Self| {
+            let change = &published.change;
+            let mut row = change.row.clone();
+            let second = row.as_mut().and_then(|row| row.0[1].take());
+            ((change.seen.clone(), change.kind, change.changed_at, published.history, row), second)
+        };
+        let ((one, ours), (two, theirs)) = (known(self), known(other));
+        one == two && (ours.is_none() || theirs.is_none() || ours == theirs)
+    }
 }

@@ -1,6 +1,6 @@
 //! What must hold in every group that has come to rest.
 
-use super::{EditId, History, Setup, World};
+use super::{EditId, Gained, History, Setup, World};
 use std::sync::Arc;
 use tributary_settle::{Decision, Drop, Invariant, Resolution, Step};
 
@@ -41,6 +41,7 @@ impl World {
                         .all(|(offset, cell)| *offset == cell.resolved.len());
                 applied
                     && of.follows()
+                    && matches!(of.gained, Gained::No | Gained::Done)
                     && of.page.is_empty()
                     && of.batch.is_none()
                     && (0..of.copies.len())

@@ -38,12 +38,14 @@ impl World {
             }
             any |= self.step(setup, &Event::ReadPage { member, cells: u8::MAX });
             any |= self.step(setup, &Event::PublishPage { member });
+            any |= self.step(setup, &Event::StartRefill { member });
         }
         for cell in 0..self.cells.len() {
             any |= self.step(setup, &Event::RestartResolver { cell, state: usize::MAX });
             any |= self.step(setup, &Event::Resolve { cell, count: usize::MAX / 2 });
             any |= self.step(setup, &Event::CarryOut { cell });
             for member in 0..self.members.len() {
+                any |= self.step(setup, &Event::Refill { member, cell });
                 any |= self.step(setup, &Event::ReadBatch { member, cell, count: 1 });
                 any |= self.step(setup, &Event::WriteBatch { member, refuse: false });
                 any |= self.step(setup, &Event::Retry { member, cell, refuse: false });

@@ -12,6 +12,7 @@ mod capture;
 mod check;
 mod columns;
 mod drain;
+mod refill;
 mod resolver;
 mod restore;
 mod setup;
@@ -20,6 +21,7 @@ mod situation;
 pub use ancestry::{EditId, History};
 pub use check::Violation;
 pub use columns::Origins;
+pub use refill::Gained;
 pub use restore::{Backup, Positions, Token};
 pub use setup::{MemberSetup, Setup, member_id};
 pub use situation::{Met, Situation};
@@ -41,6 +43,8 @@ pub const CELLS: usize = 3;
 pub enum Write {
     /// Inserts the row or updates it; columns that the member lacks are ignored, and others rounded as it has them.
     Put([i32; COLUMNS]),
+    /// Updates a row that is there, by a program that knows of the first column only.
+    PutFirst(i32),
     /// Deletes the row.
     Delete,
 }
@@ -90,6 +94,13 @@ pub enum Event {
     Rewind { member: usize, cell: usize, to: usize },
     /// Apply tries a parked record again.
     Retry { member: usize, cell: usize, refuse: bool },
+    /// A member's table gets the column that it lacked, and is provisioned; in the cells of the mask a user has given
+    /// it a value in between.
+    Gain { member: usize, given: u8 },
+    /// The refill of that column begins.
+    StartRefill { member: usize },
+    /// It comes to a cell.
+    Refill { member: usize, cell: usize },
     /// An operator gives a command on what he is shown.
     Command { cell: usize, write: Write },
     /// The resolver carries the oldest command out, or refuses it.
@@ -118,6 +129,10 @@ pub struct Copy {
     pub origins: Origins,
     /// A subscriber's: what stands here is its own, and nobody else is to know it.
     pub own: bool,
+    /// Whether a user of this member has written the second column since a record was written over the row.
+    pub wrote_second: bool,
+    /// The record that the refill will fill it from, while it has yet to come here.
+    pub to_fill: Option<usize>,
 }
 
 /// What apply has read and decided, but not written.
@@ -147,6 +162,8 @@ pub struct Member {
     /// Whether the page's token is stored in the database.
     pub committed: bool,
     pub batch: Option<Batch>,
+    /// Where it stands with the column that it lacked at first.
+    pub gained: Gained,
     /// What the log holds of the member.
     pub log: Positions,
     /// A number taken for a new incarnation that has not begun.
@@ -169,6 +186,8 @@ pub struct Published {
     pub origins: Origins,
     /// Hash of the above but for the origins, which a copy may know better when it is published again.
     pub digest: u64,
+    /// Whether it says something of its own about the second column, or carries along what stood there.
+    pub wrote_second: bool,
 }
 
 /// A resolved record in the log, with the exact history of each image that its row stands for.
@@ -268,6 +287,8 @@ impl World {
     /// Does one step. False if it is not possible now.
     pub fn step(&mut self, setup: &Setup, event: &Event) -> bool {
         // A subscriber gives no versions, so that it has no lives; what it forgot it takes in again.
+        // What becomes of a refill when a database goes back in time goes back with it, and is not modelled.
+        let gains = |member: usize| setup.members[member].gains;
         let captured = |member: usize| !setup.members[member].subscribes_only;
         match event {
             Event::Edit { member, cell, write, at } => self.edit(setup, *member, *cell, *write, *at),
@@ -283,14 +304,19 @@ impl World {
             Event::WriteBatch { member, refuse } => self.write_batch(setup, *member, *refuse),
             Event::CommitToken { member } => self.commit_token(*member),
             Event::NewIncarnation { member } => captured(*member) && self.new_incarnation(*member),
-            Event::Backup { member } => captured(*member) && self.back_up(*member),
-            Event::Restore { member } => captured(*member) && self.go_back(*member),
-            Event::Reprovision { member } => captured(*member) && self.reprovision(setup, *member),
+            Event::Backup { member } => captured(*member) && !gains(*member) && self.back_up(*member),
+            Event::Restore { member } => captured(*member) && !gains(*member) && self.go_back(*member),
+            Event::Reprovision { member } => {
+                captured(*member) && !gains(*member) && self.reprovision(setup, *member)
+            }
             Event::Claim { member } => self.claim(setup, *member),
             Event::Rejoin { member } => self.rejoin(setup, *member),
             Event::Crash { member } => self.crash(*member),
             Event::Rewind { member, cell, to } => self.rewind(setup, *member, *cell, *to),
             Event::Retry { member, cell, refuse } => self.retry(setup, *member, *cell, *refuse),
+            Event::Gain { member, given } => self.gain(setup, *member, *given),
+            Event::StartRefill { member } => self.start_refill(setup, *member),
+            Event::Refill { member, cell } => self.refill(setup, *member, *cell),
             Event::Command { cell, write } => self.command(*cell, *write),
             Event::CarryOut { cell } => self.carry_out(setup, *cell),
         }
@@ -307,7 +333,7 @@ impl Hash for World {
                 self.is_dirty(index, cell).hash(state);
             }
             (member.given, member.life, &member.offsets, &member.parked, &member.batch).hash(state);
-            (member.claimed, member.log.life).hash(state);
+            (member.claimed, member.log.life, member.gained).hash(state);
             if self.goes_back {
                 member.hash_restores(state);
             }
@@ -338,6 +364,7 @@ fn hash_copy<H: Hasher>(copy: &Copy, state: &mut H) {
     hash_row(copy.row.as_ref(), state);
     (&copy.tracking.local, &copy.tracking.seen, copy.kind, copy.changed_at).hash(state);
     (copy.ordered, copy.history, copy.edit, copy.origins, copy.own).hash(state);
+    (copy.wrote_second, copy.to_fill).hash(state);
 }
 
 /// Rows have no hash of their own, since values may be floats.

@@ -44,6 +44,7 @@ impl World {
             Write::Put(values) => {
                 Some(Row::of(values.into_iter().enumerate().map(|(column, number)| value_of(column, number))))
             }
+            Write::PutFirst(value) => Some(Row::of((0..COLUMNS).map(|column| value_of(column, value)))),
             Write::Delete => None,
         };
         let command =
@@ -255,6 +256,16 @@ fn oracle(
     }
     if let Err(what) = check_columns(setup, cell, held, published, record) {
         return broken(Invariant::NoLostUpdate, &what);
+    }
+    let carried = ours.and_then(|row| row.get(1)).filter(|_| !published.wrote_second);
+    let stood = theirs.and_then(|row| row.get(1));
+    let origin = published.edit.origin();
+    let gains = setup.members.get(origin).is_some_and(|member| member.gains);
+    if gains
+        && must.settled == Settled::FastForward
+        && carried.zip(stood).is_some_and(|(ours, theirs)| ours != theirs)
+    {
+        return broken(Invariant::NoLostUpdate, "a column that nobody wrote was wiped");
     }
     ledger(must.settled, incoming, conflict.as_deref(), ours, theirs, change.kind)
         .or_else(|what| broken(Invariant::NoLostUpdate, what))

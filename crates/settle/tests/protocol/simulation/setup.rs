@@ -17,6 +17,8 @@ pub struct MemberSetup {
     pub lacks: [bool; COLUMNS],
     /// Columns that it keeps in steps of so many; below 2 exactly. The first one is exact everywhere.
     pub coarse: [i64; COLUMNS],
+    /// It lacks the second column at first, and may gain it.
+    pub gains: bool,
     /// The rows it has before tracking starts, by cell.
     pub rows_before: Vec<Option<[i32; COLUMNS]>>,
     /// A check constraint: this value is not allowed in column 0.
@@ -66,6 +68,12 @@ pub struct Discipline {
     pub recaptures: bool,
     /// Apply at a subscriber decides as if its users had changed nothing.
     pub subscribers_give_way: bool,
+    /// Whoever gains a column refills it before it publishes again.
+    pub refills: bool,
+    /// The refill waits until what was published without the column is settled.
+    pub refill_waits: bool,
+    /// Apply waits for the refill to end.
+    pub apply_waits_for_refill: bool,
 }
 
 impl Default for Discipline {
@@ -87,6 +95,9 @@ impl Default for Discipline {
             captures_anew: true,
             recaptures: true,
             subscribers_give_way: true,
+            refills: true,
+            refill_waits: true,
+            apply_waits_for_refill: true,
         }
     }
 }
@@ -150,7 +161,8 @@ impl Setup {
 
     /// Whether some member has less of the columns than others.
     pub fn has_poor_members(&self) -> bool {
-        let poor = |of: &MemberSetup| of.lacks.contains(&true) || of.coarse.iter().any(|step| *step > 1);
+        let poor =
+            |of: &MemberSetup| of.gains || of.lacks.contains(&true) || of.coarse.iter().any(|step| *step > 1);
         self.members.iter().any(poor)
     }
 

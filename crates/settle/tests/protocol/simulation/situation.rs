@@ -32,12 +32,16 @@ pub enum Situation {
     Refined,
     /// What a subscriber's user had written gave way.
     Overwritten,
+    Gained,
+    Refilled,
+    /// A gained column had been given a value before it was watched.
+    GivenMeanwhile,
     /// Apply wrote a row over a copy that held this very image: an effort that rule 3 is there to save.
     WrittenAgain,
 }
 
 impl Situation {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::FastForward,
         Self::Agreed,
         Self::Completed,
@@ -64,6 +68,9 @@ impl Situation {
         Self::Repeated,
         Self::Refined,
         Self::Overwritten,
+        Self::Gained,
+        Self::Refilled,
+        Self::GivenMeanwhile,
         Self::WrittenAgain,
     ];
 }
