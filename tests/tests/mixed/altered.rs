@@ -145,8 +145,9 @@ pub(crate) fn tables_are_altered_while_it_runs() {
     assert!(scene.names().is_empty(), "{:?}", scene.names());
     scene.user("DROP TABLE customer");
     scene.stops("there is no table");
-    scene.user("CREATE TABLE customer (id int PRIMARY KEY, name varchar(20), city text)");
+    scene.user("CREATE TABLE customer (id int PRIMARY KEY, name varchar(200), city text)");
     scene.user("INSERT INTO customer VALUES (7, 'new', NULL)");
+    scene.stops("is missing");
     scene.mended();
     assert_eq!(scene.names(), ["7 | \"new\" | Null"]);
     running.stop();

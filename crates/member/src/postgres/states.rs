@@ -223,7 +223,8 @@ impl Found {
             },
             Kind::Trigger(_) => {
                 let oid = table.catalog.as_ref().map(|catalog| catalog.oid)?;
-                let trigger = self.triggers.get(&oid)?.iter().find(|trigger| trigger.name == object.name);
+                // A table that was made again has none at all.
+                let trigger = self.triggers_of(oid).iter().find(|trigger| trigger.name == object.name);
                 match trigger {
                     None => Some(MISSING),
                     Some(trigger) if !objects::is_our_trigger(trigger) => Some(OTHER),
