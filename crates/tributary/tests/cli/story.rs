@@ -56,6 +56,8 @@ fn with_a_conflict() -> Place {
     let place = Place::provisioned();
     place.ok(&["sync"]);
     place.edit("hq", "INSERT INTO Customer VALUES (7, 'Ada', 'London')");
+    // Far enough apart for clocks of a millisecond, and for what measuring them may be off by.
+    std::thread::sleep(std::time::Duration::from_millis(50));
     place.edit("shop", "INSERT INTO Customer VALUES (7, 'Eve''s', 'London')");
     place.ok(&["sync"]);
     place
