@@ -44,10 +44,11 @@ fn member() -> impl Strategy<Value = MemberSetup> {
             restores,
             (publishes_only, subscribes, gains),
         )| {
+            let gains = gains && !publishes_only;
             MemberSetup {
-                lacks: [false, second.0 && !(gains && !publishes_only), third.0],
+                lacks: [false, second.0 && !gains, third.0],
                 coarse: [0, if gains { 0 } else { second.1 }, third.1],
-                gains: gains && !publishes_only,
+                gains,
                 rows_before,
                 refuses,
                 foreign_key,
