@@ -30,6 +30,9 @@ pub struct Opening {
     pub enable_wal: bool,
     /// Whether a database that carries another member's id is opened all the same, in order to deprovision it.
     pub any_identity: bool,
+    /// Whether a database that was provisioned with another direction is opened all the same, in order to provision
+    /// it with the present one and fill it anew.
+    pub any_direction: bool,
 }
 
 /// What opens a member's connections.
@@ -55,6 +58,7 @@ pub fn connector(
                 create: opening.create,
                 enable_wal: opening.enable_wal,
                 direction,
+                any_direction: opening.any_direction,
                 ..SqliteSettings::default()
             };
             let connector = SqliteConnector::new(id, group, path).with_settings(settings);
@@ -68,6 +72,7 @@ pub fn connector(
             settings.on_loss = on_loss;
             settings.longest_lock = member.apply.longest_lock;
             settings.direction = direction;
+            settings.any_direction = opening.any_direction;
             settings.any_identity = opening.any_identity;
             Ok(Arc::new(PostgresConnector::new(id, group, settings)))
         }
@@ -75,6 +80,7 @@ pub fn connector(
             let mut settings = SqlServerSettings::from_url(&id, url.as_str(), member.password.clone())?;
             settings.on_loss = on_loss;
             settings.direction = direction;
+            settings.any_direction = opening.any_direction;
             settings.any_identity = opening.any_identity;
             Ok(Arc::new(SqlServerConnector::new(id, group, settings)))
         }

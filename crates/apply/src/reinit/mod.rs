@@ -108,7 +108,7 @@ impl Session<'_> {
         &mut self,
         table: usize,
         ranges: &[Ranges],
-        new_rows_stay: bool,
+        is_filled: bool,
         (stop, heartbeat): (&Stop, &Heartbeat),
     ) -> Result<Option<Vec<Unknown>>, Error> {
         let mut position = TablePosition::default();
@@ -140,10 +140,10 @@ impl Session<'_> {
             }
             if candidates.len() >= AT_ONCE {
                 let full = std::mem::take(&mut candidates);
-                unknown.extend(self.hold_against(table, ranges, full, new_rows_stay, heartbeat).await?);
+                unknown.extend(self.hold_against(table, ranges, full, is_filled, heartbeat).await?);
             }
         }
-        unknown.extend(self.hold_against(table, ranges, candidates, new_rows_stay, heartbeat).await?);
+        unknown.extend(self.hold_against(table, ranges, candidates, is_filled, heartbeat).await?);
         Ok(Some(unknown))
     }
 
@@ -152,7 +152,7 @@ impl Session<'_> {
         table: usize,
         ranges: &[Ranges],
         mut candidates: Candidates,
-        new_rows_stay: bool,
+        is_filled: bool,
         heartbeat: &Heartbeat,
     ) -> Result<Vec<Unknown>, Error> {
         if candidates.len() > 0 {
@@ -168,7 +168,7 @@ impl Session<'_> {
                 }
             }
         }
-        Ok(candidates.unknown(new_rows_stay))
+        Ok(candidates.unknown(is_filled))
     }
 
     async fn open(&self, ranges: Ranges) -> Result<Replay, Error> {

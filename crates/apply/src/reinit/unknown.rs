@@ -1,8 +1,9 @@
 //! Which of a member's own changes the group does not know. Pure.
 //!
-//! A change is known when the cell's last record takes it into account. One that was made on top of that record is on
-//! its way like any other and stays. Everything else was made on top of something that the group has left behind:
-//! it is saved in the ledger, and the group's row is written over it.
+//! A change is known when the cell's last record takes it into account. Every other one is saved in the ledger, and the
+//! group's row is written over it: the member shall have what the group has. What users write while it is being
+//! filled is another matter: made on top of a row that was filled already, or a new row, it is on its way like any
+//! other change, and stays.
 
 use std::collections::HashMap;
 use tributary_model::{Change, Dot, KeyBytes, Resolved, VersionVector};
@@ -19,10 +20,14 @@ struct Candidate {
 enum Verdict {
     /// No record of the cell was met.
     NotMet,
-    /// The last record knows it, or it was made on top of it.
-    Fine,
+    /// The last record knows it.
+    Known,
     /// The last record (`None`: a delete that the group has forgotten) knows nothing of it.
-    Unknown(Option<Box<Resolved>>),
+    Unknown {
+        instead: Option<Box<Resolved>>,
+        /// Whether it was made on top of that record.
+        on_top: bool,
+    },
 }
 
 /// A change that the group does not know.
@@ -62,23 +67,26 @@ impl Candidates {
             Ok(resolved) => &resolved.vv,
             Err(vv) => vv,
         };
-        candidate.verdict = if is_known(&change.dot, vv) || vv.is_within_joined(&change.seen, &change.dot) {
-            Verdict::Fine
+        candidate.verdict = if is_known(&change.dot, vv) {
+            Verdict::Known
         } else {
-            Verdict::Unknown(settlement.ok().map(Box::new))
+            let on_top = vv.is_within_joined(&change.seen, &change.dot);
+            Verdict::Unknown { instead: settlement.ok().map(Box::new), on_top }
         };
     }
 
-    /// Those that the group does not know, after the last record. With `new_rows_stay`, changes of cells that the group
-    /// has never heard of are left alone: they are new rows of the users'.
-    pub(super) fn unknown(self, new_rows_stay: bool) -> Vec<Unknown> {
+    /// Those that the group does not know, after the last record. Once the member has been filled (`is_filled`), new rows
+    /// of its users, and what they have made on top of the group's rows, are left alone.
+    pub(super) fn unknown(self, is_filled: bool) -> Vec<Unknown> {
         let mut unknown = Vec::new();
         for (key, Candidate { change, verdict }) in self.cells {
             match verdict {
-                Verdict::Fine => {}
-                Verdict::NotMet if new_rows_stay => {}
+                Verdict::Known => {}
+                Verdict::NotMet | Verdict::Unknown { on_top: true, .. } if is_filled => {}
                 Verdict::NotMet => unknown.push(Unknown { key, change, instead: None, met: false }),
-                Verdict::Unknown(instead) => unknown.push(Unknown { key, change, instead, met: true }),
+                Verdict::Unknown { instead, .. } => {
+                    unknown.push(Unknown { key, change, instead, met: true });
+                }
             }
         }
         unknown
@@ -131,7 +139,7 @@ mod tests {
         KeyBytes::new([number])
     }
 
-    fn verdicts(changes: Vec<(u8, Change)>, records: Vec<(u8, Settlement)>, new_rows_stay: bool) -> Vec<u8> {
+    fn verdicts(changes: Vec<(u8, Change)>, records: Vec<(u8, Settlement)>, is_filled: bool) -> Vec<u8> {
         let mut candidates = Candidates::default();
         for (number, change) in changes {
             candidates.add(key(number), change);
@@ -140,33 +148,39 @@ mod tests {
             candidates.meet(&key(number), record);
         }
         let mut left: Vec<u8> =
-            candidates.unknown(new_rows_stay).iter().map(|found| found.key.as_slice()[0]).collect();
+            candidates.unknown(is_filled).iter().map(|found| found.key.as_slice()[0]).collect();
         left.sort_unstable();
         left
     }
 
     #[test]
     fn what_the_last_record_does_not_know_is_unknown() {
-        let changes = vec![
-            (1, change(7, "")),
-            (2, change(7, "cloud:1")),
-            (3, change(7, "cloud:1")),
-            (4, change(7, "")),
-            (5, change(7, "cloud:1 hq:3")),
-        ];
-        let records = vec![
-            // Known, though an earlier record did not know it.
-            (1, record("cloud:1")),
-            (1, record("cloud:1 hq:7")),
-            // Made on top of the last record.
-            (2, record("cloud:1")),
-            // Made on top of one that is no longer the last.
-            (3, record("cloud:1")),
-            (3, record("cloud:2")),
-            // A delete that the group has forgotten.
-            (5, Err(vv("cloud:2 hq:3"))),
-        ];
-        assert_eq!(verdicts(changes, records, false), [3, 4, 5]);
+        let changes = || {
+            vec![
+                (1, change(7, "")),
+                (2, change(7, "cloud:1")),
+                (3, change(7, "cloud:1")),
+                (4, change(7, "")),
+                (5, change(7, "cloud:1 hq:3")),
+            ]
+        };
+        let records = || {
+            vec![
+                // Known, though an earlier record did not know it.
+                (1, record("cloud:1")),
+                (1, record("cloud:1 hq:7")),
+                // Made on top of the last record.
+                (2, record("cloud:1")),
+                // Made on top of one that is no longer the last.
+                (3, record("cloud:1")),
+                (3, record("cloud:2")),
+                // A delete that the group has forgotten.
+                (5, Err(vv("cloud:2 hq:3"))),
+            ]
+        };
+        assert_eq!(verdicts(changes(), records(), false), [2, 3, 4, 5]);
+        // What was made on top of what was filled in is on its way, and so is the new row.
+        assert_eq!(verdicts(changes(), records(), true), [3, 5]);
     }
 
     #[test]

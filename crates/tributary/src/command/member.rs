@@ -12,7 +12,7 @@ use crate::output::{self, Format, good, note, odd};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::time::Duration;
-use tributary_engine::Engine;
+use tributary_engine::{Engine, Opening, connector};
 use tributary_group::rejoin::{Ground, RejoinError, UNDER_WAY, begin, claim, examine, is_under_way};
 use tributary_group::standing::{mark, order, read_controls, say};
 use tributary_model::MemberId;
@@ -124,6 +124,13 @@ async fn resume(context: &Context, engine: &Engine, id: &str) -> anyhow::Result<
 async fn reinit(context: &Context, engine: &Engine, id: &str, wait: bool) -> anyhow::Result<Exit> {
     let member = opened(engine).connector(id)?.id().clone();
     let before = standing(engine, &member).await?;
+    // A changed direction of the group file begins here: what the database has of the old one no longer counts.
+    let opening = Opening { any_direction: true, ..Opening::default() };
+    if let Some(settings) = engine.file.member(&member) {
+        let connector = connector(&engine.file, settings, opening)?;
+        let bound = opened(engine).open(connector.as_ref()).await?.bound;
+        connector.connect(&bound.bindings).await?.provision().await?;
+    }
     let changed = before.pending_reinit().is_none();
     let order = before.pending_reinit().cloned().unwrap_or_else(order);
     let mut known = true;

@@ -147,3 +147,34 @@ fn a_direction_is_for_good() {
     place.ok(&["sync"]);
     assert_eq!(prices(&place, "north"), [row(1, 11)]);
 }
+
+/// What a subscriber's user did counted for nothing while it only took; when it gives, too, it begins with what the group
+/// has, and what it had is in the ledger.
+#[test]
+fn another_direction_begins_with_filling_the_member_anew() {
+    let members = |north| [("hub", "both"), ("north", north), ("south", "both")];
+    let place =
+        group(&members("subscribe"), &[("hub", "INSERT INTO Price (Id, Amount) VALUES (1, 10), (2, 20)")]);
+    place.ok(&["sync"]);
+    place.edit(
+        "north",
+        "UPDATE Price SET Amount = 11 WHERE Id = 1; INSERT INTO Price (Id, Amount) VALUES (7, 70)",
+    );
+    write_group(&place, &members("both"));
+    let mut running = place.start(&[]);
+    running.wait_for("apply north: halted");
+    running.wait_for("capture north: halted");
+    place.ok(&["member", "reinit", "north", "--wait"]);
+    assert_eq!(place.json(&["sync", "--timeout", "60s"])["in_step"], true);
+    for member in ["hub", "north", "south"] {
+        assert_eq!(prices(&place, member), [row(1, 10), row(2, 20)], "{member}");
+    }
+    let saved = place.json(&["conflicts", "list"]);
+    let kinds: Vec<_> = saved.as_array().unwrap().iter().map(|conflict| conflict["kind"].clone()).collect();
+    assert_eq!(kinds, [json!("reinit"), json!("reinit")], "{saved}");
+    place.edit("north", "UPDATE Price SET Amount = 21 WHERE Id = 2");
+    place.ok(&["sync", "--timeout", "60s"]);
+    assert_eq!(prices(&place, "hub"), [row(1, 10), row(2, 21)]);
+    place.ok(&["verify"]);
+    running.stop("-TERM");
+}
