@@ -493,8 +493,8 @@ pub enum ParkedAt {
 /// An exception as stored in the member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parked {
-    /// Its number in the member's store. Grows in the order in which rows were first refused, and stays as long as the
-    /// row is parked.
+    /// Its number in the member's store. Grows from batch to batch in which rows are first refused, and stays as long as
+    /// the row is parked.
     pub number: i64,
     /// At which end.
     pub at: ParkedAt,
@@ -525,7 +525,7 @@ pub struct Parked {
 /// Which exceptions to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParkedFilter {
-    /// All, or those of one table (by group name), in the order in which they were first refused.
+    /// All, or those of one table (by group name), those that were refused first before others.
     All {
         /// Of this table alone.
         table: Option<TableName>,
