@@ -315,7 +315,8 @@ impl ApplyRecord {
     /// saved.
     pub(crate) fn decide(&self, resolved: &Resolved, state: &LocalState) -> Decision {
         match Standard.decide(resolved, state) {
-            Decision::LocalIsNewer if self.was_saved(state) => Decision::Write,
+            // Also where the change was made on top of this very record, which the copy then reflects.
+            Decision::LocalIsNewer | Decision::AlreadyThere if self.was_saved(state) => Decision::Write,
             decision => decision,
         }
     }

@@ -287,6 +287,15 @@ pub async fn saved_changes_are_written_over(factory: &dyn Factory) {
     assert_eq!(all(&mut start).await, rows(&[("1", "theirs"), ("2", "later"), ("3", "mine")]));
     let left: Vec<_> = start.changes(0).await.into_iter().map(|captured| captured.key).collect();
     assert_eq!(left, [id(2)], "what was written over is not captured, and what came later is");
+    // A change on top of the very record that is written over it.
+    start.user.run("UPDATE \"note\" SET \"body\" = 'on top' WHERE \"id\" = 1").await;
+    let on_top = start.changes(0).await.remove(0).change.dot;
+    let theirs = start.feed.published.iter().rev().find(|record| record.key == id(1)).unwrap().clone();
+    let offset = start.feed.published.len() as u64 + 5;
+    let source = Source { offset, ..theirs.source.clone() };
+    let again = ApplyRecord { source, force: force(Some(on_top)), ..theirs };
+    assert_eq!(start.apply(vec![again]).await, ["upserted"]);
+    assert_eq!(all(&mut start).await[0], ["1", "theirs"]);
     // A row that the group has forgotten: removed, and with it what tracking remembers.
     let mut gone = start.feed.delete(0, &id(1));
     let vv = VersionVector::parse("operator:9").unwrap();
