@@ -4,6 +4,7 @@
 //! is `settle`'s. SQL stands in `.sql` files beside each adapter; every adapter has the same file names.
 
 mod api;
+mod apply;
 mod buckets;
 pub mod contract;
 mod digest;
@@ -19,10 +20,13 @@ mod template;
 mod waiting;
 
 pub use api::{
-    Applied, ApplyBatch, ApplyRecord, Begun, BlockedDelete, CaptureCommit, Captured, Connector, Direction,
-    Force, HoldsBack, Member, NewIncarnation, OffsetMove, OnLoss, Outcome, Page, Parked, ParkedAt,
-    ParkedFilter, Refill, RefillStep, Refusal, RefusalKind, Scan, ScanBound, Source, Statement, StoredOffset,
-    TableBinding, TablePosition, TableState, Token, Unpublishable,
+    Begun, BlockedDelete, CaptureCommit, Captured, Connector, Direction, HoldsBack, Member, NewIncarnation,
+    OnLoss, Page, Refill, RefillStep, Scan, ScanBound, Statement, TableBinding, TablePosition, TableState,
+    Token, Unpublishable,
+};
+pub use apply::{
+    Applied, ApplyBatch, ApplyRecord, Force, OffsetMove, Outcome, Parked, ParkedAt, ParkedFilter, Refusal,
+    RefusalKind, Source, StoredOffset,
 };
 pub use digest::{BucketDigest, MAX_BUCKET_BITS, bucket_of, row_hash};
 pub use error::{Cause, Disposition, Error, ErrorKind, Place};
