@@ -1,5 +1,5 @@
 //! `kill -9` of the process at random moments, of the server's backends and of the server itself, while users write to all
-//! members: in the end all are equal, and no acknowledged write is lost.
+//! members: in the end all are equal, and no acknowledged write is lost. One of them lacks a column, and its users write, too.
 
 use crate::support::{at, connect, database, texts};
 use postgres::{Client, NoTls};
@@ -9,12 +9,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tributary_testkit::services::{Postgres, PostgresSettings};
-use tributary_testkit::{GroupFolder, Obligations, Program, TRAIL_TABLE, Writer};
+use tributary_testkit::{GroupFolder, Obligations, Program, Writer};
 
 const KEYS: i64 = 60;
 const KILLS: usize = 25;
-const TABLE: &str =
-    "CREATE TABLE trail (id bigint PRIMARY KEY, trail text NOT NULL, touched bigint NOT NULL)";
+const TABLE: &str = "CREATE TABLE trail (id bigint PRIMARY KEY, trail text NOT NULL, touched bigint)";
+
+const FILE_TABLE: &str =
+    "CREATE TABLE Trail (id INTEGER PRIMARY KEY NOT NULL, trail TEXT NOT NULL, touched INTEGER)";
+
+const POOR_TABLE: &str =
+    "PRAGMA journal_mode = WAL; CREATE TABLE trail (trail TEXT NOT NULL, id INTEGER PRIMARY KEY NOT NULL)";
 
 pub(crate) fn nothing_is_lost_when_process_and_server_are_killed() {
     let seed: u64 = rand::random();
@@ -23,9 +28,15 @@ pub(crate) fn nothing_is_lost_when_process_and_server_are_killed() {
     let mut server = Postgres::start(PostgresSettings { durable: true, ..PostgresSettings::default() });
     connect(&server.url("postgres")).batch_execute("CREATE DATABASE cloud").unwrap();
     let (cloud, branch) = (server.url("cloud"), database());
-    let members = [("hq", at("sqlite:hq.db")), ("cloud", at(&cloud)), ("branch", at(&branch))];
+    let members = [
+        ("hq", at("sqlite:hq.db")),
+        ("cloud", at(&cloud)),
+        ("branch", at(&branch)),
+        ("till", at("sqlite:till.db")),
+    ];
     let group = GroupFolder::with_members("killed", "{ embedded: ./log.db }", &members, &["Trail"], "");
-    group.connect("hq").execute_batch(TRAIL_TABLE).unwrap();
+    group.connect("hq").execute_batch(FILE_TABLE).unwrap();
+    group.connect("till").execute_batch(POOR_TABLE).unwrap();
     connect(&cloud).batch_execute(TABLE).unwrap();
     connect(&branch).batch_execute(TABLE).unwrap();
     Program::ok(&group, &["provision"]);
@@ -41,6 +52,24 @@ pub(crate) fn nothing_is_lost_when_process_and_server_are_killed() {
             std::thread::sleep(Duration::from_micros(random.random_range(0..5_000)));
         }
         file.finish()
+    }));
+    let (till, over) = (group.connect("till"), Arc::clone(&done));
+    writers.push(std::thread::spawn(move || {
+        let mut random = StdRng::seed_from_u64(seed ^ 99);
+        let mut obligations = Obligations::default();
+        for count in 0_u64.. {
+            if over.load(Ordering::Relaxed) {
+                break;
+            }
+            let (key, mark) = (random.random_range(1..=KEYS), format!("till{count}"));
+            let written =
+                till.execute("UPDATE trail SET trail = trail || ?2 || ' ' WHERE id = ?1", (key, &mark));
+            if written.unwrap() > 0 {
+                obligations.wrote(key, mark);
+            }
+            std::thread::sleep(Duration::from_micros(random.random_range(0..20_000)));
+        }
+        obligations
     }));
     for (number, (name, url)) in (1..).zip([("cloudone", &cloud), ("cloudtwo", &cloud), ("branch", &branch)])
     {
@@ -93,6 +122,13 @@ pub(crate) fn nothing_is_lost_when_process_and_server_are_killed() {
     Program::ok(&group, &["verify"]);
     let rows = |url: &str| texts(&mut connect(url), "SELECT id, trail, touched FROM trail");
     assert_eq!(rows(&cloud), rows(&branch));
+    let poor = |member: &str| -> Vec<String> {
+        let connection = group.connect(member);
+        let mut statement = connection.prepare("SELECT id || ' ' || trail FROM trail ORDER BY id").unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    assert_eq!(poor("till"), poor("hq"));
     let ledger = Program::ok(&group, &["conflicts", "list", "--limit", "1000000", "--output", "json"]);
     obligations.assert_met(&group.connect("hq"), &ledger);
     eprintln!("{} acknowledged writes, {KILLS} kills", obligations.count());
