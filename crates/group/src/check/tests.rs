@@ -294,3 +294,22 @@ fn foreign_keys_name_columns_as_the_group_does() {
         vec!["id_".to_owned()];
     assert_eq!(derive(&file, &members, Some(&known)).0, known);
 }
+
+/// Rows that are born where a column is missing have no value for it, and where it takes no NULL they cannot be written.
+#[test]
+fn a_column_that_takes_no_null_and_that_another_member_lacks_is_told() {
+    let full = || {
+        let mut customer = customer();
+        customer.columns[1].nullable = false;
+        customer
+    };
+    let mut poor = customer();
+    poor.columns.truncate(1);
+    let inspected = vec![(id("hq"), with(vec![full()], vec![])), (id("shop"), with(vec![poor], vec![]))];
+    let told = messages(&check(&file(), inspected, None, Vec::new()));
+    let of = |texts: &[String]| texts.iter().filter(|text| text.contains("takes no NULL")).count();
+    assert_eq!(of(&told), 1, "{told:?}");
+    assert!(told.iter().any(|text| text.contains("of shop, a row that is first written there")), "{told:?}");
+    let equal = vec![(id("hq"), with(vec![full()], vec![])), (id("shop"), with(vec![full()], vec![]))];
+    assert_eq!(of(&messages(&check(&file(), equal, None, Vec::new()))), 0);
+}

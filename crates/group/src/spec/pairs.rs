@@ -21,6 +21,10 @@ pub struct Seen<'a> {
 }
 
 impl Seen<'_> {
+    fn has_table(&self, table: usize) -> bool {
+        self.bound.exists.get(table).copied().unwrap_or_default()
+    }
+
     /// The member's own column for a column of the group's table, where it has both.
     fn column(&self, table: usize, column: usize) -> Option<(&TableInspection, &ColumnInspection)> {
         let binding = self.bound.bindings.get(table).filter(|_| self.bound.exists[table])?;
@@ -38,6 +42,8 @@ enum Fate {
     Rounded,
     /// The row is set aside in any case.
     Refused,
+    /// The column takes no NULL, and the giver has no such column, so that its new rows say nothing of it.
+    Unset,
 }
 
 /// What the members cannot take of each other's values: one finding for each column of a member and kind of loss,
@@ -52,7 +58,13 @@ pub fn differences(file: &GroupFile, members: &[Seen<'_>]) -> Vec<GroupFinding> 
                 findings.extend(kept_back(taker.member, &label, own));
                 let mut losses: BTreeMap<(Fate, String), Vec<&str>> = BTreeMap::new();
                 for giver in members.iter().filter(|giver| giver.member != taker.member) {
-                    let Some((_, theirs)) = giver.column(table, at) else { continue };
+                    let Some((_, theirs)) = giver.column(table, at) else {
+                        if !own.nullable && giver.has_table(table) {
+                            let what = "a row that is first written there".to_owned();
+                            losses.entry((Fate::Unset, what)).or_default().push(giver.member.as_str());
+                        }
+                        continue;
+                    };
                     for (fate, what) in lost(theirs, own) {
                         // A key is looked up: it never stands for another.
                         let fate = if binding.schema.key.contains(&at) { Fate::Refused } else { fate };
@@ -83,6 +95,10 @@ fn finding(
         (Fate::Rounded, false) | (Fate::Refused, _) => {
             "is not written here: its row is listed as an exception"
         }
+        (Fate::Unset, _) => {
+            "has no value for this column, which takes no NULL: it is listed as an exception until a member that has \
+             the column gives it one"
+        }
     };
     let message =
         format!("of {}, {what} {becomes} (the column is declared {})", givers.join(" and "), column.declared);
@@ -90,6 +106,7 @@ fn finding(
         (Fate::Rounded, false) => {
             "widen the column, exclude it, or set `on_loss: round` for this member if that may be lost"
         }
+        (Fate::Unset, _) => "let the column be NULL, or add it there",
         _ => "widen the column, or exclude it in the group file, if such values occur",
     };
     let mut found = GroupFinding::of(Severity::Warning, Some(member), table, message, remedy);
