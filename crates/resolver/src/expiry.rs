@@ -2,7 +2,7 @@
 //!
 //! A deleted row's record expires when it is older than the retention **and** every member that is not out of date has
 //! said that its apply was past it before its capture had published all it had to give, and those changes are
-//! resolved. By the clock alone, a member that was behind would bring a deleted row back without anyone noticing. A
+//! resolved. A member that has come, or come back, in the meantime has to have said so, too. By the clock alone, a member that was behind would bring a deleted row back without anyone noticing. A
 //! member that holds this up for as long as the retention again is marked out of date: from then on it writes and
 //! publishes nothing until it is filled anew.
 //!
@@ -49,6 +49,12 @@ impl Safe {
     /// Up to where deletes may be forgotten.
     pub(crate) fn of(&self, at: &TopicPartition) -> u64 {
         self.reached.get(at).copied().unwrap_or(0)
+    }
+
+    /// The same by what members say now: one that has come, or come back, since then has not been asked yet.
+    fn by(&self, at: &TopicPartition, controls: &MemberControls, witnesses: &[Witness]) -> u64 {
+        let words = awaited(controls, witnesses).map(|witness| word(controls, witness, at));
+        self.of(at).min(words.min().unwrap_or(u64::MAX))
     }
 
     /// Takes in what members have said of a partition by now, where its changes end by now, and the next change that
@@ -205,7 +211,7 @@ impl Session<'_> {
         let ranges = log.offsets(&at.topic).await?;
         let range = ranges.get(at.partition as usize).copied().unwrap_or_default();
         let next = self.expiry.swept.get(at).and_then(|swept| swept.next).unwrap_or(0).max(range.start);
-        let safe = self.expiry.safe.of(at);
+        let safe = self.expiry.safe.by(at, self.expiry.control.members(), &self.resolver.witnesses);
         let mut found = Found { next, look_at_ms: now_ms.saturating_add(retention), ..Found::default() };
         if next >= range.end {
             return Ok(found);
@@ -387,5 +393,24 @@ mod tests {
         assert_eq!(words, [40, 45]);
         let other = TopicPartition::new(TopicName::new("resolved"), 1);
         assert_eq!(word(&controls, &witnesses[0], &other), 0, "nothing said is nothing reached");
+    }
+
+    #[test]
+    fn whoever_has_come_since_is_asked_too() {
+        let witness = |member: &str| Witness { member: MemberId::new(member).unwrap(), captures: true };
+        let witnesses = [witness("hq"), witness("back")];
+        let mut safe = Safe::default();
+        safe.note(&at(), 50, 0, 0);
+        safe.note(&at(), 51, 0, 0);
+        let hq = ("hq", Said::Captured(Some(reached(50))));
+        let away = ("back", Said::OutOfDate(Some(Mark { since_ms: 0, why: String::new() })));
+        assert_eq!(safe.by(&at(), &controls(&[hq.clone(), away]), &witnesses), 50);
+        assert_eq!(
+            safe.by(&at(), &controls(std::slice::from_ref(&hq)), &witnesses),
+            0,
+            "it has said nothing"
+        );
+        let back = ("back", Said::Captured(Some(reached(30))));
+        assert_eq!(safe.by(&at(), &controls(&[hq, back]), &witnesses), 30);
     }
 }
