@@ -6,6 +6,7 @@
 
 mod examples;
 mod exhaustive;
+mod expiry;
 mod mutants;
 mod schedules;
 mod simulation;
