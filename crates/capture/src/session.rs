@@ -353,6 +353,15 @@ impl<'a> Session<'a> {
     /// Publishes the round with the positions it leads to, and moves on. `false` when the log did not take a record
     /// of it: then nothing has moved, and the rows are to be read again.
     async fn finish(&mut self, election: &Election, round: Round) -> Result<bool, Error> {
+        // Somebody may have said meanwhile that the member is to be left alone: then the page is not published.
+        let (log, now) = (self.capture.log.as_ref(), self.capture.clock.monotonic());
+        self.control.look(log, now).await.map_err(|e| self.capture.log_error(e))?;
+        let id = self.capture.connector.id();
+        if self.control.members().of(id).capture_rests(id).is_some() {
+            // Its token alone, so that the next one is a direct successor again.
+            self.publish(election, Vec::new()).await?;
+            return Ok(false);
+        }
         let before = self.moved(&[]);
         self.positions = self.moved(&round.next);
         let metrics = Arc::clone(&self.capture.metrics);

@@ -3,7 +3,8 @@
 //! A deleted row's record expires when it is older than the retention **and** every member that is not out of date has
 //! said that its apply was past it before its capture had published all it had to give, and those changes are
 //! resolved. A member that has come, or come back, in the meantime has to have said so, too. By the clock alone, a member that was behind would bring a deleted row back without anyone noticing. A
-//! member that holds this up for as long as the retention again is marked out of date: from then on it writes and
+//! member that holds this up for as long as the retention again, or has not taken a null record in by the time that
+//! compaction may remove it, is marked out of date: from then on it writes and
 //! publishes nothing until it is filled anew.
 //!
 //! [`Safe`] is pure: what members have said, and what it allows. [`Expiry`] reads each resolved topic once, behind
@@ -51,12 +52,6 @@ impl Safe {
         self.reached.get(at).copied().unwrap_or(0)
     }
 
-    /// The same by what members say now: one that has come, or come back, since then has not been asked yet.
-    fn by(&self, at: &TopicPartition, controls: &MemberControls, witnesses: &[Witness]) -> u64 {
-        let words = awaited(controls, witnesses).map(|witness| word(controls, witness, at));
-        self.of(at).min(words.min().unwrap_or(u64::MAX))
-    }
-
     /// Takes in what members have said of a partition by now, where its changes end by now, and the next change that
     /// will be resolved.
     pub(crate) fn note(&mut self, at: &TopicPartition, said: u64, changes_end: u64, resolved: u64) {
@@ -81,6 +76,12 @@ fn word(controls: &MemberControls, witness: &Witness, at: &TopicPartition) -> u6
     let said = controls.of(&witness.member);
     let reached = if witness.captures { said.captured } else { said.applied };
     reached.get(at.topic.as_str()).and_then(|partitions| partitions.get(&at.partition)).copied().unwrap_or(0)
+}
+
+/// Up to where all that are awaited are by now.
+fn by_now(controls: &MemberControls, witnesses: &[Witness], at: &TopicPartition) -> u64 {
+    let words = awaited(controls, witnesses).map(|witness| word(controls, witness, at));
+    words.min().unwrap_or(u64::MAX)
 }
 
 /// Those of the witnesses whose word is waited for.
@@ -211,7 +212,9 @@ impl Session<'_> {
         let ranges = log.offsets(&at.topic).await?;
         let range = ranges.get(at.partition as usize).copied().unwrap_or_default();
         let next = self.expiry.swept.get(at).and_then(|swept| swept.next).unwrap_or(0).max(range.start);
-        let safe = self.expiry.safe.by(at, self.expiry.control.members(), &self.resolver.witnesses);
+        // One that has come, or come back, since everybody had reached that has not been asked yet.
+        let by_now = by_now(self.expiry.control.members(), &self.resolver.witnesses, at);
+        let safe = self.expiry.safe.of(at).min(by_now);
         let mut found = Found { next, look_at_ms: now_ms.saturating_add(retention), ..Found::default() };
         if next >= range.end {
             return Ok(found);
@@ -237,6 +240,12 @@ impl Session<'_> {
             if age < retention {
                 (found.next, found.more) = (record.offset, false);
                 found.look_at_ms = record.timestamp_ms.saturating_add(retention);
+                break;
+            }
+            if record.value.is_none() && record.offset >= by_now {
+                // From now on compaction may remove it, and who has not read it would remember the delete for ever.
+                (found.next, found.more, found.look_at_ms) = (record.offset, false, 0);
+                found.overdue = Some(record.offset);
                 break;
             }
             if !is_delete(&record) {
@@ -404,13 +413,10 @@ mod tests {
         safe.note(&at(), 51, 0, 0);
         let hq = ("hq", Said::Captured(Some(reached(50))));
         let away = ("back", Said::OutOfDate(Some(Mark { since_ms: 0, why: String::new() })));
-        assert_eq!(safe.by(&at(), &controls(&[hq.clone(), away]), &witnesses), 50);
-        assert_eq!(
-            safe.by(&at(), &controls(std::slice::from_ref(&hq)), &witnesses),
-            0,
-            "it has said nothing"
-        );
+        let by = |said: &[(&str, Said)]| safe.of(&at()).min(by_now(&controls(said), &witnesses, &at()));
+        assert_eq!(by(&[hq.clone(), away]), 50);
+        assert_eq!(by(std::slice::from_ref(&hq)), 0, "it has said nothing");
         let back = ("back", Said::Captured(Some(reached(30))));
-        assert_eq!(safe.by(&at(), &controls(&[hq, back]), &witnesses), 30);
+        assert_eq!(by(&[hq, back]), 30);
     }
 }

@@ -321,6 +321,9 @@ impl Session<'_> {
                     (group, rows) = (Vec::new(), 0);
                 }
             }
+            // A delete of the member's own that the topic does not have leaves no row, and would hide the key's next life.
+            let own = saved.keys().filter(|(of, _)| *of == table).map(|(_, key)| key.clone()).collect();
+            self.remove(table, own, &saved, removing).await?;
         }
         Ok(true)
     }
