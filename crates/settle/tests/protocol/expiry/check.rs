@@ -8,7 +8,7 @@ use tributary_settle::Invariant;
 pub(super) fn value_of(record: &Resolved) -> Option<i32> {
     let value = record.row.as_ref()?.get(0)?;
     match value {
-        Value::Int(value) => i32::try_from(*value).ok(),
+        Value::Int(value) => Some(*value),
         _ => None,
     }
 }

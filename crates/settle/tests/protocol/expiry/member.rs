@@ -8,7 +8,7 @@ use tributary_settle::{Decision, LocalState};
 
 /// The row with this value.
 pub(super) fn row(value: i32) -> Row {
-    Row::of([Value::Int(value.into())])
+    Row::of([Value::Int(value)])
 }
 
 /// The delete that a null record speaks of, as apply makes it.
@@ -236,7 +236,7 @@ fn may_publish(group: &Group, of: &Member) -> bool {
 pub(super) fn write_over(group: &Group, copy: &mut Copy, record: &Resolved, history: History) {
     let seen = group.setup.rules.seen_after_write(record, &copy.tracking);
     let value = record.row.as_ref().map(|row| match row.get(0) {
-        Some(Value::Int(value)) => i32::try_from(*value).unwrap(),
+        Some(Value::Int(value)) => *value,
         other => panic!("a row of {other:?}"),
     });
     *copy = Copy { row: value, tracking: LocalState { local: None, seen }, at: 0, history, edit: None };
