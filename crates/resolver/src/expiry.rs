@@ -17,6 +17,7 @@ use crate::session::{Part, Session};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tributary_model::MemberId;
+use tributary_model::time::TICKS_A_MILLISECOND;
 use tributary_runtime::Heartbeat;
 use tributary_stream::{
     Consumer, ConsumerSettings, ControlFollower, Incoming, Isolation, Mark, MemberControls, Outgoing, Said,
@@ -156,20 +157,26 @@ impl Session<'_> {
         }
         let log = self.resolver.log.as_ref();
         self.expiry.control.look(log, now).await?;
-        let now_ms = log.clock_ms().await?;
+        // Brokers tell their time only to those who write. Nothing is written before something seems to be due by the
+        // machine's own clock, and nothing is done that is not due by theirs.
+        let own_ms = self.resolver.clock.now_ticks() / TICKS_A_MILLISECOND;
         if now >= self.expiry.note_at {
             self.expiry.note_at = now + self.resolver.settings.expire_every;
             self.note_words().await?;
-            self.tidy_ledger(now_ms, heartbeat).await?;
+            if self.ledger.is_due(own_ms) {
+                let now_ms = self.resolver.log.clock_ms().await?;
+                self.tidy_ledger(now_ms, heartbeat).await?;
+            }
         }
         let due = self.owned.keys().copied().find(|part| {
             let swept = self.expiry.swept.get(&self.resolved_at(*part)).copied().unwrap_or_default();
-            now_ms >= swept.look_at_ms
+            own_ms >= swept.look_at_ms
         });
         let Some(part) = due else {
             self.expiry.next_look = now + self.resolver.settings.expire_every;
             return Ok(());
         };
+        let now_ms = self.resolver.log.clock_ms().await?;
         let at = self.resolved_at(part);
         let found = self.look_through(&at, now_ms).await?;
         if let Some(offset) = found.overdue {
@@ -180,7 +187,7 @@ impl Session<'_> {
             return Ok(());
         }
         let step = self.resolver.settings.expire_every.as_millis() as i64;
-        let look_at_ms = if found.more { 0 } else { found.look_at_ms.max(now_ms + step) };
+        let look_at_ms = if found.more { 0 } else { found.look_at_ms.max(own_ms + step) };
         self.expiry.swept.insert(at, Swept { next: Some(found.next), look_at_ms });
         Ok(())
     }

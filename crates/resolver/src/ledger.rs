@@ -26,15 +26,19 @@ pub(crate) struct LedgerSweep {
     look_at_ms: i64,
 }
 
+impl LedgerSweep {
+    /// Whether something may leave by now.
+    pub(crate) fn is_due(&self, now_ms: i64) -> bool {
+        now_ms >= self.look_at_ms
+    }
+}
+
 impl Session<'_> {
     /// Removes what is old enough, now and then.
     pub(crate) async fn tidy_ledger(&mut self, now_ms: i64, heartbeat: &Heartbeat) -> Result<(), Error> {
         let part = (0, 0);
         let Some(retention) = self.resolver.settings.conflict_retention else { return Ok(()) };
         let Some(next) = self.owned.get(&part).copied() else { return Ok(()) };
-        if now_ms < self.ledger.look_at_ms {
-            return Ok(());
-        }
         let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
         let (old, swept) = self.old_conflicts(now_ms, retention, heartbeat).await?;
         let topic = self.resolver.channels.topics.conflicts();
