@@ -92,6 +92,7 @@ fn a_registry_that_is_away_keeps_only_new_schemas_waiting() {
     assert!(line.contains(&said), "{line}");
     registry.restart();
     running.wait_for("runs as process");
+    running.wait_for("halted");
     assert_eq!(running.stop("-TERM").0, 1, "the members are not provisioned");
 }
 
