@@ -38,12 +38,12 @@ fn an_idle_group_publishes_nothing() {
     let running = pipe.start();
     pipe.execute("hq", "INSERT INTO Customer VALUES (1, 'Ada')");
     running.drain();
-    let before = running.ends();
+    let before = running.of_rows();
     pipe.execute("cloud", "UPDATE Customer SET Name = Name");
     running.drain();
     running.stop();
     let again = pipe.start();
     again.drain();
-    assert_eq!(again.ends(), before, "no echo, and an update that changes nothing is no change (I3)");
+    assert_eq!(again.of_rows(), before, "no echo, and an update that changes nothing is no change (I3)");
     again.stop();
 }

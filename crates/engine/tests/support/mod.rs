@@ -198,6 +198,15 @@ impl Running {
         ends.collect()
     }
 
+    /// The ends of the topics that hold rows, whose workers also say on others how far they are.
+    pub(crate) fn of_rows(&self) -> BTreeMap<String, Vec<u64>> {
+        let topics = &self.engine.channels.topics;
+        let own = [topics.control(), topics.positions()];
+        let mut ends = self.ends();
+        ends.retain(|topic, _| own.iter().all(|own| own.as_str() != topic));
+        ends
+    }
+
     pub(crate) fn stop(self) {
         assert_eq!(self.engine.stop(), Vec::<String>::new(), "all workers ended in time");
     }

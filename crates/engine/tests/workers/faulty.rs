@@ -129,7 +129,10 @@ impl Log for FaultyLog {
         let inner = self.inner.consumer(settings.clone()).await?;
         let membership =
             Arc::new(Membership { inner: Mutex::new(Some(inner)), kicked: AtomicBool::new(false) });
-        self.consumers.lock().unwrap().push(Arc::downgrade(&membership));
+        // One that assigns itself its partitions is in no group that could put it out.
+        if settings.group.is_some() {
+            self.consumers.lock().unwrap().push(Arc::downgrade(&membership));
+        }
         Ok(Box::new(FaultyConsumer {
             log: self.clone(),
             settings,
