@@ -7,7 +7,7 @@ use std::time::Duration;
 use tributary_testkit::services::{Broker, BrokerSettings, Cluster, shared_registry};
 use tributary_testkit::{GroupFolder, Obligations, Program};
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 fn group_on(name: &str, brokers: &str) -> GroupFolder {
     group(name, &kafka_log(brokers, &shared_registry().url()))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tributary_testkit::services::{Broker, BrokerSettings, shared_registry};
 use tributary_testkit::{Obligations, Program, TRAIL_TABLE};
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(240);
 /// A broker that compacts whatever it can, all the time.
 const EAGER: [(&str, &str); 4] = [
     ("log.cleaner.backoff.ms", "200"),

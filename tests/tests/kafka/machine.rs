@@ -7,7 +7,7 @@ use std::time::Duration;
 use tributary_testkit::services::{Broker, BrokerSettings, Tmpfs, shared_registry};
 use tributary_testkit::{Obligations, Program};
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The broker's disk is full, and the broker gives up; with room again, and the broker back, nothing is lost.
 pub(crate) fn a_broker_whose_disk_was_full_has_lost_nothing() {

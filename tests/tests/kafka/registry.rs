@@ -9,7 +9,7 @@ use std::time::Duration;
 use tributary_testkit::services::{Front, Registry, RegistrySettings, shared_broker};
 use tributary_testkit::{GroupFolder, Program};
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// All processes are started again while no registry answers: what is known is enough. A table that is new needs a
 /// registry; a process that is to learn of it waits, says for what, and goes on when the registry is there, which has

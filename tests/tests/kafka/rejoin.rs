@@ -4,7 +4,7 @@ use crate::support::{assert_arrives, assert_flows, check, eventually, shared_gro
 use std::time::Duration;
 use tributary_testkit::{Obligations, Program};
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Its own process ends, since both workers have halted; after `member rejoin` a new one goes on, and a second restore to
 /// the same backup gives it another name.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tributary_testkit::services::{Broker, BrokerSettings, shared_broker, shared_registry};
 use tributary_testkit::{GroupFolder, Program};
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 fn resolver(group: &GroupFolder) -> Program {
     Program::run_with(group, &["--role", "resolver"])

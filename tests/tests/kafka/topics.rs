@@ -8,7 +8,7 @@ use std::time::Duration;
 use tributary_testkit::Program;
 use tributary_testkit::services::shared_broker;
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Somebody deletes the changes topic of one table under a running group, with changes in it that no resolver has read:
 /// that is told by name, and started again the group is whole and has lost nothing.
