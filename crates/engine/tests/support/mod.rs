@@ -16,7 +16,7 @@ use tributary_group::progress::{Progress, progress};
 use tributary_runtime::{SharedClock, WorkerStatus};
 
 /// How long anything may take before a test gives up.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(150);
 
 pub(crate) struct Pipe {
     folder: tempfile::TempDir,

@@ -22,7 +22,7 @@ use tributary_stream::{
 };
 
 /// How long anything may take before a test gives up.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(150);
 
 /// Members with one table, `Item (Id, Name)`, and their log.
 pub(crate) struct Stage {
