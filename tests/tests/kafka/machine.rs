@@ -85,7 +85,7 @@ pub(crate) fn a_process_that_stood_still_goes_on() {
 /// Rows of five megabytes, by brokers as they are set up by default. One that is over a third of the topics' limit is
 /// listed at its origin, with the reason, and keeps nobody.
 pub(crate) fn rows_of_five_megabytes_go_through() {
-    let group = shared_group("large");
+    let group = shared_group("megabytes");
     let mut running = Program::run(&group);
     for (key, member) in (1..=6).zip(MEMBERS.into_iter().cycle()) {
         let sql = "INSERT INTO Trail VALUES (?1, hex(zeroblob(2500000)), ?1)";
