@@ -326,9 +326,9 @@ impl Session<'_> {
     async fn tell_group(&mut self) -> Result<(), Error> {
         let now = self.apply.clock.monotonic();
         let (id, channels) = (self.apply.connector.id(), &self.apply.channels);
-        let said = self.control.members().of(id).applied;
+        let said = &self.control.members().of(id).applied;
         let every = self.apply.settings.progress_every;
-        let Some(reached) = self.told.news(&said, &self.stored, channels, now, every) else { return Ok(()) };
+        let Some(reached) = self.told.news(said, &self.stored, channels, now, every) else { return Ok(()) };
         let record = Said::Applied(Some(reached)).record(channels.topics.control(), id);
         self.list(vec![record]).await
     }

@@ -135,7 +135,7 @@ impl<'a> Session<'a> {
         if let Some(why) = said.capture_rests(id) {
             return Ok((Brought::Rest, why));
         }
-        self.statement.note(&said, now, self.capture.settings.progress_every);
+        self.statement.note(said, now, self.capture.settings.progress_every);
         self.carry_out_orders()?;
         let news = self.member.has_news().await.map_err(|e| self.capture.member_error(e))?;
         let scans = self.ready().any(|table| self.positions[table].scan != Scan::Done);

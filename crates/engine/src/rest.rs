@@ -28,7 +28,7 @@ pub(crate) async fn wait_while(
     let id = connector.id();
     let topic = channels.topics.control();
     let mut control = ControlFollower::follow(log, &topic, clock.monotonic()).await.map_err(failed)?;
-    while let Some(why) = rests(&control.members().of(id), id) {
+    while let Some(why) = rests(control.members().of(id), id) {
         heartbeat.beat();
         heartbeat.note(format!("rests: {why}"));
         if !stop.sleep(LOOK_EVERY).await {

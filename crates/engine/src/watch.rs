@@ -51,7 +51,7 @@ pub(crate) async fn watch(
                     let error = Chain(&error).to_string();
                     tracing::error!(%member, error, "a member that has joined cannot be worked for here");
                 }
-            } else if is_here && occasion(&before) != occasion(after) {
+            } else if is_here && occasion(before) != occasion(after) {
                 for role in ["capture", "apply"] {
                     if board.resume(&format!("{role} {member}")) {
                         tracing::info!(%member, role, "something was said of the member: trying again");

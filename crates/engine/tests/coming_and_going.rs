@@ -84,7 +84,7 @@ impl Group {
         let engine = &self.running.engine;
         let control = engine.channels.topics.control();
         let latest = block_on(read_latest(engine.log.as_ref(), &control)).unwrap();
-        latest.iter().collect::<MemberControls>().of(&id(member))
+        latest.iter().collect::<MemberControls>().of(&id(member)).clone()
     }
 
     fn say(&self, member: &str, said: &Said) {

@@ -39,7 +39,7 @@ fn opened(engine: &Engine) -> Opened<'_> {
 async fn rejoin(engine: &Engine, id: &str, fill_anew: bool) -> Result<u64, RejoinError> {
     let group = opened(engine);
     let connector = group.connector(id)?;
-    let control = read_controls(&group).await?.of(connector.id());
+    let control = read_controls(&group).await?.of(connector.id()).clone();
     let ground = examine(&group, connector.as_ref(), &control, fill_anew).await?;
     let Ground::WentBack { number, published } = ground else { panic!("it has not begun yet") };
     let said = claim(&control, mark(&group, UNDER_WAY).await?, number, fill_anew);

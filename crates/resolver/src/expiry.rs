@@ -75,7 +75,7 @@ impl Safe {
 /// How far a member is in a resolved partition, by its own word.
 fn word(controls: &MemberControls, witness: &Witness, at: &TopicPartition) -> u64 {
     let said = controls.of(&witness.member);
-    let reached = if witness.captures { said.captured } else { said.applied };
+    let reached = if witness.captures { &said.captured } else { &said.applied };
     reached.get(at.topic.as_str()).and_then(|partitions| partitions.get(&at.partition)).copied().unwrap_or(0)
 }
 

@@ -165,6 +165,8 @@ impl Said {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemberControls {
     members: BTreeMap<MemberId, MemberControl>,
+    /// What is said of all others.
+    nothing: MemberControl,
 }
 
 impl MemberControls {
@@ -192,8 +194,8 @@ impl MemberControls {
     }
 
     /// What is said of a member.
-    pub fn of(&self, member: &MemberId) -> MemberControl {
-        self.members.get(member).cloned().unwrap_or_default()
+    pub fn of(&self, member: &MemberId) -> &MemberControl {
+        self.members.get(member).unwrap_or(&self.nothing)
     }
 
     /// All members of whom anything is said.
@@ -241,7 +243,7 @@ mod tests {
         said(&mut controls, &hq, &Said::Reinit(order.clone()));
         let reached: Reached = [("t".to_owned(), [(0, 7)].into())].into();
         said(&mut controls, &hq, &Said::Applied(Some(reached.clone())));
-        let of = controls.of(&hq);
+        let of = controls.of(&hq).clone();
         assert_eq!((of.paused.clone(), of.incarnation_number()), (Some(mark), 3));
         assert_eq!(of.pending_reinit(), Some(&order));
         assert!(of.apply_rests(&hq).unwrap().contains("paused"));

@@ -224,7 +224,7 @@ fn told(context: &Context, done: &Done<'_>, text: &str) -> anyhow::Result<Exit> 
 
 /// What is said of a member now.
 pub(super) async fn standing(engine: &Engine, member: &MemberId) -> anyhow::Result<MemberControl> {
-    Ok(read_controls(&opened(engine)).await?.of(member))
+    Ok(read_controls(&opened(engine)).await?.of(member).clone())
 }
 
 /// Says something of a member, and waits until it is known; `false` when that takes too long.
