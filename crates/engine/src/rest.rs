@@ -9,6 +9,14 @@ use tributary_stream::{Channels, ControlFollower, Disposition, Log, MemberContro
 /// How often it is looked whether the member may be worked on again.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// What the log's failure means for a worker.
+pub(crate) fn failed(error: tributary_stream::Error) -> Failure {
+    match error.disposition() {
+        Disposition::Retry => Failure::retry(error),
+        Disposition::Park | Disposition::Stop => Failure::halt(error),
+    }
+}
+
 /// Why a member is to be left alone, if so.
 pub(crate) type Rests = fn(&MemberControl, &MemberId) -> Option<String>;
 
@@ -21,10 +29,9 @@ pub(crate) async fn wait_while(
     clock: &SharedClock,
     (stop, heartbeat): (&Stop, &Heartbeat),
 ) -> Result<bool, Failure> {
-    let failed = |error: tributary_stream::Error| match error.disposition() {
-        Disposition::Retry => Failure::retry(error),
-        Disposition::Park | Disposition::Stop => Failure::halt(error),
-    };
+    if stop.is_stopped() {
+        return Ok(false);
+    }
     let id = connector.id();
     let topic = channels.topics.control();
     let mut control = ControlFollower::follow(log, &topic, clock.monotonic()).await.map_err(failed)?;

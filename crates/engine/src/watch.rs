@@ -4,11 +4,12 @@
 //! Workers that run look at the control topic themselves, before every transaction; those that have halted, or are not
 //! there yet, cannot.
 
+use crate::rest::failed;
 use crate::seat::Seat;
 use std::time::Duration;
 use tributary_runtime::supervisor::Board;
 use tributary_runtime::{Chain, Failure, Heartbeat, Stop};
-use tributary_stream::{ControlFollower, Disposition, MemberControl};
+use tributary_stream::{ControlFollower, MemberControl};
 
 /// The name of the worker.
 pub const WATCH: &str = "group watch";
@@ -26,10 +27,6 @@ pub(crate) async fn watch(
     board: &Board,
     (stop, heartbeat): (&Stop, &Heartbeat),
 ) -> Result<(), Failure> {
-    let failed = |error: tributary_stream::Error| match error.disposition() {
-        Disposition::Retry => Failure::retry(error),
-        Disposition::Park | Disposition::Stop => Failure::halt(error),
-    };
     let (log, topic) = (seat.log.clone(), seat.channels.topics.control());
     let mut control =
         ControlFollower::follow(log.as_ref(), &topic, seat.clock.monotonic()).await.map_err(failed)?;

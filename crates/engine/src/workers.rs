@@ -258,17 +258,13 @@ async fn bindings(
 }
 
 pub(crate) async fn upkeep(log: &EmbeddedLog, stop: Stop, heartbeat: Heartbeat) -> Result<(), Failure> {
-    let failed = |error: tributary_stream::Error| match error.disposition() {
-        tributary_stream::Disposition::Retry => Failure::retry(error),
-        tributary_stream::Disposition::Park | tributary_stream::Disposition::Stop => Failure::halt(error),
-    };
     let mut idle = Duration::ZERO;
     loop {
         heartbeat.beat();
-        log.take_in().await.map_err(failed)?;
+        log.take_in().await.map_err(rest::failed)?;
         if idle >= UPKEEP_EVERY {
             idle = Duration::ZERO;
-            log.maintain().map_err(failed)?;
+            log.maintain().map_err(rest::failed)?;
         }
         if !stop.sleep(TAKE_IN_EVERY).await {
             return Ok(());
