@@ -7,7 +7,8 @@
 
 use std::collections::HashMap;
 use tributary_member::ApplyRecord;
-use tributary_model::{ChangeKind, Dot, Resolved, Settled, Ticks, VersionVector};
+use tributary_model::Ticks;
+use tributary_settle::forgotten_delete;
 use tributary_stream::{Channels, Incoming, TopicName};
 
 /// Cuts a batch so that a null record is never in one part with another record of its cell.
@@ -40,7 +41,7 @@ pub(crate) fn deletes(channels: &Channels, batch: &[ApplyRecord], now: Ticks) ->
 
 fn delete(channels: &Channels, record: &ApplyRecord, now: Ticks) -> Option<ApplyRecord> {
     let vv = record.resolved.as_ref().err()?;
-    let resolved = delete_of(vv)?;
+    let resolved = forgotten_delete(vv)?;
     let channel = &channels.tables[record.table];
     let mut payload = Vec::new();
     // A delete has no row that could not be written.
@@ -48,27 +49,9 @@ fn delete(channels: &Channels, record: &ApplyRecord, now: Ticks) -> Option<Apply
     Some(ApplyRecord { resolved: Ok(resolved), payload, ..record.clone() })
 }
 
-/// The settled delete that took these versions into account; whose it was is forgotten.
-fn delete_of(vv: &VersionVector) -> Option<Resolved> {
-    let (incarnation, version) = vv.iter().next()?;
-    Some(Resolved {
-        vv: vv.clone(),
-        content: vec![vv.clone()],
-        winner: Dot::new(incarnation.clone(), version),
-        kind: ChangeKind::Live,
-        changed_at: None,
-        effective_at: None,
-        row: None,
-        settled: Settled::FastForward,
-        policy: None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tributary_model::Incarnation;
-    use tributary_settle::{Decision, LocalState, Rules, Standard};
     use tributary_stream::Headers;
 
     fn record(key: u8, null: bool) -> Incoming {
@@ -94,26 +77,5 @@ mod tests {
         assert_eq!(shape(&[(1, true), (2, true), (3, false)]), [3], "they are of different cells");
         assert_eq!(shape(&[(1, false), (1, true), (1, false)]), [1, 1, 1]);
         assert_eq!(shape(&[(1, true), (2, false), (1, true), (2, false)]), [2, 2]);
-    }
-
-    #[test]
-    fn the_delete_of_a_null_is_decided_as_the_delete_itself_was() {
-        let incarnation = |name: &str| Incarnation::parse(name).unwrap();
-        let vv = VersionVector::parse("cloud:4 hq:9").unwrap();
-        let delete = delete_of(&vv).unwrap();
-        let local = |local: Option<(&str, u64)>, seen: &str| LocalState {
-            local: local.map(|(name, version)| Dot::new(incarnation(name), version)),
-            seen: VersionVector::parse(seen).unwrap(),
-        };
-        let decide = |state| Standard.decide(&delete, &state);
-        assert_eq!(decide(local(None, "cloud:4 hq:9")), Decision::AlreadyThere);
-        assert_eq!(decide(local(None, "hq:3")), Decision::Write, "it missed the delete");
-        assert_eq!(
-            decide(local(Some(("cloud", 4)), "")),
-            Decision::Write,
-            "its change was taken into account"
-        );
-        assert_eq!(decide(local(Some(("cloud", 5)), "")), Decision::LocalIsNewer);
-        assert_eq!(delete_of(&VersionVector::new()), None);
     }
 }

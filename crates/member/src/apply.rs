@@ -1,9 +1,9 @@
 //! What apply gives to a member, and what comes back: batches of settled records, outcomes, parked records.
 //!
-//! What becomes of a record is decided by the protocol; [`ApplyRecord`] adds what counts while a member is filled anew.
+//! What becomes of a record is decided by the protocol.
 
-use tributary_model::{Dot, KeyBytes, Resolved, TableName, Ticks, VersionVector};
-use tributary_settle::{Decision, LocalState, Rules, Standard};
+use tributary_model::{KeyBytes, Resolved, TableName, Ticks, VersionVector};
+use tributary_settle::{Decision, Force, LocalState, Standard, decide_forced};
 use uuid::Uuid;
 
 /// Where a resolved record stands in the log.
@@ -36,36 +36,15 @@ pub struct ApplyRecord {
     pub force: Option<Force>,
 }
 
-/// The group's record counts for more than what the member has of the cell: it is being filled anew, and what it had
-/// and the group did not know has been saved.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Force {
-    /// The local change that was saved. It may be written over; a later one is the user's, as ever.
-    pub local: Option<Dot>,
-}
-
 impl ApplyRecord {
-    /// What becomes of the record, given what the member has: the protocol's decision, but for a change that was
-    /// saved.
+    /// What becomes of the record, given what the member has.
     pub(crate) fn decide(&self, resolved: &Resolved, state: &LocalState) -> Decision {
-        match Standard.decide(resolved, state) {
-            // Also where the change was made on top of this very record, which the copy then reflects.
-            Decision::LocalIsNewer | Decision::AlreadyThere if self.was_saved(state) => Decision::Write,
-            decision => decision,
-        }
+        decide_forced(&Standard, resolved, state, self.force.as_ref())
     }
 
     /// Whether a null record lets the cell's tombstone be forgotten.
     pub(crate) fn forgets(&self, vv: &VersionVector, state: &LocalState) -> bool {
-        match &state.local {
-            Some(dot) => dot.version <= vv.get(&dot.incarnation) || self.was_saved(state),
-            None => self.force.is_some() || state.seen.is_within(vv),
-        }
-    }
-
-    fn was_saved(&self, state: &LocalState) -> bool {
-        let saved = self.force.as_ref().and_then(|force| force.local.as_ref());
-        saved.is_some() && saved == state.local.as_ref()
+        tributary_settle::forgets(vv, state, self.force.as_ref())
     }
 }
 

@@ -25,7 +25,7 @@ pub use api::{
     Token, Unpublishable,
 };
 pub use apply::{
-    Applied, ApplyBatch, ApplyRecord, Force, OffsetMove, Outcome, Parked, ParkedAt, ParkedFilter, Refusal,
+    Applied, ApplyBatch, ApplyRecord, OffsetMove, Outcome, Parked, ParkedAt, ParkedFilter, Refusal,
     RefusalKind, Source, StoredOffset,
 };
 pub use digest::{BucketDigest, MAX_BUCKET_BITS, bucket_of, row_hash};
@@ -36,6 +36,8 @@ pub use inspection::{
 };
 pub use plan::{BatchPlan, BatchStep, TableOrder, TableRecords, plan};
 pub use position::{PositionRecord, StoredPosition, token_follows};
+
+pub use tributary_settle::Force;
 
 /// What the calls of this crate return.
 pub type Result<T> = std::result::Result<T, Error>;

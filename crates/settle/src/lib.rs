@@ -5,11 +5,13 @@
 //! [`Standard`] is what runs in production; the tests override single methods to show that each rule is needed.
 
 mod columns;
+mod forgetting;
 mod invariant;
 mod precedence;
 mod rules;
 mod standard;
 
+pub use forgetting::{Force, decide_forced, forgets, forgotten_delete};
 pub use invariant::Invariant;
 pub use rules::{Decision, DeleteVsUpdate, Drop, LocalState, Resolution, Rules, Step, TableRules, Violation};
 pub use standard::Standard;

@@ -2,8 +2,8 @@
 
 use super::{Entry, Event, Group, Published, Standing, World};
 use crate::simulation::{EditId, History, Violation};
-use tributary_model::{Dot, Resolved, Value};
-use tributary_settle::Invariant;
+use tributary_model::{Resolved, Value};
+use tributary_settle::{Force, Invariant};
 
 pub(super) fn value_of(record: &Resolved) -> Option<i32> {
     let value = record.row.as_ref()?.get(0)?;
@@ -130,7 +130,7 @@ impl World {
                 self.check_replay(group, member, from, None)?;
             }
             if behind > 0 {
-                self.check_replay(group, member, 0, Some(&None))?;
+                self.check_replay(group, member, 0, Some(&Force::default()))?;
             }
         }
         Ok(())
@@ -141,7 +141,7 @@ impl World {
         group: &Group,
         member: usize,
         from: usize,
-        force: Option<&Option<Dot>>,
+        force: Option<&Force>,
     ) -> Result<(), Violation> {
         let mut world = self.clone();
         for logged in self.log[from..].iter().filter(|logged| !logged.gone) {

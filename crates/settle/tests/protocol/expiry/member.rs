@@ -3,40 +3,17 @@
 use super::{Copy, Entry, Group, Logged, Member, Published, Situation, Standing, World};
 use crate::simulation::{EditId, History};
 use std::sync::Arc;
-use tributary_model::{Change, ChangeKind, Dot, Resolved, Row, Settled, Ticks, Value, VersionVector};
-use tributary_settle::{Decision, LocalState};
+use tributary_model::{Change, ChangeKind, Dot, Resolved, Row, Ticks, Value, VersionVector};
+use tributary_settle::{Decision, Force, LocalState, decide_forced, forgets, forgotten_delete};
 
 /// The row with this value.
 pub(super) fn row(value: i32) -> Row {
     Row::of([Value::Int(value)])
 }
 
-/// The delete that a null record speaks of, as apply makes it.
+/// The delete that a null record speaks of.
 pub(super) fn delete_of(vv: &VersionVector) -> Resolved {
-    let (incarnation, version) = vv.iter().next().expect("a delete takes at least itself into account");
-    Resolved {
-        vv: vv.clone(),
-        content: vec![vv.clone()],
-        winner: Dot::new(incarnation.clone(), version),
-        kind: ChangeKind::Live,
-        changed_at: None,
-        effective_at: None,
-        row: None,
-        settled: Settled::FastForward,
-        policy: None,
-    }
-}
-
-/// Whether a null record lets the tombstone be forgotten, as the members' adapters ask it.
-fn forgets(vv: &VersionVector, state: &LocalState, force: Option<&Option<Dot>>) -> bool {
-    match &state.local {
-        Some(dot) => dot.version <= vv.get(&dot.incarnation) || was_saved(state, force),
-        None => force.is_some() || state.seen.is_within(vv),
-    }
-}
-
-fn was_saved(state: &LocalState, force: Option<&Option<Dot>>) -> bool {
-    force.is_some_and(|saved| saved.is_some() && *saved == state.local)
+    forgotten_delete(vv).expect("a delete takes at least itself into account")
 }
 
 impl Member {
@@ -176,23 +153,14 @@ impl World {
     }
 
     /// Takes a record in, of a null record the delete.
-    pub(super) fn carry_out(
-        &mut self,
-        group: &Group,
-        member: usize,
-        logged: &Logged,
-        force: Option<&Option<Dot>>,
-    ) {
+    pub(super) fn carry_out(&mut self, group: &Group, member: usize, logged: &Logged, force: Option<&Force>) {
         let record = match &logged.entry {
             Entry::Settled(record) => Arc::clone(record),
             Entry::Null(vv) if group.discipline.nulls_delete => Arc::new(delete_of(vv)),
             Entry::Null(_) => return,
         };
         let copy = &mut self.members[member].copy;
-        let decision = match group.setup.rules.decide(&record, &copy.tracking) {
-            Decision::LocalIsNewer if was_saved(&copy.tracking, force) => Decision::Write,
-            decision => decision,
-        };
+        let decision = decide_forced(group.setup.rules.as_ref(), &record, &copy.tracking, force);
         if decision != Decision::Write {
             return;
         }
@@ -202,13 +170,7 @@ impl World {
         write_over(group, copy, &record, History::of_all(&logged.images));
     }
 
-    pub(super) fn forget(
-        &mut self,
-        group: &Group,
-        member: usize,
-        vv: &VersionVector,
-        force: Option<&Option<Dot>>,
-    ) {
+    pub(super) fn forget(&mut self, group: &Group, member: usize, vv: &VersionVector, force: Option<&Force>) {
         let copy = &mut self.members[member].copy;
         if copy.tracking == LocalState::default() {
             return;

@@ -4,7 +4,7 @@ use super::member::{delete_of, write_over};
 use super::{Entry, Filling, Group, Situation, Stage, Standing, World};
 use crate::simulation::History;
 use tributary_model::{Dot, VersionVector};
-use tributary_settle::{Decision, LocalState};
+use tributary_settle::{Decision, Force, LocalState, decide_forced};
 
 /// What the last record of the topic says of the member's own change.
 enum Verdict {
@@ -97,14 +97,15 @@ impl World {
     }
 
     fn replay(&mut self, group: &Group, member: usize, filling: Filling) -> Filling {
+        let force = Force { local: filling.saved.clone() };
         for offset in 0..filling.end {
             let logged = self.log[offset].clone();
             if logged.gone {
                 continue;
             }
-            self.carry_out(group, member, &logged, Some(&filling.saved));
+            self.carry_out(group, member, &logged, Some(&force));
             if let Entry::Null(vv) = &logged.entry {
-                self.forget(group, member, vv, Some(&filling.saved));
+                self.forget(group, member, vv, Some(&force));
             }
         }
         Filling { round: filling.round + 1, stage: Stage::Look, ..filling }
@@ -123,9 +124,9 @@ impl World {
         }
         let removing = Dot::new(group.setup.operator.clone(), 1);
         let vv = filling.orphan.iter().fold(VersionVector::of(&removing), |vv, dot| vv.with(dot));
-        let saved = filling.orphan.is_some() && filling.orphan == copy.tracking.local;
-        let decision = group.setup.rules.decide(&delete_of(&vv), &copy.tracking);
-        if decision == Decision::Write || saved && decision == Decision::LocalIsNewer {
+        let force = Force { local: filling.orphan.clone() };
+        let rules = group.setup.rules.as_ref();
+        if decide_forced(rules, &delete_of(&vv), &copy.tracking, Some(&force)) == Decision::Write {
             if copy.row.is_some() {
                 self.met.add(Situation::SurplusRemoved);
             }

@@ -1,0 +1,117 @@
+//! Deletes that the group has forgotten, and members that are filled anew.
+//!
+//! Decides what a null record does to a member's copy, and what counts while a member is filled anew, when what it had
+//! and the group did not know has been saved. When a delete may be forgotten is the resolver's to decide.
+
+use crate::{Decision, LocalState, Rules};
+use tributary_model::{ChangeKind, Dot, Resolved, Settled, VersionVector};
+
+/// The group's record counts for more than what the member has of the cell: it is being filled anew.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Force {
+    /// The local change that was saved. It may be written over; a later one is the user's, as ever.
+    pub local: Option<Dot>,
+}
+
+/// The apply decision while a member may be filled anew: the protocol's, but for a change that was saved.
+pub fn decide_forced<R: Rules + ?Sized>(
+    rules: &R,
+    record: &Resolved,
+    state: &LocalState,
+    force: Option<&Force>,
+) -> Decision {
+    match rules.decide(record, state) {
+        // Also where the change was made on top of this very record, which the copy then reflects.
+        Decision::LocalIsNewer | Decision::AlreadyThere if has_saved(force, state) => Decision::Write,
+        decision => decision,
+    }
+}
+
+/// Whether a null record of these versions lets the cell's tombstone be forgotten.
+pub fn forgets(vv: &VersionVector, state: &LocalState, force: Option<&Force>) -> bool {
+    match &state.local {
+        Some(dot) => dot.version <= vv.get(&dot.incarnation) || has_saved(force, state),
+        None => force.is_some() || state.seen.is_within(vv),
+    }
+}
+
+/// The settled delete that took these versions into account, as a null record speaks of it; whose it was is forgotten.
+/// `None` of no versions, which no delete takes into account.
+pub fn forgotten_delete(vv: &VersionVector) -> Option<Resolved> {
+    let (incarnation, version) = vv.iter().next()?;
+    Some(Resolved {
+        vv: vv.clone(),
+        content: vec![vv.clone()],
+        winner: Dot::new(incarnation.clone(), version),
+        kind: ChangeKind::Live,
+        changed_at: None,
+        effective_at: None,
+        row: None,
+        settled: Settled::FastForward,
+        policy: None,
+    })
+}
+
+fn has_saved(force: Option<&Force>, state: &LocalState) -> bool {
+    force.is_some_and(|force| force.local.is_some() && force.local == state.local)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Standard;
+    use tributary_model::Incarnation;
+
+    fn dot((name, version): (&str, u64)) -> Dot {
+        Dot::new(Incarnation::parse(name).unwrap(), version)
+    }
+
+    fn local(local: Option<(&str, u64)>, seen: &str) -> LocalState {
+        LocalState { local: local.map(dot), seen: VersionVector::parse(seen).unwrap() }
+    }
+
+    fn forced(local: Option<(&str, u64)>) -> Force {
+        Force { local: local.map(dot) }
+    }
+
+    #[test]
+    fn the_delete_of_a_null_is_decided_as_the_delete_itself_was() {
+        let delete = forgotten_delete(&VersionVector::parse("cloud:4 hq:9").unwrap()).unwrap();
+        let decide = |state| Standard.decide(&delete, &state);
+        assert_eq!(decide(local(None, "cloud:4 hq:9")), Decision::AlreadyThere);
+        assert_eq!(decide(local(None, "hq:3")), Decision::Write, "it missed the delete");
+        assert_eq!(
+            decide(local(Some(("cloud", 4)), "")),
+            Decision::Write,
+            "its change was taken into account"
+        );
+        assert_eq!(decide(local(Some(("cloud", 5)), "")), Decision::LocalIsNewer);
+        assert_eq!(forgotten_delete(&VersionVector::new()), None);
+    }
+
+    #[test]
+    fn only_the_saved_change_is_written_over() {
+        let delete = forgotten_delete(&VersionVector::parse("cloud:4 hq:9").unwrap()).unwrap();
+        let decide = |state, force: Option<Force>| decide_forced(&Standard, &delete, &state, force.as_ref());
+        let newer = local(Some(("cloud", 5)), "");
+        assert_eq!(decide(newer.clone(), None), Decision::LocalIsNewer);
+        assert_eq!(decide(newer.clone(), Some(forced(None))), Decision::LocalIsNewer, "nothing was saved");
+        assert_eq!(decide(newer.clone(), Some(forced(Some(("cloud", 4))))), Decision::LocalIsNewer);
+        assert_eq!(decide(newer, Some(forced(Some(("cloud", 5))))), Decision::Write);
+        let on_top = local(Some(("cloud", 5)), "cloud:4 hq:9");
+        assert_eq!(decide(on_top.clone(), Some(forced(None))), Decision::AlreadyThere);
+        assert_eq!(decide(on_top, Some(forced(Some(("cloud", 5))))), Decision::Write, "made on top of it");
+    }
+
+    #[test]
+    fn a_tombstone_is_forgotten_with_what_the_null_knows_and_what_was_saved() {
+        let vv = VersionVector::parse("cloud:4 hq:9").unwrap();
+        assert!(forgets(&vv, &local(Some(("cloud", 4)), ""), None));
+        assert!(!forgets(&vv, &local(Some(("cloud", 5)), ""), None), "a later change is the user's");
+        assert!(!forgets(&vv, &local(Some(("cloud", 5)), ""), Some(&forced(None))));
+        assert!(forgets(&vv, &local(Some(("cloud", 5)), ""), Some(&forced(Some(("cloud", 5))))));
+        assert!(forgets(&vv, &local(None, "hq:9"), None));
+        assert!(!forgets(&vv, &local(None, "hq:10"), None), "the copy reflects a later record");
+        assert!(forgets(&vv, &local(None, "hq:10"), Some(&forced(None))), "which the group does not have");
+    }
+}
