@@ -44,7 +44,7 @@ async fn rejoin(engine: &Engine, id: &str, fill_anew: bool) -> Result<u64, Rejoi
     let Ground::WentBack { number, published } = ground else { panic!("it has not begun yet") };
     let said = claim(&control, mark(&group, UNDER_WAY).await?, number, fill_anew);
     engine.hand_in(say(&group, connector.id(), &said)).await.unwrap();
-    assert!(is_under_way(&read_controls(&group).await?.of(connector.id())));
+    assert!(is_under_way(read_controls(&group).await?.of(connector.id())));
     let (_, begun) = begin(&group, connector.as_ref(), number, published.as_ref()).await?;
     engine.hand_in(say(&group, connector.id(), &[Said::Paused(None)])).await.unwrap();
     Ok(begun.restated)
