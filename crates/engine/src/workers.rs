@@ -3,8 +3,10 @@
 //! A worker looks at its member anew at every start, so that a member that was away or has changed is met as it is.
 
 use crate::members::{bind_now, inspect};
+use crate::rest::Rests;
 use crate::seat::Seat;
 use crate::{EngineError, rest, tables};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,9 +17,9 @@ use tributary_group::spec::{GroupSpec, bind, table_rules};
 use tributary_member::{Connector, Disposition, TableBinding};
 use tributary_model::MemberId;
 use tributary_resolver::{Resolver, ResolverMetrics, Witness};
-use tributary_runtime::{Failure, Heartbeat, Stop};
+use tributary_runtime::{Failure, Heartbeat, SharedClock, Stop};
 use tributary_stream::embedded::EmbeddedLog;
-use tributary_stream::{Log, MemberControl};
+use tributary_stream::{Channels, Log, MemberControl};
 
 /// How long changes stay in the log after they were resolved (pipeline: days, so that a mistake can be looked at).
 const CHANGES_GRACE: Duration = Duration::from_secs(7 * 86_400);
@@ -110,7 +112,6 @@ pub(crate) fn start_capture(
     connector: &Arc<dyn Connector>,
     paced: bool,
 ) -> Result<(), EngineError> {
-    let log = Arc::clone(&seat.log);
     let metrics = Arc::new(CaptureMetrics::new(&seat.metrics, connector.id().as_str(), &table_names(seat))?);
     let settings = tributary_capture::Settings {
         poll_interval: seat.file.poll_interval,
@@ -122,44 +123,30 @@ pub(crate) fn start_capture(
         progress_every: progress_every(&seat.file),
         ..tributary_capture::Settings::default()
     };
-    let (file, spec, channels) = (Arc::clone(&seat.file), Arc::clone(&seat.spec), Arc::clone(&seat.channels));
-    let (connector, clock) = (Arc::clone(connector), Arc::clone(&seat.clock));
-    seat.spawn(format!("capture {}", connector.id()), move |stop, heartbeat| {
-        let (file, spec, connector) = (Arc::clone(&file), Arc::clone(&spec), Arc::clone(&connector));
-        let (log, channels) = (Arc::clone(&log), Arc::clone(&channels));
-        let (clock, settings, metrics) = (Arc::clone(&clock), settings.clone(), Arc::clone(&metrics));
-        Box::pin(async move {
-            let rests = MemberControl::capture_rests;
-            let turn = (&stop, &heartbeat);
-            while rest::wait_while(rests, &*log, &channels, &*connector, &clock, turn).await? {
-                let bindings = bindings(&file, &spec, log.as_ref(), connector.as_ref()).await?;
-                let standing = Arc::new(AtomicBool::new(false));
-                let capture = Capture {
-                    bindings: bindings.clone(),
-                    connector: Arc::clone(&connector),
-                    log: Arc::clone(&log),
-                    channels: Arc::clone(&channels),
-                    clock: Arc::clone(&clock),
-                    settings: settings.clone(),
-                    metrics: Arc::clone(&metrics),
-                    standing: Arc::clone(&standing),
-                };
-                tokio::select! {
-                    ended = capture.run(stop.clone(), heartbeat.clone()) => {
-                        ended.map_err(tributary_capture::Error::into_failure)?;
-                    }
-                    // Dropped where it is, which is no more than a crash to what it works with.
-                    () = rebound(&file, &spec, connector.as_ref(), &bindings, &standing) => {}
-                }
-            }
-            Ok(())
-        })
-    })?;
-    Ok(())
+    start_on_member(
+        seat,
+        connector,
+        "capture",
+        MemberControl::capture_rests,
+        move |bound, stop, heartbeat| {
+            let capture = Capture {
+                bindings: bound.bindings,
+                connector: bound.connector,
+                log: bound.log,
+                channels: bound.channels,
+                clock: bound.clock,
+                settings: settings.clone(),
+                metrics: Arc::clone(&metrics),
+                standing: bound.standing,
+            };
+            Box::pin(async move {
+                capture.run(stop, heartbeat).await.map_err(tributary_capture::Error::into_failure)
+            })
+        },
+    )
 }
 
 pub(crate) fn start_apply(seat: &Seat, connector: &Arc<dyn Connector>) -> Result<(), EngineError> {
-    let log = Arc::clone(&seat.log);
     let metrics = Arc::new(ApplyMetrics::new(&seat.metrics, connector.id().as_str())?);
     let longest_lock = seat.file.member(connector.id()).map(|member| member.apply.longest_lock);
     let mut settings = tributary_apply::Settings {
@@ -169,32 +156,71 @@ pub(crate) fn start_apply(seat: &Seat, connector: &Arc<dyn Connector>) -> Result
     if let Some(longest_lock) = longest_lock {
         settings.batch_time = longest_lock;
     }
+    start_on_member(seat, connector, "apply", MemberControl::apply_rests, move |bound, stop, heartbeat| {
+        let apply = Apply {
+            bindings: bound.bindings,
+            connector: bound.connector,
+            log: bound.log,
+            channels: bound.channels,
+            clock: bound.clock,
+            settings: settings.clone(),
+            metrics: Arc::clone(&metrics),
+            standing: bound.standing,
+        };
+        Box::pin(
+            async move { apply.run(stop, heartbeat).await.map_err(tributary_apply::Error::into_failure) },
+        )
+    })
+}
+
+/// A member as its tables lie now, and what its workers work with.
+struct Bound {
+    bindings: Vec<Arc<TableBinding>>,
+    connector: Arc<dyn Connector>,
+    log: Arc<dyn Log>,
+    channels: Arc<Channels>,
+    clock: SharedClock,
+    /// Set by the worker while a table is not worked on.
+    standing: Arc<AtomicBool>,
+}
+
+/// Starts a worker on a member's database: one that rests while the control topic says so, and that is made anew when
+/// the tables are others.
+fn start_on_member<F>(
+    seat: &Seat,
+    connector: &Arc<dyn Connector>,
+    work: &str,
+    rests: Rests,
+    run: F,
+) -> Result<(), EngineError>
+where
+    F: Fn(Bound, Stop, Heartbeat) -> Pin<Box<dyn Future<Output = Result<(), Failure>>>>
+        + Send
+        + Sync
+        + 'static,
+{
     let (file, spec, channels) = (Arc::clone(&seat.file), Arc::clone(&seat.spec), Arc::clone(&seat.channels));
-    let (connector, clock) = (Arc::clone(connector), Arc::clone(&seat.clock));
-    seat.spawn(format!("apply {}", connector.id()), move |stop, heartbeat| {
-        let (file, spec, connector) = (Arc::clone(&file), Arc::clone(&spec), Arc::clone(&connector));
-        let (log, channels) = (Arc::clone(&log), Arc::clone(&channels));
-        let (clock, settings, metrics) = (Arc::clone(&clock), settings.clone(), Arc::clone(&metrics));
+    let (log, connector, clock) = (Arc::clone(&seat.log), Arc::clone(connector), Arc::clone(&seat.clock));
+    let run = Arc::new(run);
+    seat.spawn(format!("{work} {}", connector.id()), move |stop, heartbeat| {
+        let (file, spec, channels) = (Arc::clone(&file), Arc::clone(&spec), Arc::clone(&channels));
+        let (log, connector, clock) = (Arc::clone(&log), Arc::clone(&connector), Arc::clone(&clock));
+        let run = Arc::clone(&run);
         Box::pin(async move {
-            let rests = MemberControl::apply_rests;
             let turn = (&stop, &heartbeat);
             while rest::wait_while(rests, &*log, &channels, &*connector, &clock, turn).await? {
                 let bindings = bindings(&file, &spec, log.as_ref(), connector.as_ref()).await?;
                 let standing = Arc::new(AtomicBool::new(false));
-                let apply = Apply {
+                let bound = Bound {
                     bindings: bindings.clone(),
                     connector: Arc::clone(&connector),
                     log: Arc::clone(&log),
                     channels: Arc::clone(&channels),
                     clock: Arc::clone(&clock),
-                    settings: settings.clone(),
-                    metrics: Arc::clone(&metrics),
                     standing: Arc::clone(&standing),
                 };
                 tokio::select! {
-                    ended = apply.run(stop.clone(), heartbeat.clone()) => {
-                        ended.map_err(tributary_apply::Error::into_failure)?;
-                    }
+                    ended = run(bound, stop.clone(), heartbeat.clone()) => ended?,
                     // Dropped where it is, which is no more than a crash to what it works with.
                     () = rebound(&file, &spec, connector.as_ref(), &bindings, &standing) => {}
                 }
