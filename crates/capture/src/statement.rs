@@ -22,7 +22,10 @@ pub(crate) struct Statement {
 impl Statement {
     /// Before a look: notes what apply has reached, if that is news.
     pub(crate) fn note(&mut self, control: &MemberControl, now: Duration, every: Duration) {
-        self.said.clone_from(&control.captured);
+        // At every round, where nearly always nothing is new.
+        if self.said != control.captured {
+            self.said.clone_from(&control.captured);
+        }
         if self.noted.is_none() && now >= self.next_at && control.applied != control.captured {
             self.noted = Some((control.applied.clone(), now));
             self.next_at = now + every;
