@@ -402,8 +402,9 @@ fn exact_float(number: i64) -> bool {
 
 /// Whether SQLite would take the text for a number; also true for some that it would not.
 fn looks_like_a_number(text: &str) -> bool {
-    // SQLite trims its own five blanks and reads no further than the first NUL.
-    let trimmed = text.trim_matches(|c: char| matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}'));
+    // SQLite trims its own blanks and reads no further than the first NUL: `5\0b` it takes for 5.
+    let read = text.split('\0').next().unwrap_or_default();
+    let trimmed = read.trim_matches(|c: char| matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}'));
     let first = trimmed.trim_start_matches(['+', '-']).trim_start_matches('.').chars().next();
     first.is_some_and(|c| c.is_ascii_digit())
         && trimmed

@@ -154,7 +154,9 @@ pub(crate) fn padded(value: &Value, most: usize) -> Fate {
 /// Texts that SQLite does not take for numbers. What only has the characters of one may be refused as well.
 pub(crate) fn no_number(value: &Value) -> Fate {
     let blank = |c| matches!(c, ' ' | '\t' | '\n' | '\x0b' | '\x0c' | '\r');
-    let digits = text(value).trim_matches(blank);
+    // What follows a NUL is not read.
+    let read = text(value).split('\0').next().unwrap_or_default();
+    let digits = read.trim_matches(blank);
     let numeric = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
     match () {
         () if digits.is_empty() || !digits.chars().all(numeric) => Fate::Same,

@@ -137,6 +137,7 @@ fn beyond(logical: LogicalType) -> Vec<Value> {
             let mut texts: Vec<String> = [
                 "\0",
                 "a\0b",
+                "5\0b",
                 "ten of it.",
                 "eleven of it",
                 "äöüßäöüßäö",

@@ -75,6 +75,7 @@ fn values() -> impl Strategy<Value = (LogicalType, Value)> {
     let text = prop_oneof![
         "[\\x00-\\x{ff}😀]{0,12}",
         "[ +-]?[0-9]{0,3}[.]?[0-9]{0,20}([eE][+-]?[0-9]{1,3})?[ \\t]?",
+        " ?[0-9]{0,3}[.]?[0-9]{1,3}\\x00[a-z0-9]?",
         Just("1e400".to_owned()),
     ];
     prop_oneof![
@@ -251,6 +252,8 @@ fn what_sqlite_cannot_keep_is_refused_or_rounded() {
         (LogicalType::Numeric, "NUMERIC_TEXT", decimal("1e200000"), false),
         (LogicalType::Long, "INT", Value::Long(1 << 40), false),
         (LogicalType::String, "STRING", Value::String(" 12 ".into()), false),
+        // Which SQLite would take for 5, the rest being lost.
+        (LogicalType::String, "STRING", Value::String("5\0 and more".into()), false),
     ] {
         assert!(write(group, declared, value.clone(), OnLoss::Refuse).is_err(), "{declared}");
         assert_eq!(write(group, declared, value, OnLoss::Round).ok(), rounds.then_some(true), "{declared}");
