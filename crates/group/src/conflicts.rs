@@ -235,7 +235,8 @@ pub fn why(record: &ConflictRecord) -> String {
         Reason::PublishMember => format!("{winner} only publishes, and so wins against every other member"),
         Reason::Unsure => match record.loser.kind {
             ChangeKind::FirstScan => format!(
-                "the row of {loser} was there before it was synchronised, and loses against any later change"
+                "the row of {loser} was there before it was synchronised (or was written past the triggers), and loses \
+                 against any later change"
             ),
             ChangeKind::Restated | ChangeKind::Live | ChangeKind::Restored | ChangeKind::Operator => {
                 format!("the change of {loser} was in doubt after that member went back in time")

@@ -7,7 +7,8 @@ use crate::{Dot, Row, Ticks, VersionVector};
 pub enum ChangeKind {
     /// A user's insert, update or delete, seen by the trigger.
     Live,
-    /// A row that was there before tracking; always version 1.
+    /// A row that was there before tracking: version 1. With a later version it is such a row once more, which had been
+    /// met before its first version was settled, or one that was written past the triggers.
     FirstScan,
     /// A local change whose version was in doubt after the member went back in time.
     Restated,

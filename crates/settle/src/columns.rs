@@ -64,6 +64,21 @@ pub(crate) fn completed<R: Rules + ?Sized>(
     Some(Row((0..row.len()).map(column).collect()))
 }
 
+/// Whether c* leaves the settled row as it is: a column without a value is what the others show as NULL.
+pub(crate) fn leaves(row: Option<&Row>, held: Option<&Row>) -> bool {
+    let same = |row: &Row, held: &Row| {
+        (0..row.len()).all(|column| match (row.get(column), held.get(column)) {
+            (Some(Value::Null), None) => true,
+            (ours, theirs) => ours == theirs,
+        })
+    };
+    match (row, held) {
+        (Some(row), Some(held)) => same(row, held),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
 /// c* and R* of a change and a settled row of which neither was made on top of the other.
 pub(crate) fn both<R: Rules + ?Sized>(
     rules: &R,

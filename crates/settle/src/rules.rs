@@ -128,6 +128,11 @@ pub trait Rules {
         standard::on_top(state, change)
     }
 
+    /// Whether `change` is a first scan's row once more that `state` takes into account already, as that scan's own.
+    fn is_known(&self, state: &Resolved, change: &Change) -> bool {
+        standard::is_known(state, change)
+    }
+
     /// The resolver step (protocol section 3) of `change` against the cell's state (`None` is empty).
     fn resolve(&self, step: Step<'_>, state: Option<&Resolved>, change: &Change) -> Resolution {
         standard::resolve(self, step, state, change)

@@ -6,7 +6,7 @@
 //! What a member lacks of a row, columns or precision, is taken over from the other side before anything is compared;
 //! how, is `columns`'.
 
-use crate::columns::{Both, both, completed};
+use crate::columns::{Both, both, completed, leaves};
 use crate::precedence::{self, Contender, Winner};
 use crate::{Decision, Drop, LocalState, Resolution, Rules, Step, Violation};
 use tributary_model::{
@@ -22,6 +22,12 @@ impl Rules for Standard {}
 
 pub(crate) fn on_top(state: &Resolved, change: &Change) -> bool {
     state.content.iter().any(|image| image.is_within_joined(&change.seen, &change.dot))
+}
+
+/// A row that the first scan has passed and apply cannot tell from one that was written past the triggers: it bears a
+/// version of its own, and has seen the scan's. If the scan had it, that is what it is.
+pub(crate) fn is_known(state: &Resolved, change: &Change) -> bool {
+    change.kind == ChangeKind::FirstScan && !change.seen.is_empty() && change.seen.is_within(&state.vv)
 }
 
 pub(crate) fn resolve<R: Rules + ?Sized>(
@@ -43,7 +49,12 @@ pub(crate) fn resolve<R: Rules + ?Sized>(
     if let Some(violation) = state_behind(held, change) {
         return Resolution::Violated(violation);
     }
-    if !rules.on_top(held, change) {
+    let on_top = rules.on_top(held, change);
+    let row = completed(rules, step.rules, held.row.as_ref(), change);
+    if rules.is_known(held, change) && (!on_top || leaves(row.as_ref(), held.row.as_ref())) {
+        return publish(known(held, change, on_top), None);
+    }
+    if !on_top {
         return concurrent(rules, step, held, change, None);
     }
     let restored = change.kind == ChangeKind::Restored && !change.is_delete() && held.row.is_none();
@@ -51,7 +62,6 @@ pub(crate) fn resolve<R: Rules + ?Sized>(
         let verdict = (ConflictKind::BlockedDelete, Reason::Restored);
         conflict_record(step, verdict, side_of_change(change), side_of_state(held))
     });
-    let row = completed(rules, step.rules, held.row.as_ref(), change);
     let vv = joined(Some(held), change);
     publish(won_by(change, row, vv, Settled::FastForward, None), conflict)
 }
@@ -187,6 +197,14 @@ fn agreed(held: &Resolved, change: &Change, preferred: Winner, vv: VersionVector
         settled: Settled::Agreed,
         policy: None,
     }
+}
+
+/// What was settled of the scan's row holds for the same row under its other name. Where it stands, the content learns
+/// of that name, and keeps the first one: others may have edited on top of it.
+fn known(held: &Resolved, change: &Change, stands: bool) -> Resolved {
+    let mut content = held.content.clone();
+    content.extend(stands.then(|| VersionVector::of(&change.dot)));
+    Resolved { vv: joined(Some(held), change), content, settled: Settled::Agreed, ..held.clone() }
 }
 
 fn won_by(

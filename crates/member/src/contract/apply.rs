@@ -39,6 +39,7 @@ macro_rules! apply_contract {
                 null_records_end_tombstones
                 saved_changes_are_written_over
                 rows_that_were_there_before
+                rows_that_the_scan_has_passed
                 unreadable_keys_are_parked
                 unbound_tables_are_refused
             }

@@ -18,7 +18,7 @@ use crate::{ApplyRecord, Direction, Error, Outcome};
 use futures_util::future::{join, join_all};
 use std::collections::HashSet;
 use tokio_postgres::Row;
-use tributary_model::{Dot, KeyBytes, VersionVector};
+use tributary_model::{KeyBytes, VersionVector};
 use tributary_settle::{Decision, LocalState, Rules as _, Standard};
 
 /// How often a cell is decided on when its tracking row changes between the read and the write.
@@ -319,10 +319,10 @@ impl Run<'_> {
         if !cell.present || self.member.settings.direction == Direction::Subscribe {
             return LocalState::default();
         }
-        LocalState { local: Some(Dot::new(table.first_incarnation.clone(), 1)), seen: VersionVector::new() }
+        LocalState { local: Some(table.scanned()), seen: VersionVector::new() }
     }
 
-    /// Rows without tracking that the first scan has passed without seeing them get changes of their own, so that
+    /// Rows without tracking that the first scan has passed, maybe without seeing them, get tracking rows, so that
     /// they are captured; returns them.
     async fn passed_by_scan(&self, table: &BoundTable, open: &Open) -> Step<HashSet<usize>> {
         let cells = &self.groups[open.group].cells;
@@ -354,9 +354,11 @@ impl Run<'_> {
             }
         };
         if !passed.is_empty() {
-            let action = "track rows that the first scan did not see";
+            let action = "track rows that the first scan may not have seen";
             let incarnation = tracking::later_incarnation(table);
-            self.execute(action, &shape.sql.track_rows, &parameters(&keys(&passed), &[&incarnation])).await?;
+            let scanned = VersionVector::of(&table.scanned()).to_string();
+            let (keys, rest) = (keys(&passed), [&incarnation as _, &scanned as _]);
+            self.execute(action, &shape.sql.track_rows, &parameters(&keys, &rest)).await?;
         }
         Ok(passed.into_iter().collect())
     }

@@ -12,13 +12,10 @@ use super::table::BoundTable;
 use super::values::Parameter;
 use crate::{Captured, Error, Page, Result, Scan, ScanBound, TablePosition};
 use tokio_postgres::types::ToSql;
-use tributary_model::{Change, ChangeKind, Dot, KeyBytes, VersionVector};
+use tributary_model::{Change, ChangeKind, KeyBytes, VersionVector};
 
 /// What the claim of a scan that is complete is stored as.
 pub(super) const DONE: &str = "done";
-
-/// The version of rows that were there before.
-const FIRST_VERSION: u64 = 1;
 
 /// Rows that are looked at for one whose key can be read.
 const TRIES: i64 = 100;
@@ -92,7 +89,7 @@ pub(super) async fn scan(
                 Ok(image) => page.changes.push(Captured {
                     key: image.key,
                     change: Change {
-                        dot: Dot::new(table.first_incarnation.clone(), FIRST_VERSION),
+                        dot: table.scanned(),
                         seen: VersionVector::new(),
                         changed_at: None,
                         effective_at: None,

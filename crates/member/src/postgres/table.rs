@@ -7,7 +7,7 @@ use super::values::Codec;
 use crate::provisioned::RefillState;
 use crate::{TableBinding, TableState};
 use std::sync::Arc;
-use tributary_model::{Incarnation, KeyBytes, KeyError, MemberId, Row, Value};
+use tributary_model::{Dot, Incarnation, KeyBytes, KeyError, MemberId, Row, Value};
 
 /// The columns of a tracking table besides the key's.
 pub(super) const TRACKING_COLUMNS: [&str; 9] = [
@@ -296,6 +296,11 @@ impl BoundTable {
             .key_columns()
             .enumerate()
             .map(|(place, column)| format!("t.{} = {}", column.tracking, column.tracked(&other(place)))))
+    }
+
+    /// The change that a row without a tracking row stands for: the first scan's.
+    pub(super) fn scanned(&self) -> Dot {
+        Dot::new(self.first_incarnation.clone(), 1)
     }
 
     /// The condition that the base row `b` has no tracking row.

@@ -15,7 +15,7 @@ use crate::waiting::bytes_of_hex;
 use crate::{ApplyRecord, Direction, Error, Outcome};
 use rusqlite::CachedStatement;
 use rusqlite::types::Value as Stored;
-use tributary_model::{Dot, KeyBytes, VersionVector};
+use tributary_model::{KeyBytes, VersionVector};
 use tributary_settle::{Decision, LocalState, Rules as _, Standard};
 
 /// How often a cell is decided on when its tracking row changes between the read and the write.
@@ -32,7 +32,7 @@ enum Claim {
 enum Found {
     /// As read, or as the absence of a tracking row means.
     State(LocalState),
-    /// A row that the first scan has passed without seeing it: it has a change of its own now.
+    /// A row that the first scan has passed, maybe without seeing it: it has a tracking row now.
     Captured,
 }
 
@@ -191,13 +191,13 @@ impl Run<'_> {
         if !cell.present || self.member.settings.direction == Direction::Subscribe {
             return Ok(Found::State(LocalState::default()));
         }
-        let first = Dot::new(table.first_incarnation.clone(), 1);
+        let first = table.scanned();
         if vv.get(&first.incarnation) == 0 && self.scan_has_passed((table, shape), &cell.key, claim)? {
             let track = || {
                 let version = tracking::next_version(self.connection)?;
                 tracking::track(self.connection, table, &shape.sql, &cell.key, version)
             };
-            track().map_err(self.failed("track a row that the first scan did not see"))?;
+            track().map_err(self.failed("track a row that the first scan may not have seen"))?;
             return Ok(Found::Captured);
         }
         Ok(Found::State(LocalState { local: Some(first), seen: VersionVector::new() }))

@@ -14,13 +14,10 @@ use rusqlite::types::Value as Stored;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 use std::path::Path;
-use tributary_model::{Change, ChangeKind, Dot, KeyBytes, VersionVector};
+use tributary_model::{Change, ChangeKind, KeyBytes, VersionVector};
 
 /// What the claim of a scan that is complete is stored as.
 pub(super) const DONE: &str = "done";
-
-/// The version of rows that were there before.
-const FIRST_VERSION: u64 = 1;
 
 /// How far the next chunk reaches when it holds about `max_rows` rows.
 pub(super) fn scan_bound(
@@ -105,7 +102,7 @@ fn read_untracked(
             Ok(image) => page.changes.push(Captured {
                 key: image.key,
                 change: Change {
-                    dot: Dot::new(table.first_incarnation.clone(), FIRST_VERSION),
+                    dot: table.scanned(),
                     seen: VersionVector::new(),
                     changed_at: None,
                     effective_at: None,

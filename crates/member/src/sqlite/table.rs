@@ -8,7 +8,7 @@ use crate::{Result, TableBinding, TableState};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
-use tributary_model::{Incarnation, KeyBytes, MemberId, Row, Value};
+use tributary_model::{Dot, Incarnation, KeyBytes, MemberId, Row, Value};
 
 /// The columns of a tracking table besides the key's.
 pub(crate) const TRACKING_COLUMNS: [&str; 8] = [
@@ -212,6 +212,11 @@ impl BoundTable {
             }
         }
         parts.join(" AND ")
+    }
+
+    /// The change that a row without a tracking row stands for: the first scan's.
+    pub(crate) fn scanned(&self) -> Dot {
+        Dot::new(self.first_incarnation.clone(), 1)
     }
 
     /// The condition that the base row `b` has no tracking row. Tracking keys compare binary.

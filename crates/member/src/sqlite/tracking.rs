@@ -194,7 +194,7 @@ pub(super) fn purge(
     Ok(())
 }
 
-/// Gives a row without a tracking row a change of its own.
+/// Has a row without a tracking row captured, as the first scan's once more.
 pub(super) fn track(
     connection: &Connection,
     table: &BoundTable,
@@ -204,7 +204,8 @@ pub(super) fn track(
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(&sql.track_row)?;
     keys::bind(&mut statement, key)?;
-    bind_all(&mut statement, key.len() + 1, params![version, later_incarnation(table)])?;
+    let scanned = VersionVector::of(&table.scanned()).to_string();
+    bind_all(&mut statement, key.len() + 1, params![version, later_incarnation(table), scanned])?;
     statement.raw_execute()?;
     Ok(())
 }

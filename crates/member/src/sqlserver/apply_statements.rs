@@ -29,7 +29,7 @@ fn all_of(table: &BoundTable) -> Vec<(&'static str, String)> {
         ("lock rows that others may refer to", sql.read_parents.clone()),
         ("read tracking rows", sql.read_tracking.clone()),
         ("compare keys with the first scan's", sql.scan_passed.clone()),
-        ("track rows that the first scan did not see", sql.track_rows.clone()),
+        ("track rows that the first scan may not have seen", sql.track_rows.clone()),
         ("mark cells", sql.mark.clone()),
         ("which are not marked", sql.missed.clone()),
         ("read rows", sql.read_rows.clone()),

@@ -16,7 +16,7 @@ use crate::plan::{BatchPlan, TableRecords};
 use crate::waiting::bytes_of_hex;
 use crate::{ApplyRecord, Direction, Error, Outcome, Refusal, RefusalKind};
 use std::collections::HashSet;
-use tributary_model::{Dot, KeyBytes, VersionVector};
+use tributary_model::{KeyBytes, VersionVector};
 use tributary_settle::{Decision, LocalState, Rules as _, Standard};
 
 /// How often a cell is decided on when its tracking row changes between the read and the write.
@@ -198,11 +198,10 @@ impl Run<'_> {
         if !cell.present || self.settings.direction == Direction::Subscribe {
             return LocalState::default();
         }
-        let first = Dot::new(table.first_incarnation.clone(), 1);
-        LocalState { local: Some(first), seen: VersionVector::new() }
+        LocalState { local: Some(table.scanned()), seen: VersionVector::new() }
     }
 
-    /// Rows without tracking that the first scan has passed without seeing them get changes of their own, so that
+    /// Rows without tracking that the first scan has passed, maybe without seeing them, get tracking rows, so that
     /// they are captured; returns them.
     async fn passed_by_scan(&mut self, table: &BoundTable, cells: &[At]) -> Step<HashSet<At>> {
         let unknown = |at: &At| {
@@ -229,9 +228,10 @@ impl Run<'_> {
             }
         };
         if !passed.is_empty() {
-            let action = "track rows that the first scan did not see";
-            let incarnation = text(tracking::later_incarnation(table));
-            self.query(action, &shape.sql.track_rows, self.keys(&passed), vec![incarnation]).await?;
+            let action = "track rows that the first scan may not have seen";
+            let scanned = VersionVector::of(&table.scanned()).to_string();
+            let rest = vec![text(tracking::later_incarnation(table)), text(&scanned)];
+            self.query(action, &shape.sql.track_rows, self.keys(&passed), rest).await?;
         }
         Ok(passed.into_iter().collect())
     }

@@ -13,13 +13,10 @@ use super::{SqlServerMember, quote, states};
 use crate::OnLoss;
 use crate::template::fill;
 use crate::{Captured, Error, Page, Result, Scan, ScanBound, TablePosition};
-use tributary_model::{Change, ChangeKind, Dot, KeyBytes, VersionVector};
+use tributary_model::{Change, ChangeKind, KeyBytes, VersionVector};
 
 /// What the claim of a scan that is complete is stored as.
 pub(super) const DONE: &str = "done";
-
-/// The version of rows that were there before.
-const FIRST_VERSION: u64 = 1;
 
 /// How many keys are looked at for one that can be a bound.
 const TRIES: i64 = 50;
@@ -95,7 +92,7 @@ pub(super) async fn scan(
             Ok(image) => page.changes.push(Captured {
                 key: image.key,
                 change: Change {
-                    dot: Dot::new(bound.first_incarnation.clone(), FIRST_VERSION),
+                    dot: bound.scanned(),
                     seen: VersionVector::new(),
                     changed_at: None,
                     effective_at: None,

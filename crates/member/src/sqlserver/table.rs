@@ -11,7 +11,7 @@ use super::quote::{identifier, qualified};
 use super::values::Codec;
 use crate::{TableBinding, TableState};
 use std::sync::Arc;
-use tributary_model::{Incarnation, KeyBytes, MemberId, Row, Value};
+use tributary_model::{Dot, Incarnation, KeyBytes, MemberId, Row, Value};
 
 /// The columns of a tracking table besides the key's.
 pub(crate) const TRACKING_COLUMNS: [&str; 10] = [
@@ -144,6 +144,11 @@ impl BoundTable {
             incarnation: Incarnation::first(member),
             catalog: None,
         }
+    }
+
+    /// The change that a row without a tracking row stands for: the first scan's.
+    pub(crate) fn scanned(&self) -> Dot {
+        Dot::new(self.first_incarnation.clone(), 1)
     }
 
     /// The key's columns, in the group's key order.

@@ -4,7 +4,7 @@ use crate::block_on;
 use crate::stage::{Stage, bound, row, rows};
 use tributary_member::contract::fixture::{bind, id, key_of, table};
 use tributary_member::{ErrorKind, TableState};
-use tributary_model::{LogicalType, Row, TableSchema, Value};
+use tributary_model::{ChangeKind, LogicalType, Row, TableSchema, Value};
 
 fn person() -> TableSchema {
     table("person", &[("id", LogicalType::Long), ("email", LogicalType::String)], &["id"])
@@ -229,7 +229,9 @@ fn rows_that_came_past_the_triggers() {
             assert_eq!(captured.len(), usize::from(passed), "{claim}");
             if passed {
                 assert_eq!(captured[0].change.changed_at, None);
-                assert!(captured[0].change.dot.version > 1 && captured[0].change.seen.is_empty());
+                assert!(captured[0].change.dot.version > 1);
+                assert_eq!(captured[0].change.kind, ChangeKind::FirstScan);
+                assert_eq!(captured[0].change.seen.to_string(), "hq:1", "as the scan's row once more");
             }
         }
         // Claimed up to 3: 3 is passed, 4 is not.

@@ -151,7 +151,7 @@ fn agreed_forgets_the_earlier_content() {
             record.content = vec![VersionVector::of(&change.dot)];
         }
     };
-    must_be_found(small(), |setup| setup.obey(Publishes(publishes)), &[ExactConflicts]);
+    must_be_found(small(), |setup| setup.obey(Publishes(publishes)), &[ExactConflicts, Convergence]);
 }
 
 #[test]
@@ -239,6 +239,28 @@ fn a_finer_row_is_finer_than_the_winner_alone() {
     };
     let mutate = |setup: &mut Setup| setup.obey(Refines(refines));
     must_be_found(scanned(), mutate, &[ExactConflicts, NoLostUpdate]);
+}
+
+/// Decides otherwise whether a row that the first scan has passed is known.
+struct Knows(fn(&Resolved, &Change) -> bool);
+
+impl Rules for Knows {
+    fn is_known(&self, state: &Resolved, change: &Change) -> bool {
+        self.0(state, change)
+    }
+}
+
+/// A row that apply met before its first change was settled would be in conflict twice.
+#[test]
+fn a_row_captured_once_more_is_a_conflict() {
+    must_be_found(scanned(), |setup| setup.obey(Knows(|_, _| false)), &[ExactConflicts]);
+}
+
+/// One that nobody knows of would be dropped.
+#[test]
+fn a_row_captured_once_more_is_always_known() {
+    let knows = |_: &Resolved, change: &Change| change.kind == ChangeKind::FirstScan;
+    must_be_found(scanned(), |setup| setup.obey(Knows(knows)), &[NoLostUpdate, ExactConflicts]);
 }
 
 /// A live edit means what it says, though a member shows it as another value.

@@ -3,10 +3,13 @@
 use super::feed::{Feed, Scene, words};
 use crate::contract::fixture::{Factory, all_told, bind, drain, id, provisioned, scan_chunk, table};
 use crate::{
-    ApplyBatch, ApplyRecord, Error, ErrorKind, Force, OffsetMove, Scan, Source, TableBinding, TablePosition,
+    ApplyBatch, ApplyRecord, Captured, Error, ErrorKind, Force, OffsetMove, Scan, Source, TableBinding,
+    TablePosition,
 };
 use std::sync::Arc;
-use tributary_model::{ChangeKind, Dot, KeyBytes, LogicalType, Row, TableSchema, Value, VersionVector};
+use tributary_model::{
+    ChangeKind, Dot, KeyBytes, LogicalType, Row, Settled, TableSchema, Value, VersionVector,
+};
 use uuid::Uuid;
 
 fn note() -> TableSchema {
@@ -350,6 +353,49 @@ pub async fn rows_that_were_there_before(factory: &dyn Factory) {
         all,
         rows(&[("1", "theirs"), ("2", "edited"), before("3"), before("4"), before("5"), before("6")])
     );
+}
+
+/// A row that the scan has passed, met before its first change was settled, is captured once more: it might have been
+/// written past the triggers. Where the scan had it, that comes to nothing.
+pub async fn rows_that_the_scan_has_passed(factory: &dyn Factory) {
+    let fixture = factory.fresh().await;
+    let binding = bind(note());
+    provisioned(fixture.as_ref(), &[Arc::clone(&binding)]).await.deprovision().await.unwrap();
+    let mut user = fixture.user().await;
+    user.run("INSERT INTO \"note\" (\"id\", \"body\") VALUES (1, 'before')").await;
+    user.run("INSERT INTO \"note\" (\"id\", \"body\") VALUES (2, 'before')").await;
+    let mut member = provisioned(fixture.as_ref(), &[Arc::clone(&binding)]).await;
+    let mut feed = Feed::new(&[Arc::clone(&binding)]);
+    let (mut position, mut token) = (TablePosition::default(), None);
+    let page = scan_chunk(member.as_mut(), 0, &mut position, &mut token, 10).await;
+    let theirs = vec![feed.upsert(0, row(1, "theirs")), feed.upsert(0, row(2, "before"))];
+    let passed = words(&feed.apply(member.as_mut(), theirs).await);
+    assert_eq!(passed, ["local is newer", "local is newer"]);
+    while position.scan != Scan::Done {
+        scan_chunk(member.as_mut(), 0, &mut position, &mut token, 10).await;
+    }
+    let again = drain(member.as_mut(), 0, &mut position, 10).await;
+    for (first, again) in page.changes.iter().zip(&again) {
+        assert_eq!((&first.key, &first.change.row), (&again.key, &again.change.row));
+        assert_eq!((again.change.kind, again.change.changed_at), (ChangeKind::FirstScan, None));
+        assert!(again.change.dot.version > 1, "{again:?}");
+        assert_eq!(again.change.seen, VersionVector::of(&first.change.dot));
+    }
+    assert_eq!((page.changes.len(), again.len()), (2, 2));
+    let mut answers = |changes: &[Captured]| -> Vec<ApplyRecord> {
+        changes.iter().filter_map(|change| feed.settle(0, change)).collect()
+    };
+    let settled = |answers: &[ApplyRecord]| -> Vec<Settled> {
+        answers.iter().map(|answer| answer.resolved.as_ref().unwrap().settled).collect()
+    };
+    let (first, second) = (answers(&page.changes), answers(&again));
+    assert_eq!(settled(&first), [Settled::Conflict, Settled::Agreed]);
+    assert_eq!(settled(&second), [Settled::Agreed, Settled::Agreed], "one conflict is told once");
+    let answers: Vec<_> = first.into_iter().chain(second).collect();
+    let outcomes = words(&feed.apply(member.as_mut(), answers).await);
+    assert_eq!(outcomes[2..], ["upserted", "same content"]);
+    assert_eq!(user.query(ALL).await, rows(&[("1", "theirs"), ("2", "before")]));
+    assert!(drain(member.as_mut(), 0, &mut position, 10).await.is_empty());
 }
 
 /// The key of a record that no row of the table can have is refused, and does not hold up the others.

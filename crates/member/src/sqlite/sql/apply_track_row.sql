@@ -1,3 +1,3 @@
--- Gives a row that the first scan did not see a change of its own, so that it is captured.
-INSERT OR ABORT INTO {tracking} ({tracking_key}, local_version, local_incarnation, is_tombstone, seen)
-VALUES ({key_parameters}, {p1}, {p2}, 0, '')
+-- Has a row captured that the first scan may not have seen, as that scan's row once more.
+INSERT OR ABORT INTO {tracking} ({tracking_key}, local_version, local_incarnation, change_kind, is_tombstone, seen)
+VALUES ({key_parameters}, {p1}, {p2}, 'first_scan', 0, {p3})

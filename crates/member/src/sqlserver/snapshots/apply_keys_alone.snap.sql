@@ -79,9 +79,10 @@ GO
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b ON b.[id] = u.[k0] CROSS JOIN (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P2) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS c
 WHERE b.[id] <= c.[k0]
 GO
--- track rows that the first scan did not see
-INSERT INTO [DataSync].[key_dss_tracking] ([id], [local_version], [local_incarnation], [is_local], [is_tombstone], [seen])
-SELECT u.[k0], NEXT VALUE FOR [DataSync].[dss_version], NULLIF(@P2, ''), 1, 0, '' FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u
+-- track rows that the first scan may not have seen
+INSERT INTO [DataSync].[key_dss_tracking]
+  ([id], [local_version], [local_incarnation], [is_local], [change_kind], [is_tombstone], [seen])
+SELECT u.[k0], NEXT VALUE FOR [DataSync].[dss_version], NULLIF(@P2, ''), 1, 'first_scan', 0, @P3 FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u
 WHERE NOT EXISTS (SELECT 1 FROM [DataSync].[key_dss_tracking] AS t WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE t.[id] = u.[k0])
 GO
 -- mark cells

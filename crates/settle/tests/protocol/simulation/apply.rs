@@ -1,8 +1,9 @@
 //! Apply at one member: batches with compare-and-set, refusals, parked records, restored deletes.
 
+use super::capture::{numbered, track};
 use super::{Batch, History, Origins, Settlement, Setup, Situation, Violation, World};
 use std::sync::Arc;
-use tributary_model::{ChangeKind, Resolved, Row};
+use tributary_model::{ChangeKind, Dot, Resolved, Row, VersionVector};
 use tributary_settle::{Decision, Invariant, LocalState};
 
 impl World {
@@ -129,7 +130,7 @@ impl World {
         });
         match decision {
             // What is skipped is not settled: a parked record stays.
-            Decision::LocalIsNewer => {}
+            Decision::LocalIsNewer => self.track_passed(setup, member, cell, &record.record),
             Decision::AlreadyThere => self.unpark(member, cell, index),
             Decision::SameContent => {
                 self.find_there(setup, member, cell, record);
@@ -145,6 +146,26 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The first scan has passed the row, and the record knows nothing of it. It may be on its way, or have been written
+    /// past the triggers, which apply cannot tell: it is captured, as that scan's row once more.
+    fn track_passed(&mut self, setup: &Setup, member: usize, cell: usize, record: &Resolved) {
+        let of = &mut self.members[member];
+        let copy = &mut of.copies[cell];
+        let (Some(local), Some(edit)) = (copy.tracking.local.clone(), copy.edit) else { return };
+        let read = of.page.iter().any(|(page, _)| *page == cell);
+        let untracked = copy.kind == Some(ChangeKind::FirstScan) && local.version == 1;
+        let passed = untracked && (copy.published > 0 || read) && record.vv.get(&local.incarnation) == 0;
+        if !passed || !setup.discipline.tracks_passed {
+            return;
+        }
+        of.given += 1;
+        let dot = Dot::new(numbered(&setup.incarnations[member], of.life), of.given);
+        copy.tracking.seen = VersionVector::of(&local);
+        (copy.published, copy.base) = (0, copy.history);
+        track(copy, edit, dot, ChangeKind::FirstScan, None);
+        self.met.add(Situation::Passed);
     }
 
     fn write(&mut self, setup: &Setup, member: usize, cell: usize, row: Option<Row>, record: &Settlement) {

@@ -67,14 +67,27 @@ pub fn settled_origins(held: Option<&Settlement>, published: &Published, record:
     })
 }
 
+/// Whether a change is a first scan's row once more that is settled already.
+pub fn known(cell: &Cell, published: &Published) -> bool {
+    let change = &published.change;
+    let again = change.kind == ChangeKind::FirstScan && change.dot.version > 1;
+    again && cell.knows(published.edit)
+}
+
 /// The rows that were there before and live on in a settled row without a conflict.
-pub fn settled_firsts(held: Option<&Settlement>, published: &Published, record: &Resolved) -> History {
+pub fn settled_firsts(
+    cell: &Cell,
+    held: Option<&Settlement>,
+    published: &Published,
+    record: &Resolved,
+) -> History {
     let own = match published.change.kind {
         ChangeKind::FirstScan => History::default().with(published.edit),
         _ => History::default(),
     };
     let before = held.map(|held| held.firsts).unwrap_or_default();
     match record.settled {
+        Settled::Agreed if known(cell, published) => before,
         Settled::FastForward => own.and(if held.is_none() { own } else { History::default() }),
         Settled::Agreed | Settled::Completed => before.union(own),
         Settled::Conflict if record.winner == published.change.dot => own,
@@ -117,6 +130,9 @@ pub fn expected(
         return Expected { settled: Settled::FastForward, row: ours, merged: false };
     };
     let theirs = held.record.row.clone();
+    if known(cell, published) {
+        return Expected { settled: Settled::Agreed, row: theirs, merged: false };
+    }
     let (Some(change), Some(state)) = (&ours, &theirs) else {
         let settled = match (on_top, &ours, &theirs) {
             (true, ..) => Settled::FastForward,
@@ -175,7 +191,7 @@ pub fn check_columns(
             return Err(format!("the winner's user sees {seen:?} where he left {own:?}"));
         }
     }
-    let firsts = settled_firsts(held, published, record);
+    let firsts = settled_firsts(cell, held, published, record);
     for (edit, first) in cell.firsts.iter().filter(|(edit, _)| firsts.contains(*edit)) {
         let seen = shown(setup, edit.origin(), row);
         let differs = (0..COLUMNS).any(|at| first.get(at).is_some() && seen.get(at) != first.get(at));

@@ -1,6 +1,6 @@
 //! The resolver of one cell, with an oracle beside it that knows the exact ancestry of every content.
 
-use super::columns::{check_columns, expected, settled_firsts, settled_origins, value_of};
+use super::columns::{check_columns, expected, known, settled_firsts, settled_origins, value_of};
 use super::{
     COLUMNS, Cell, Command, EditId, History, Origins, Published, Settlement, Setup, Situation, Violation,
     World, Write, hash_row,
@@ -126,9 +126,13 @@ impl World {
         let incoming = record.winner == published.change.dot;
         let on_top = record.settled == Settled::FastForward;
         let merges = expected(setup, of, held, published, on_top, incoming).merged;
-        let images = images_of(held, published, &record, incoming, merges);
+        let known = held.is_some() && known(of, published);
+        let images = match held {
+            Some(held) if known && !is_on_top(Some(held), published) => held.images.clone(),
+            held => images_of(held, published, &record, incoming, merges),
+        };
         let origins = if self.poor { settled_origins(held, published, &record) } else { Origins::default() };
-        let firsts = settled_firsts(held, published, &record);
+        let firsts = settled_firsts(of, held, published, &record);
         for (situation, met) in poorer(held, published, &record) {
             if met {
                 self.met.add(situation);
@@ -137,6 +141,7 @@ impl World {
         let merged =
             held.is_some_and(|held| record.winner == held.record.winner && record.row != held.record.row);
         self.met.add(match record.settled {
+            Settled::Agreed if known => Situation::Known,
             Settled::FastForward if conflict.is_some() => Situation::Restored,
             Settled::FastForward => Situation::FastForward,
             Settled::Agreed => Situation::Agreed,
@@ -145,7 +150,9 @@ impl World {
             Settled::Conflict if merged => Situation::Merged,
             Settled::Conflict => Situation::HeldWon,
         });
-        if let (Some(previous), Settled::Agreed | Settled::Completed) = (previous, record.settled) {
+        if let (Some(previous), Settled::Agreed | Settled::Completed, false) =
+            (previous, record.settled, known)
+        {
             of.agreed.push((previous, published.edit));
         }
         if let (true, Some(previous)) = (conflict.is_some() && setup.discipline.records_conflicts, previous) {
@@ -199,6 +206,11 @@ fn images_of(
     images
 }
 
+/// Whether the change was made on top of what is settled, by the exact ancestry.
+fn is_on_top(held: Option<&Settlement>, published: &Published) -> bool {
+    held.is_none_or(|held| held.images.iter().any(|image| image.is_within(published.history)))
+}
+
 /// What the exact ancestry says about a resolver step.
 fn oracle(
     setup: &Setup,
@@ -210,7 +222,6 @@ fn oracle(
     let change = &published.change;
     let broken =
         |invariant, what: &str| Err(Violation::new(invariant, format!("{what}: {change:?} on {held:?}")));
-    let history = published.history;
     if !cell.holds_ancestors_of(published) {
         return broken(Invariant::CausalVisibility, "a change came before what it was based on");
     }
@@ -241,7 +252,7 @@ fn oracle(
     };
     let theirs = held.and_then(|held| held.record.row.as_ref());
     let ours = change.row.as_ref();
-    let on_top = held.is_none_or(|held| held.images.iter().any(|image| image.is_within(history)));
+    let on_top = is_on_top(held, published);
     let incoming = record.winner == change.dot;
     let must = expected(setup, cell, held, published, on_top, incoming);
     if record.settled != must.settled {

@@ -228,7 +228,8 @@ impl World {
         due
     }
 
-    /// A planned one: the member has not gone back, and nothing is in doubt.
+    /// A planned one: the member has not gone back, and nothing is in doubt. Like any other it begins with a token that is
+    /// published.
     pub(super) fn new_incarnation(&mut self, member: usize) -> bool {
         let of = &mut self.members[member];
         if of.log.life >= LIVES || !of.follows() {
@@ -236,6 +237,8 @@ impl World {
         }
         of.log.life += 1;
         of.life = of.log.life;
+        of.next_token(of.token.id);
+        of.log.token = of.token.id;
         self.met.add(Situation::Renamed);
         true
     }

@@ -66,6 +66,8 @@ pub struct Discipline {
     pub captures_anew: bool,
     /// Changes that the log has lost are published again.
     pub recaptures: bool,
+    /// Apply has a row captured once more that the first scan has passed and the record knows nothing of.
+    pub tracks_passed: bool,
     /// Apply at a subscriber decides as if its users had changed nothing.
     pub subscribers_give_way: bool,
     /// Whoever gains a column refills it before it publishes again.
@@ -94,6 +96,7 @@ impl Default for Discipline {
             renames_unscanned: true,
             captures_anew: true,
             recaptures: true,
+            tracks_passed: true,
             subscribers_give_way: true,
             refills: true,
             refill_waits: true,

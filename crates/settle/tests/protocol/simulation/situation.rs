@@ -36,12 +36,16 @@ pub enum Situation {
     Refilled,
     /// A gained column had been given a value before it was watched.
     GivenMeanwhile,
+    /// Apply had a row captured once more that it could not tell from one that was written past the triggers.
+    Passed,
+    /// The resolver knew such a row already.
+    Known,
     /// Apply wrote a row over a copy that held this very image: an effort that rule 3 is there to save.
     WrittenAgain,
 }
 
 impl Situation {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::FastForward,
         Self::Agreed,
         Self::Completed,
@@ -71,6 +75,8 @@ impl Situation {
         Self::Gained,
         Self::Refilled,
         Self::GivenMeanwhile,
+        Self::Passed,
+        Self::Known,
         Self::WrittenAgain,
     ];
 }
