@@ -41,7 +41,8 @@ fi
 # Likewise, for the tests that read the topics with Python; without it they are skipped.
 scripts/python.sh >/dev/null || true
 step "tests"
-cargo test --workspace --locked
+# All of them, so that one run tells everything that fails.
+cargo test --workspace --locked --no-fail-fast
 step "quickstart"
 cargo run --release --locked --quiet -- quickstart
 step "all passed"
