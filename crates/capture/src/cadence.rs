@@ -17,6 +17,11 @@ impl Cadence {
         Self { longest, pause: SHORTEST.min(longest) }
     }
 
+    /// Whether nothing has happened for so long that pauses do not grow any more.
+    pub(crate) fn is_longest(&self) -> bool {
+        self.pause >= self.longest
+    }
+
     /// The pause after a poll that brought something or nothing.
     pub(crate) fn next(&mut self, brought: bool) -> Duration {
         if brought {
@@ -40,7 +45,9 @@ mod tests {
         let pauses: Vec<_> = (0..20).map(|_| cadence.next(false)).collect();
         assert!(pauses.is_sorted());
         assert_eq!(pauses.last(), Some(&Duration::from_millis(50)));
+        assert!(cadence.is_longest());
         assert_eq!(cadence.next(true), SHORTEST);
+        assert!(!cadence.is_longest());
         let mut tight = Cadence::new(Duration::from_micros(100));
         assert_eq!(tight.next(false), Duration::from_micros(100));
     }

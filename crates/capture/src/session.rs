@@ -229,6 +229,11 @@ impl<'a> Session<'a> {
             .map(|(table, _)| table)
     }
 
+    /// Whether a pause ends when the member is written to.
+    pub(crate) fn tells_news(&self) -> bool {
+        self.member.tells_news()
+    }
+
     /// Waits until the member may have something, and at most so long.
     pub(crate) async fn wait_for_news(&mut self, at_most: Duration) -> Result<(), Error> {
         self.member.wait_for_news(at_most).await.map_err(|e| self.capture.member_error(e))

@@ -19,7 +19,7 @@ use tributary_stream::{Channels, Log};
 /// How capture works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Longest pause between two looks at an idle member.
+    /// Longest pause between two looks at an idle member that does not tell of writes by itself.
     pub poll_interval: Duration,
     /// With a schedule: how long after everything was published the next look is taken; then `poll_interval` does
     /// not count.
@@ -72,7 +72,8 @@ pub struct Capture {
     pub standing: Arc<AtomicBool>,
 }
 
-/// How often the leader looks whether it still leads, in a long pause.
+/// How often the leader looks whether it still leads, in a long pause, and whether it is to do something else. Also how
+/// often a member is looked at that tells of writes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Capture {
@@ -140,6 +141,9 @@ impl Capture {
                 (Brought::More, _) => continue,
                 (_, Some(every)) => every,
                 (Brought::Some, None) => cadence.next(true),
+                (_, None) if cadence.is_longest() && session.tells_news() => {
+                    LOOK_EVERY.max(cadence.next(false))
+                }
                 (_, None) => cadence.next(false),
             };
             self.pause(pause, &mut session, election, stop, heartbeat).await?;

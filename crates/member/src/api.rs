@@ -322,6 +322,12 @@ pub trait Member: Send {
     /// Whether anything may have been written by others since the last call; `true` when in doubt. Cheap.
     async fn has_news(&mut self) -> Result<bool>;
 
+    /// Whether [`Member::wait_for_news`] can be trusted to end when something is written, so that a long pause delays
+    /// nothing.
+    fn tells_news(&self) -> bool {
+        false
+    }
+
     /// Waits until something may have been written, and at most so long. May return at once, and may come too late
     /// by as long as that: what counts is what [`Member::has_news`] says next. A database that cannot tell lets the
     /// time pass.

@@ -6,7 +6,7 @@
 use super::failure::{classify, failed};
 use super::settings::{OnLoss, SqliteSettings};
 use super::table::BoundTable;
-use super::{SqliteMember, catalog, states};
+use super::{SqliteMember, catalog, states, wake};
 use crate::{Connector, Direction, Error, Member, Result, TableBinding};
 use async_trait::async_trait;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
@@ -114,6 +114,7 @@ impl SqliteConnector {
             settings: self.settings.clone(),
             schema_version: None,
             data_version: None,
+            bell: wake::Bell::default(),
             ended_listings: Vec::new(),
             provisioned: false,
             shapes: None,

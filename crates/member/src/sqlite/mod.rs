@@ -39,6 +39,7 @@ mod table;
 mod token;
 mod tracking;
 mod values;
+mod wake;
 mod watch;
 mod writes;
 
@@ -55,6 +56,7 @@ use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use table::BoundTable;
 use tributary_model::{KeyBytes, MemberId, Row, TableName, Ticks};
 
@@ -77,6 +79,8 @@ pub struct SqliteMember {
     schema_version: Option<i64>,
     /// SQLite's data version, and the rows written by this connection, at the last [`Member::has_news`].
     data_version: Option<(i64, u64)>,
+    /// What tells of writes while capture waits for some.
+    bell: wake::Bell,
     /// Listings of rows that are gone and never had a usable key; they end with capture's next commit.
     ended_listings: Vec<(usize, String)>,
     /// Whether the file has sync objects; found with `schema_version`.
@@ -159,6 +163,15 @@ impl Member for SqliteMember {
 
     async fn has_news(&mut self) -> Result<bool> {
         states::has_news(self)
+    }
+
+    fn tells_news(&self) -> bool {
+        self.bell.tells()
+    }
+
+    async fn wait_for_news(&mut self, at_most: Duration) -> Result<()> {
+        wake::wait_for_news(self, at_most).await;
+        Ok(())
     }
 
     async fn poll(&mut self, table: usize, position: &TablePosition, max_rows: usize) -> Result<Page> {

@@ -233,6 +233,10 @@ pub(super) fn has_news(member: &mut SqliteMember) -> Result<bool> {
         .map_err(failed(&member.path, "tell whether it was written to"))?;
     let now = Some((version, member.connection.total_changes()));
     let news = member.data_version != now;
+    // The first look finds what nobody could have told of.
+    if member.data_version.is_some() {
+        member.bell.looked(news);
+    }
     member.data_version = now;
     Ok(news)
 }

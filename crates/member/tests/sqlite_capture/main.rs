@@ -13,6 +13,8 @@ mod opening;
 mod provisioning;
 mod random;
 mod unpublishable;
+#[cfg(any(target_os = "linux", target_os = "windows"))]
+mod wake;
 mod world;
 
 use support::{SqliteFactory, block_on};
