@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// The program, built in the profile of the test that asks.
 pub fn program_path() -> &'static Path {
@@ -26,6 +27,9 @@ pub fn program_path() -> &'static Path {
     })
 }
 
+/// How long a process may take to begin.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A running `tributary run`, killed when it goes out of scope.
 pub struct Program {
     child: Child,
@@ -46,7 +50,26 @@ impl Program {
     pub fn run_in(group: &GroupFolder, arguments: &[&str], environment: &[(OsString, OsString)]) -> Self {
         let mut run = command(group, &["run"]);
         run.args(arguments).envs(environment.iter().cloned());
-        Self { child: run.stdout(Stdio::null()).stderr(log_file(group)).spawn().unwrap() }
+        let child = run.stdout(Stdio::null()).stderr(log_file(group)).spawn().unwrap();
+        let mut program = Self { child };
+        program.await_log(group);
+        program
+    }
+
+    /// Waits until it has the embedded log, if the group has one, or has ended: whoever calls `sync` next would take the
+    /// log first, on a busy machine.
+    fn await_log(&mut self, group: &GroupFolder) {
+        let settings = std::fs::read_to_string(group.group_file()).unwrap_or_default();
+        let Some((_, rest)) = settings.split_once("embedded:") else { return };
+        let log = rest.split(['}', ',', '\n', '#']).next().unwrap_or_default().trim().trim_matches('"');
+        let log = group.path().join(log);
+        let id = self.id().to_string();
+        crate::eventually("a process has the log", PATIENCE, || {
+            let real = log.canonicalize().unwrap_or_else(|_| log.clone());
+            let mut lock = real.into_os_string();
+            lock.push(".lock");
+            self.has_ended() || std::fs::read_to_string(lock).is_ok_and(|holder| holder.trim() == id)
+        });
     }
 
     /// Its process id.
