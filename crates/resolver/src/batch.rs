@@ -240,17 +240,20 @@ impl<R: Rules> Context<'_, R> {
     ) -> Result<Outgoing, Stopped> {
         let channel = &self.channels.tables[table];
         let before = cell.state.as_ref().and_then(|state| state.row.as_ref());
-        let mut value = Vec::with_capacity(256);
-        channel
-            .codec
-            .encode_resolved(channel.resolved_id.0, resolved, before, self.now, &mut value)
-            .map_err(|source| codec_error(change, source))?;
+        let encoded = |before| {
+            let mut value = Vec::with_capacity(256);
+            let done =
+                channel.codec.encode_resolved(channel.resolved_id.0, resolved, before, self.now, &mut value);
+            done.map(|()| value).map_err(|source| codec_error(change, source))
+        };
+        let value = encoded(before)?;
         let operation: &[u8] = match (&resolved.row, before) {
             (None, _) => b"d",
             (Some(_), Some(_)) => b"u",
             (Some(_), None) => b"c",
         };
-        cell.written = Some(value.clone());
+        // The row that was there before is of no use in the state, and would make it half as large again or more.
+        cell.written = Some(if before.is_some() { encoded(None)? } else { value.clone() });
         let mut headers = Headers::new()
             .with("dss-origin", resolved.winner.incarnation.as_str().as_bytes())
             .with("dss-op", operation);

@@ -72,12 +72,16 @@ pub struct Store {
     in_transaction: bool,
 }
 
-/// The texts of one partition's statements, so that the statement cache finds them.
+/// What is kept in memory of one partition: the texts of its statements, so that the statement cache finds them, and
+/// where it ends.
 struct Statements {
     get: String,
     put: String,
     remove: String,
     table: String,
+    /// No cell has a later place; empty if there is none. Rows that are inserted in key order lie behind it, and need not
+    /// be looked for.
+    last: Vec<u8>,
 }
 
 impl Store {
@@ -142,6 +146,9 @@ impl Store {
             "CREATE TABLE IF NOT EXISTS {table} (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
         );
         self.connection.execute_batch(&create).map_err(self.fail("be set up"))?;
+        let last = format!("SELECT max(key) FROM {table}");
+        let last: Option<Vec<u8>> =
+            self.connection.query_row(&last, [], |row| row.get(0)).map_err(self.fail("be read"))?;
         let statements = Statements {
             get: format!("SELECT value FROM {table} WHERE key = ?1"),
             put: format!(
@@ -150,6 +157,7 @@ impl Store {
             ),
             remove: format!("DELETE FROM {table} WHERE key = ?1"),
             table,
+            last: last.unwrap_or_default(),
         };
         self.tables.insert(at.clone(), statements);
         Ok(())
@@ -204,6 +212,9 @@ impl CellStore for Store {
         self.begin()?;
         let delete = format!("DELETE FROM {}", self.tables[at].table);
         self.connection.execute_batch(&delete).map_err(self.fail("be cleared"))?;
+        if let Some(statements) = self.tables.get_mut(at) {
+            statements.last.clear();
+        }
         let update = "UPDATE partitions SET log = '', reflected = 0 WHERE topic = ?1 AND partition = ?2";
         let done = self.connection.execute(update, params![at.topic.as_str(), at.partition]);
         done.map_err(self.fail("be cleared"))?;
@@ -214,10 +225,13 @@ impl CellStore for Store {
         self.prepare(at)?;
         // One snapshot for the batch; the writes that follow it are part of the same transaction.
         self.begin()?;
-        let mut statement =
-            self.connection.prepare_cached(&self.tables[at].get).map_err(self.fail("be read"))?;
+        let Statements { get, last, .. } = &self.tables[at];
+        let mut statement = self.connection.prepare_cached(get).map_err(self.fail("be read"))?;
         let mut values = vec![None; keys.len()];
         for (place, index) in in_place_order(keys.iter().copied()) {
+            if place > *last {
+                break;
+            }
             let found = statement.query_row([place], |row| row.get(0)).optional();
             values[index] = found.map_err(self.fail("be read"))?;
         }
@@ -235,7 +249,9 @@ impl CellStore for Store {
         self.begin()?;
         let statements = &self.tables[at];
         let mut put = self.connection.prepare_cached(&statements.put).map_err(self.fail("be written"))?;
-        for (place, index) in in_place_order(cells.iter().map(|(key, _)| *key)) {
+        let places = in_place_order(cells.iter().map(|(key, _)| *key));
+        let last = places.last().map(|(place, _)| place.clone()).filter(|place| *place > statements.last);
+        for (place, index) in places {
             let done = match cells[index].1 {
                 Some(value) => put.execute([place.as_slice(), value]),
                 None => {
@@ -251,6 +267,10 @@ impl CellStore for Store {
                 .prepare_cached(update)
                 .and_then(|mut statement| statement.execute(values))
                 .map_err(self.fail("be written"))?;
+        }
+        drop(put);
+        if let (Some(last), Some(statements)) = (last, self.tables.get_mut(at)) {
+            statements.last = last;
         }
         Ok(())
     }
@@ -331,6 +351,15 @@ mod tests {
         let asked: Vec<_> = keys.iter().map(Vec::as_slice).chain([&b"nothing"[..]]).collect();
         let found = store.get(&at, &asked).unwrap();
         assert_eq!(found, [Some(vec![1]), Some(vec![5]), Some(vec![3]), Some(vec![4]), Some(vec![5]), None]);
+        // A cell behind all others is found as soon as it is written, and by whoever opens the file.
+        let later = number(1 << 20);
+        assert_eq!(store.get(&at, &[&later]).unwrap(), [None]);
+        store.put(Uuid::from_u128(7), &at, &[(&later, Some(b"later"))], None).unwrap();
+        assert_eq!(store.get(&at, &[&later, &keys[0]]).unwrap(), [Some(b"later".to_vec()), Some(vec![1])]);
+        store.commit().unwrap();
+        drop(store);
+        let mut store = Store::open(&folder.path().join("state.db")).unwrap();
+        assert_eq!(store.get(&at, &[&later]).unwrap(), [Some(b"later".to_vec())]);
     }
 
     #[test]

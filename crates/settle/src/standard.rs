@@ -50,8 +50,8 @@ pub(crate) fn resolve<R: Rules + ?Sized>(
         return Resolution::Violated(violation);
     }
     let on_top = rules.on_top(held, change);
-    let row = completed(rules, step.rules, held.row.as_ref(), change);
-    if rules.is_known(held, change) && (!on_top || leaves(row.as_ref(), held.row.as_ref())) {
+    let row = || completed(rules, step.rules, held.row.as_ref(), change);
+    if rules.is_known(held, change) && (!on_top || leaves(row().as_ref(), held.row.as_ref())) {
         return publish(known(held, change, on_top), None);
     }
     if !on_top {
@@ -63,7 +63,7 @@ pub(crate) fn resolve<R: Rules + ?Sized>(
         conflict_record(step, verdict, side_of_change(change), side_of_state(held))
     });
     let vv = joined(Some(held), change);
-    publish(won_by(change, row, vv, Settled::FastForward, None), conflict)
+    publish(won_by(change, row(), vv, Settled::FastForward, None), conflict)
 }
 
 pub(crate) fn resolve_expired<R: Rules + ?Sized>(

@@ -133,7 +133,7 @@ fn set_durable(connection: &Connection, path: &Path) -> Result<()> {
     connection
         .execute_batch(
             "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864; \
-             PRAGMA cache_size = -16000",
+             PRAGMA cache_size = -4000",
         )
         .map_err(&failed)
 }
