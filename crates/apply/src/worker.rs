@@ -20,8 +20,8 @@ use tributary_model::time::TICKS_A_SECOND;
 use tributary_model::{KeyBytes, MetBy, Ticks};
 use tributary_runtime::{Heartbeat, SharedClock, Stop};
 use tributary_stream::{
-    Channels, Consumer, ConsumerSettings, ControlFollower, Incoming, Isolation, Log, Outgoing, Reference,
-    Said, Settlement, Start, TopicPartition, Trace,
+    Channels, Consumer, ConsumerSettings, ControlFollower, Incoming, Isolation, Log, MemberControl, Outgoing,
+    Reference, Said, Settlement, Start, TopicPartition, Trace,
 };
 
 /// Longest wait for records; a stop request is noticed after it.
@@ -313,11 +313,21 @@ impl Session<'_> {
         Ok(true)
     }
 
-    async fn rests(&mut self) -> Result<bool, Error> {
+    /// Takes note of what has been said on the control topic.
+    pub(crate) async fn look_at_control(&mut self) -> Result<(), Error> {
         let (log, now) = (self.apply.log.as_ref(), self.apply.clock.monotonic());
         self.control.look(log, now).await.map_err(|e| self.apply.log_error(e))?;
-        let id = self.apply.connector.id();
-        let said = self.control.members().of(id);
+        Ok(())
+    }
+
+    /// What is said of the member, by the last look.
+    pub(crate) fn said(&self) -> &MemberControl {
+        self.control.members().of(self.apply.connector.id())
+    }
+
+    async fn rests(&mut self) -> Result<bool, Error> {
+        self.look_at_control().await?;
+        let (id, said) = (self.apply.connector.id(), self.said());
         // An order to fill the member anew is carried out before a worker begins.
         Ok(said.apply_rests(id).is_some() || said.pending_reinit().is_some())
     }

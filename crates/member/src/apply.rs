@@ -42,6 +42,11 @@ impl ApplyRecord {
         decide_forced(&Standard, resolved, state, self.force.as_ref())
     }
 
+    /// What the copy reflects once the record is written.
+    pub(crate) fn seen_after(&self, resolved: &Resolved, state: &LocalState) -> VersionVector {
+        tributary_settle::seen_after(&Standard, resolved, state, self.force.as_ref())
+    }
+
     /// Whether a null record lets the cell's tombstone be forgotten.
     pub(crate) fn forgets(&self, vv: &VersionVector, state: &LocalState) -> bool {
         tributary_settle::forgets(vv, state, self.force.as_ref())

@@ -24,6 +24,10 @@ use tributary_stream::{
     Start, TopicPartition,
 };
 
+/// How long a member's word counts for nothing after its capture was told to rest. Its worker may have looked at the control
+/// topic a moment before, and publish yet: sooner than its transaction may last, and than it may sleep without being put
+/// out of its group. What it publishes has to be resolved before anything is forgotten without it.
+const STRAGGLERS: Duration = Duration::from_secs(30);
 /// Records looked at in one step.
 const ROWS: usize = 2_000;
 const BYTES: usize = 16 << 20;
@@ -79,21 +83,40 @@ fn word(controls: &MemberControls, witness: &Witness, at: &TopicPartition) -> u6
     reached.get(at.topic.as_str()).and_then(|partitions| partitions.get(&at.partition)).copied().unwrap_or(0)
 }
 
-/// Up to where all that are awaited are by now.
-fn by_now(controls: &MemberControls, witnesses: &[Witness], at: &TopicPartition) -> u64 {
-    let words = awaited(controls, witnesses).map(|witness| word(controls, witness, at));
-    words.min().unwrap_or(u64::MAX)
+/// Whether nothing of a member's is waited for any more, by what is said of it.
+fn is_away(controls: &MemberControls, member: &MemberId) -> bool {
+    let said = controls.of(member);
+    said.out_of_date.is_some() || said.removed.is_some()
 }
 
-/// Those of the witnesses whose word is waited for.
-fn awaited<'a>(
-    controls: &'a MemberControls,
-    witnesses: &'a [Witness],
-) -> impl Iterator<Item = &'a Witness> + Clone {
-    witnesses.iter().filter(|witness| {
-        let said = controls.of(&witness.member);
-        said.out_of_date.is_none() && said.removed.is_none()
-    })
+/// Since when members are known to be away for good or to be filled anew, by the resolver's own clock. Their capture rests.
+#[derive(Debug, Default)]
+struct Resting(BTreeMap<MemberId, Duration>);
+
+impl Resting {
+    /// Takes note of what is said of the witnesses by now.
+    fn note(&mut self, controls: &MemberControls, witnesses: &[Witness], now: Duration) {
+        let rests =
+            |member: &MemberId| is_away(controls, member) || controls.of(member).pending_reinit().is_some();
+        self.0.retain(|member, _| rests(member));
+        for Witness { member, .. } in witnesses.iter().filter(|of| rests(&of.member)) {
+            self.0.entry(member.clone()).or_insert(now);
+        }
+    }
+
+    /// The words of those that are waited for, of a partition.
+    fn words<'a>(
+        &'a self,
+        controls: &'a MemberControls,
+        witnesses: &'a [Witness],
+        at: &'a TopicPartition,
+        now: Duration,
+    ) -> impl Iterator<Item = u64> + 'a {
+        witnesses.iter().filter_map(move |witness| match self.0.get(&witness.member) {
+            Some(since) if now < *since + STRAGGLERS => Some(0),
+            _ => (!is_away(controls, &witness.member)).then(|| word(controls, witness, at)),
+        })
+    }
 }
 
 /// How far one partition has been looked through.
@@ -107,6 +130,7 @@ struct Swept {
 /// The resolver's part in forgetting.
 pub(crate) struct Expiry {
     pub(crate) control: ControlFollower,
+    resting: Resting,
     safe: Safe,
     swept: BTreeMap<TopicPartition, Swept>,
     reader: Option<Box<dyn Consumer>>,
@@ -118,6 +142,7 @@ impl Expiry {
     pub(crate) fn new(control: ControlFollower) -> Self {
         Self {
             control,
+            resting: Resting::default(),
             safe: Safe::default(),
             swept: BTreeMap::new(),
             reader: None,
@@ -157,12 +182,14 @@ impl Session<'_> {
         }
         let log = self.resolver.log.as_ref();
         self.expiry.control.look(log, now).await?;
+        let Expiry { control, resting, .. } = &mut self.expiry;
+        resting.note(control.members(), &self.resolver.witnesses, now);
         // Brokers tell their time only to those who write. Nothing is written before something seems to be due by the
         // machine's own clock, and nothing is done that is not due by theirs.
         let own_ms = self.resolver.clock.now_ticks() / TICKS_A_MILLISECOND;
         if now >= self.expiry.note_at {
             self.expiry.note_at = now + self.resolver.settings.expire_every;
-            self.note_words().await?;
+            self.note_words(now).await?;
             if self.ledger.is_due(own_ms) {
                 let now_ms = self.resolver.log.clock_ms().await?;
                 self.tidy_ledger(now_ms, heartbeat).await?;
@@ -178,7 +205,7 @@ impl Session<'_> {
         };
         let now_ms = self.resolver.log.clock_ms().await?;
         let at = self.resolved_at(part);
-        let found = self.look_through(&at, now_ms).await?;
+        let found = self.look_through(&at, now_ms, now).await?;
         if let Some(offset) = found.overdue {
             self.mark_out_of_date(part, &at, offset, now_ms).await?;
         }
@@ -193,14 +220,14 @@ impl Session<'_> {
     }
 
     /// What the members have said by now, with the ends of the changes that they may have published before.
-    async fn note_words(&mut self) -> Result<(), Error> {
+    async fn note_words(&mut self, now: Duration) -> Result<(), Error> {
         let mut ends = (usize::MAX, Vec::new());
         let owned: Vec<(Part, u64)> = self.owned.iter().map(|(part, next)| (*part, *next)).collect();
         for (part, resolved) in owned {
             let at = self.resolved_at(part);
-            let controls = self.expiry.control.members();
-            let words = awaited(controls, &self.resolver.witnesses).map(|w| word(controls, w, &at));
-            let Some(said) = words.min().filter(|said| *said > self.expiry.safe.of(&at)) else { continue };
+            let Expiry { control, resting, .. } = &self.expiry;
+            let said = resting.words(control.members(), &self.resolver.witnesses, &at, now).min();
+            let Some(said) = said.filter(|said| *said > self.expiry.safe.of(&at)) else { continue };
             if ends.0 != part.0 {
                 let changes = &self.resolver.channels.tables[part.0].changes;
                 ends = (part.0, self.resolver.log.offsets(changes).await?);
@@ -212,7 +239,12 @@ impl Session<'_> {
     }
 
     /// Reads on in a partition, up to the first record that is too young.
-    async fn look_through(&mut self, at: &TopicPartition, now_ms: i64) -> Result<Found, Error> {
+    async fn look_through(
+        &mut self,
+        at: &TopicPartition,
+        now_ms: i64,
+        now: Duration,
+    ) -> Result<Found, Error> {
         let retention =
             i64::try_from(self.resolver.settings.tombstone_retention.as_millis()).unwrap_or(i64::MAX);
         let log = self.resolver.log.as_ref();
@@ -220,7 +252,9 @@ impl Session<'_> {
         let range = ranges.get(at.partition as usize).copied().unwrap_or_default();
         let next = self.expiry.swept.get(at).and_then(|swept| swept.next).unwrap_or(0).max(range.start);
         // One that has come, or come back, since everybody had reached that has not been asked yet.
-        let by_now = by_now(self.expiry.control.members(), &self.resolver.witnesses, at);
+        let Expiry { control, resting, .. } = &self.expiry;
+        let words = resting.words(control.members(), &self.resolver.witnesses, at, now);
+        let by_now = words.min().unwrap_or(u64::MAX);
         let safe = self.expiry.safe.of(at).min(by_now);
         let mut found = Found { next, look_at_ms: now_ms.saturating_add(retention), ..Found::default() };
         if next >= range.end {
@@ -325,10 +359,11 @@ impl Session<'_> {
     ) -> Result<(), Error> {
         let Some(next) = self.owned.get(&part).copied() else { return Ok(()) };
         let controls = self.expiry.control.members();
-        let behind = awaited(controls, &self.resolver.witnesses).filter(|w| word(controls, w, at) <= offset);
+        let witnesses = self.resolver.witnesses.iter().filter(|of| !is_away(controls, &of.member));
+        let behind = witnesses.filter(|witness| word(controls, witness, at) <= offset);
         let behind: Vec<MemberId> = behind.map(|witness| witness.member.clone()).collect();
         if behind.is_empty() {
-            // All have said it; it is the resolver itself that is not so far.
+            // All have said it, or are marked already; it is the resolver itself that is not so far.
             return Ok(());
         }
         let control = self.resolver.channels.topics.control();
@@ -356,7 +391,7 @@ fn is_delete(record: &Incoming) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tributary_stream::{Reached, TopicName};
+    use tributary_stream::{Order, Reached, TopicName};
 
     fn at() -> TopicPartition {
         TopicPartition::new(TopicName::new("resolved"), 0)
@@ -398,17 +433,35 @@ mod tests {
         let witnesses =
             [witness("hq", true), witness("sub", false), witness("gone", true), witness("old", true)];
         let mark = || Some(Mark { since_ms: 0, why: String::new() });
-        let controls = controls(&[
+        let said = controls(&[
             ("hq", Said::Applied(Some(reached(50)))),
             ("hq", Said::Captured(Some(reached(40)))),
             ("sub", Said::Applied(Some(reached(45)))),
             ("gone", Said::Removed(mark())),
             ("old", Said::OutOfDate(mark())),
         ]);
-        let words: Vec<_> = awaited(&controls, &witnesses).map(|w| word(&controls, w, &at())).collect();
-        assert_eq!(words, [40, 45]);
+        let mut resting = Resting::default();
+        let words = |resting: &Resting, controls: &MemberControls, seconds| -> Vec<u64> {
+            let now = Duration::from_secs(seconds);
+            resting.words(controls, &witnesses, &at(), now).collect()
+        };
+        resting.note(&said, &witnesses, Duration::from_secs(7));
+        resting.note(&said, &witnesses, Duration::from_secs(9));
+        let over = 7 + STRAGGLERS.as_secs();
+        assert_eq!(words(&resting, &said, over - 1), [40, 45, 0, 0], "they may publish yet");
+        assert_eq!(words(&resting, &said, over), [40, 45]);
+        let back = controls(&[
+            ("gone", Said::Reinit(Order { id: "one".to_owned() })),
+            ("gone", Said::Captured(Some(reached(30)))),
+        ]);
+        resting.note(&back, &witnesses, Duration::from_secs(over));
+        assert_eq!(words(&resting, &back, over), [0, 0, 30, 0], "it rested all the while");
+        resting.note(&MemberControls::default(), &witnesses, Duration::from_secs(over));
+        let ordered = controls(&[("hq", Said::Reinit(Order { id: "two".to_owned() }))]);
+        resting.note(&ordered, &witnesses, Duration::from_secs(over));
+        assert!(resting.0.contains_key(&witnesses[0].member));
         let other = TopicPartition::new(TopicName::new("resolved"), 1);
-        assert_eq!(word(&controls, &witnesses[0], &other), 0, "nothing said is nothing reached");
+        assert_eq!(word(&said, &witnesses[0], &other), 0, "nothing said is nothing reached");
     }
 
     #[test]
@@ -420,7 +473,12 @@ mod tests {
         safe.note(&at(), 51, 0, 0);
         let hq = ("hq", Said::Captured(Some(reached(50))));
         let away = ("back", Said::OutOfDate(Some(Mark { since_ms: 0, why: String::new() })));
-        let by = |said: &[(&str, Said)]| safe.of(&at()).min(by_now(&controls(said), &witnesses, &at()));
+        let by = |said: &[(&str, Said)]| {
+            let (controls, mut resting) = (controls(said), Resting::default());
+            resting.note(&controls, &witnesses, Duration::ZERO);
+            let by_now = resting.words(&controls, &witnesses, &at(), STRAGGLERS).min();
+            safe.of(&at()).min(by_now.unwrap_or(u64::MAX))
+        };
         assert_eq!(by(&[hq.clone(), away]), 50);
         assert_eq!(by(std::slice::from_ref(&hq)), 0, "it has said nothing");
         let back = ("back", Said::Captured(Some(reached(30))));

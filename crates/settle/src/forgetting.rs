@@ -1,7 +1,7 @@
 //! Deletes that the group has forgotten, and members that are filled anew.
 //!
-//! Decides what a null record does to a member's copy, and what counts while a member is filled anew, when what it had
-//! and the group did not know has been saved. When a delete may be forgotten is the resolver's to decide.
+//! Decides what a null record does to a member's copy; and while a member is filled anew, which of its changes are saved,
+//! what counts once they are, and what a copy reflects then. When a delete may be forgotten is the resolver's to decide.
 
 use crate::{Decision, LocalState, Rules};
 use tributary_model::{ChangeKind, Dot, Resolved, Settled, VersionVector};
@@ -50,6 +50,44 @@ pub fn forgotten_delete(vv: &VersionVector) -> Option<Resolved> {
         settled: Settled::FastForward,
         policy: None,
     })
+}
+
+/// What a copy reflects when a record has been written into it. Filled anew it gets old records before the last one, and
+/// then reflects no more than those: else the last one would be taken for known, or an edit in between for one on top of it.
+pub fn seen_after<R: Rules + ?Sized>(
+    rules: &R,
+    record: &Resolved,
+    state: &LocalState,
+    force: Option<&Force>,
+) -> VersionVector {
+    if force.is_some() { record.vv.clone() } else { rules.seen_after_write(record, state) }
+}
+
+/// At which look through a member that is filled anew one of its own changes was met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look<'a> {
+    /// Before anything was written: whatever the group does not know counts.
+    First,
+    /// Once the group's records had been written.
+    Later {
+        /// The change that was saved last, of a cell of which the topic has no record.
+        orphan: Option<&'a Dot>,
+    },
+}
+
+/// Whether a member's own change, made on top of `seen`, is saved and written over. `last` has the versions of the cell's
+/// last record, if the topic has any.
+///
+/// What users write while a member is filled is on its way like any other change if it is made on top of the cell's last
+/// record, or a new row. A row that was there before is none, though the topic may have forgotten it: it would come back.
+pub fn is_saved(change: &Dot, seen: &VersionVector, last: Option<&VersionVector>, look: Look<'_>) -> bool {
+    match (last, look) {
+        (Some(vv), _) if change.version <= vv.get(&change.incarnation) => false,
+        (Some(vv), Look::Later { .. }) => !vv.is_within_joined(seen, change),
+        (None, Look::Later { orphan: Some(saved) }) => saved != change,
+        (None, Look::Later { orphan: None }) => !seen.is_empty(),
+        (_, Look::First) => true,
+    }
 }
 
 fn has_saved(force: Option<&Force>, state: &LocalState) -> bool {
@@ -101,6 +139,37 @@ mod tests {
         let on_top = local(Some(("cloud", 5)), "cloud:4 hq:9");
         assert_eq!(decide(on_top.clone(), Some(forced(None))), Decision::AlreadyThere);
         assert_eq!(decide(on_top, Some(forced(Some(("cloud", 5))))), Decision::Write, "made on top of it");
+    }
+
+    #[test]
+    fn what_is_filled_in_reflects_no_more_than_its_record() {
+        let delete = forgotten_delete(&VersionVector::parse("cloud:4").unwrap()).unwrap();
+        let state = local(None, "hq:9");
+        let seen = |force: Option<&Force>| seen_after(&Standard, &delete, &state, force).to_string();
+        assert_eq!(seen(None), "cloud:4 hq:9");
+        assert_eq!(seen(Some(&forced(None))), "cloud:4");
+    }
+
+    #[test]
+    fn what_the_last_record_does_not_know_is_saved() {
+        let vv = |text: &str| VersionVector::parse(text).unwrap();
+        let saved = |seen, last: Option<&str>, look| {
+            is_saved(&dot(("hq", 7)), &vv(seen), last.map(vv).as_ref(), look)
+        };
+        let later = Look::Later { orphan: None };
+        assert!(!saved("", Some("cloud:1 hq:7"), Look::First));
+        assert!(saved("cloud:1", Some("cloud:1"), Look::First), "though it was made on top of it");
+        assert!(!saved("cloud:1", Some("cloud:1"), later), "made on top of what was filled in");
+        assert!(saved("cloud:1", Some("cloud:2"), later));
+        assert!(saved("", None, Look::First));
+        assert!(!saved("", None, later), "a new row");
+        assert!(saved("cloud:1", None, later), "a row that the group has forgotten");
+        let (earlier, same) = (dot(("hq", 6)), dot(("hq", 7)));
+        assert!(
+            saved("", None, Look::Later { orphan: Some(&earlier) }),
+            "a row of which an older state was saved"
+        );
+        assert!(!saved("", None, Look::Later { orphan: Some(&same) }), "once");
     }
 
     #[test]

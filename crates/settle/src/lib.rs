@@ -11,7 +11,7 @@ mod precedence;
 mod rules;
 mod standard;
 
-pub use forgetting::{Force, decide_forced, forgets, forgotten_delete};
+pub use forgetting::{Force, Look, decide_forced, forgets, forgotten_delete, is_saved, seen_after};
 pub use invariant::Invariant;
 pub use rules::{Decision, DeleteVsUpdate, Drop, LocalState, Resolution, Rules, Step, TableRules, Violation};
 pub use standard::Standard;

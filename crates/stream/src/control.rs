@@ -8,9 +8,9 @@
 //! | `member/<id>/incarnation` | the highest number that this member has used | operators (`rejoin`, `add`) |
 //! | `member/<id>/reinit` | the order to fill the member anew, with an id | operators |
 //! | `member/<id>/reinit-done` | the id of the last order that was carried out | the member's apply worker |
-//! | `member/<id>/out-of-date` | since when and what held up; null: caught up again | the resolver, apply after a reinit |
+//! | `member/<id>/out-of-date` | since when and what held up; null: waited for again | the resolver; apply, and operators, when it is to be filled anew |
 //! | `member/<id>/applied` | how far apply is: the next offset by resolved topic and partition | apply |
-//! | `member/<id>/captured` | what apply had reached when capture last looked at everything | capture |
+//! | `member/<id>/captured` | what apply had reached when capture last looked at everything | capture; apply when it begins to fill the member anew, while capture rests |
 //!
 //! Each key has one kind of writer, so that nobody writes over what somebody else has just said. Only the form is
 //! decided here; who does what about it is the services' matter.

@@ -2,11 +2,14 @@
 //!
 //! A member that was away for so long that deletes have expired cannot simply go on: its old rows would come back. So
 //!
-//! 1. its own changes that the group does not know are saved in the ledger,
-//! 2. the resolved topics are replayed from the beginning, and written over exactly the changes that were saved; what a
-//!    user writes meanwhile is on top of what is there by then and stays. Both are repeated until nothing is left to save,
-//! 3. rows that the topics do not have are removed, saved too,
-//! 4. the member's offsets move to where the replay ended, and the control topic says that it is done.
+//! 1. it is no longer said to be out of date: what is deleted from here on is not forgotten without it; and it says that
+//!    it has taken in all that is there now, which holds for whatever is captured from it later,
+//! 2. its own changes that the group does not know are saved in the ledger,
+//! 3. the resolved topics are replayed from the beginning to where they ended after step 1, and written over exactly the
+//!    changes that were saved; what a user writes meanwhile is on top of what is there by then and stays,
+//! 4. rows that the topics do not have are removed, saved too. All this is repeated until nothing is left to save,
+//! 5. the member's offsets move to where the replay ended, and the control topic says that it is done, unless the member
+//!    was marked once more: then the group may have forgotten more without it, and everything begins anew.
 //!
 //! Capture rests all the while. A crash anywhere begins anew: what was saved has the same id again, and what was
 //! written is found to be there. Offsets do not move before the end, so nothing is passed over.
@@ -26,7 +29,8 @@ use tributary_model::{
     OPERATOR, Policy, Reason, Resolved, Row, Settled, Side, VersionVector,
 };
 use tributary_runtime::{Heartbeat, Stop};
-use tributary_stream::{Incoming, Order, Said, TopicPartition, partition_of};
+use tributary_settle::Look;
+use tributary_stream::{Incoming, Mark, Order, Reached, Said, TopicPartition, partition_of};
 use unknown::{Candidates, Unknown};
 
 /// Changes, or rows, that are held against a topic in one walk through it.
@@ -51,40 +55,93 @@ impl Session<'_> {
     ) -> Result<bool, Error> {
         let member = self.apply.name();
         tracing::warn!(member, order = order.id, "the member is being filled anew");
+        let mark = self.take_mark_back().await?;
         let ranges = self.ranges().await?;
+        self.tell_where_it_begins(&ranges).await?;
         let removing = Dot::new(operator(), version_of(order));
-        let mut orphans: Vec<(usize, Unknown)> = Vec::new();
+        // Changes of cells that the topics have no record of.
+        let mut orphans = Saved::new();
+        let mut removed = false;
         for round in 0.. {
             let mut saved = Saved::new();
             for table in 0..self.apply.channels.tables.len() {
                 heartbeat.beat();
                 heartbeat.note(format!("filling anew: looking through {}", self.table_name(table)));
-                let unknown = self.unknown(table, &ranges, round > 0, (stop, heartbeat)).await?;
+                let look = |key: &KeyBytes| match round {
+                    0 => Look::First,
+                    _ => Look::Later { orphan: orphans.get(&(table, key.clone())) },
+                };
+                let unknown = self.unknown(table, &ranges, look, (stop, heartbeat)).await?;
                 let Some(unknown) = unknown else { return Ok(false) };
                 self.save(table, &unknown, &removing).await?;
                 for found in unknown {
-                    saved.insert((table, found.key.clone()), found.change.dot.clone());
                     if !found.met {
-                        orphans.push((table, found));
+                        orphans.insert((table, found.key.clone()), found.change.dot.clone());
                     }
+                    saved.insert((table, found.key), found.change.dot);
                 }
             }
-            if round > 0 && saved.is_empty() {
+            let went_on = if round == 0 || !saved.is_empty() {
+                if round >= ROUNDS {
+                    return Err(Error::NotQuiet { member, cells: saved.len() });
+                }
+                removed = false;
+                self.replay(&ranges, &saved, (stop, heartbeat)).await?
+            } else if removed {
                 break;
-            }
-            if round == ROUNDS {
-                return Err(Error::NotQuiet { member, cells: saved.len() });
-            }
-            if !self.replay(&ranges, &saved, (stop, heartbeat)).await? {
+            } else {
+                // A user may change such a row before it is removed: then it stays, and the next look finds it.
+                removed = true;
+                self.remove_surplus(&ranges, &orphans, &removing, (stop, heartbeat)).await?
+            };
+            if !went_on {
                 return Ok(false);
             }
         }
-        if !self.remove_surplus(&ranges, orphans, &removing, (stop, heartbeat)).await? {
-            return Ok(false);
+        if self.is_marked_again(mark.as_ref()).await? {
+            tracing::warn!(
+                member,
+                order = order.id,
+                "the member was marked out of date while it was filled, which begins anew"
+            );
+            return Ok(true);
         }
         self.finish(order, &ranges).await?;
         tracing::warn!(member, order = order.id, "the member has been filled anew");
         Ok(true)
+    }
+
+    /// Takes back that the member is out of date, so that deletes wait for it again, and gives what was said. Nothing is
+    /// captured from it before the order is carried out.
+    async fn take_mark_back(&mut self) -> Result<Option<Mark>, Error> {
+        let id = self.apply.connector.id();
+        let mark = self.said().out_of_date.clone();
+        if mark.is_some() {
+            let control = self.apply.channels.topics.control();
+            let record = Said::OutOfDate(None).record(control, id);
+            self.list(vec![record]).await?;
+        }
+        Ok(mark)
+    }
+
+    /// Says that whatever the member publishes from now on is made on top of what is filled in, since it publishes nothing
+    /// before that. By its old words it would be out of date again before it had said anything else.
+    async fn tell_where_it_begins(&mut self, ranges: &[Ranges]) -> Result<(), Error> {
+        let mut reached = Reached::new();
+        for (at, range) in ranges.iter().flatten() {
+            reached.entry(at.topic.as_str().to_owned()).or_default().insert(at.partition, range.end);
+        }
+        let (control, id) = (self.apply.channels.topics.control(), self.apply.connector.id());
+        let said = [Said::Applied(Some(reached.clone())), Said::Captured(Some(reached))];
+        let records = said.iter().map(|said| said.record(control.clone(), id)).collect();
+        self.list(records).await
+    }
+
+    /// Whether the member was marked out of date since `mark` was taken back.
+    async fn is_marked_again(&mut self, mark: Option<&Mark>) -> Result<bool, Error> {
+        self.look_at_control().await?;
+        // That it was taken back may not have arrived here yet.
+        Ok(self.said().out_of_date.as_ref().is_some_and(|now| Some(now) != mark))
     }
 
     fn table_name(&self, table: usize) -> &str {
@@ -104,11 +161,11 @@ impl Session<'_> {
     }
 
     /// The member's own changes of a table that the group does not know; `None` when it was asked to stop.
-    async fn unknown(
+    async fn unknown<'o>(
         &mut self,
         table: usize,
         ranges: &[Ranges],
-        is_filled: bool,
+        look: impl Fn(&KeyBytes) -> Look<'o>,
         (stop, heartbeat): (&Stop, &Heartbeat),
     ) -> Result<Option<Vec<Unknown>>, Error> {
         let mut position = TablePosition::default();
@@ -140,19 +197,19 @@ impl Session<'_> {
             }
             if candidates.len() >= AT_ONCE {
                 let full = std::mem::take(&mut candidates);
-                unknown.extend(self.hold_against(table, ranges, full, is_filled, heartbeat).await?);
+                unknown.extend(self.hold_against(table, ranges, full, &look, heartbeat).await?);
             }
         }
-        unknown.extend(self.hold_against(table, ranges, candidates, is_filled, heartbeat).await?);
+        unknown.extend(self.hold_against(table, ranges, candidates, &look, heartbeat).await?);
         Ok(Some(unknown))
     }
 
-    async fn hold_against(
+    async fn hold_against<'o>(
         &self,
         table: usize,
         ranges: &[Ranges],
         mut candidates: Candidates,
-        is_filled: bool,
+        look: impl Fn(&KeyBytes) -> Look<'o>,
         heartbeat: &Heartbeat,
     ) -> Result<Vec<Unknown>, Error> {
         if candidates.len() > 0 {
@@ -168,7 +225,7 @@ impl Session<'_> {
                 }
             }
         }
-        Ok(candidates.unknown(is_filled))
+        Ok(candidates.unknown(look))
     }
 
     async fn open(&self, ranges: Ranges) -> Result<Replay, Error> {
@@ -289,15 +346,13 @@ impl Session<'_> {
     async fn remove_surplus(
         &mut self,
         ranges: &[Ranges],
-        orphans: Vec<(usize, Unknown)>,
+        saved: &Saved,
         removing: &Dot,
         (stop, heartbeat): (&Stop, &Heartbeat),
     ) -> Result<bool, Error> {
         let levels = levels(self.apply.channels.tables.iter().map(|channel| channel.schema.as_ref()));
         let mut tables: Vec<usize> = (0..levels.len()).collect();
         tables.sort_by_key(|table| std::cmp::Reverse(levels[*table]));
-        let saved: Saved =
-            orphans.into_iter().map(|(table, found)| ((table, found.key), found.change.dot)).collect();
         for table in tables {
             heartbeat.note(format!(
                 "filling anew: rows of {} that the group does not have",
@@ -316,14 +371,14 @@ impl Session<'_> {
                     heartbeat.beat();
                     if rows > 0 {
                         let surplus = self.surplus(table, &ranges[table], &group, heartbeat).await?;
-                        self.remove(table, surplus, &saved, removing).await?;
+                        self.remove(table, surplus, saved, removing).await?;
                     }
                     (group, rows) = (Vec::new(), 0);
                 }
             }
             // A delete of the member's own that the topic does not have leaves no row, and would hide the key's next life.
             let own = saved.keys().filter(|(of, _)| *of == table).map(|(_, key)| key.clone()).collect();
-            self.remove(table, own, &saved, removing).await?;
+            self.remove(table, own, saved, removing).await?;
         }
         Ok(true)
     }
@@ -434,7 +489,7 @@ impl Session<'_> {
         }
     }
 
-    /// Moves the offsets to where the replay ended, and says that it is done.
+    /// Moves the offsets to where the replay ended, and says that it is done. A mark that comes at this very moment stays.
     async fn finish(&mut self, order: &Order, ranges: &[Ranges]) -> Result<(), Error> {
         let mut offsets = Vec::new();
         for (table, ranges) in ranges.iter().enumerate() {
@@ -449,9 +504,7 @@ impl Session<'_> {
         let now = self.apply.clock.now_ticks();
         self.member.apply(batch, now).await.map_err(|e| self.apply.member_error(e))?;
         let (control, id) = (self.apply.channels.topics.control(), self.apply.connector.id());
-        let said = [Said::OutOfDate(None), Said::ReinitDone(order.clone())];
-        let records = said.iter().map(|said| said.record(control.clone(), id)).collect();
-        self.list(records).await
+        self.list(vec![Said::ReinitDone(order.clone()).record(control, id)]).await
     }
 }
 

@@ -2,32 +2,18 @@
 //!
 //! A change is known when the cell's last record takes it into account. Every other one is saved in the ledger, and the
 //! group's row is written over it: the member shall have what the group has. What users write while it is being
-//! filled is another matter: made on top of a row that was filled already, or a new row, it is on its way like any
-//! other change, and stays.
+//! filled is another matter, see [`is_saved`].
 
 use std::collections::HashMap;
-use tributary_model::{Change, Dot, KeyBytes, Resolved, VersionVector};
+use tributary_model::{Change, KeyBytes, Resolved};
+use tributary_settle::{Look, is_saved};
 use tributary_stream::Settlement;
 
-/// A member's own change of a cell, and what the cell's last record says of it.
+/// A member's own change of a cell, and the cell's last record, if one was met.
 #[derive(Debug)]
 struct Candidate {
     change: Change,
-    verdict: Verdict,
-}
-
-#[derive(Debug)]
-enum Verdict {
-    /// No record of the cell was met.
-    NotMet,
-    /// The last record knows it.
-    Known,
-    /// The last record (`None`: a delete that the group has forgotten) knows nothing of it.
-    Unknown {
-        instead: Option<Box<Resolved>>,
-        /// Whether it was made on top of that record.
-        on_top: bool,
-    },
+    last: Option<Settlement>,
 }
 
 /// A change that the group does not know.
@@ -52,7 +38,7 @@ pub(super) struct Candidates {
 impl Candidates {
     pub(super) fn add(&mut self, key: KeyBytes, change: Change) {
         let change = Change { row: None, ..change };
-        self.cells.insert(key, Candidate { change, verdict: Verdict::NotMet });
+        self.cells.insert(key, Candidate { change, last: None });
     }
 
     pub(super) fn len(&self) -> usize {
@@ -61,46 +47,30 @@ impl Candidates {
 
     /// Takes a record of the table's resolved topic in, in their order.
     pub(super) fn meet(&mut self, key: &KeyBytes, settlement: Settlement) {
-        let Some(candidate) = self.cells.get_mut(key) else { return };
-        let change = &candidate.change;
-        let vv = match &settlement {
-            Ok(resolved) => &resolved.vv,
-            Err(vv) => vv,
-        };
-        candidate.verdict = if is_known(&change.dot, vv) {
-            Verdict::Known
-        } else {
-            let on_top = vv.is_within_joined(&change.seen, &change.dot);
-            Verdict::Unknown { instead: settlement.ok().map(Box::new), on_top }
-        };
+        if let Some(candidate) = self.cells.get_mut(key) {
+            candidate.last = Some(settlement);
+        }
     }
 
-    /// Those that the group does not know, after the last record. Once the member has been filled (`is_filled`), new rows
-    /// of its users, and what they have made on top of the group's rows, are left alone.
-    pub(super) fn unknown(self, is_filled: bool) -> Vec<Unknown> {
+    /// Those that are to be saved, after the last record. `look` tells of a key which look it is.
+    pub(super) fn unknown<'o>(self, look: impl Fn(&KeyBytes) -> Look<'o>) -> Vec<Unknown> {
         let mut unknown = Vec::new();
-        for (key, Candidate { change, verdict }) in self.cells {
-            match verdict {
-                Verdict::Known => {}
-                Verdict::NotMet | Verdict::Unknown { on_top: true, .. } if is_filled => {}
-                Verdict::NotMet => unknown.push(Unknown { key, change, instead: None, met: false }),
-                Verdict::Unknown { instead, .. } => {
-                    unknown.push(Unknown { key, change, instead, met: true });
-                }
+        for (key, Candidate { change, last }) in self.cells {
+            let vv = last.as_ref().map(|last| last.as_ref().map_or_else(|vv| vv, |resolved| &resolved.vv));
+            if is_saved(&change.dot, &change.seen, vv, look(&key)) {
+                let met = last.is_some();
+                let instead = last.and_then(Result::ok).map(Box::new);
+                unknown.push(Unknown { key, change, instead, met });
             }
         }
         unknown
     }
 }
 
-fn is_known(dot: &Dot, vv: &VersionVector) -> bool {
-    dot.version <= vv.get(&dot.incarnation)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tributary_model::{ChangeKind, Incarnation, Row, Settled};
+    use tributary_model::{ChangeKind, Dot, Incarnation, Row, Settled, VersionVector};
 
     fn vv(text: &str) -> VersionVector {
         VersionVector::parse(text).unwrap()
@@ -139,7 +109,9 @@ mod tests {
         KeyBytes::new([number])
     }
 
-    fn verdicts(changes: Vec<(u8, Change)>, records: Vec<(u8, Settlement)>, is_filled: bool) -> Vec<u8> {
+    const LATER: Look<'_> = Look::Later { orphan: None };
+
+    fn found(changes: Vec<(u8, Change)>, records: Vec<(u8, Settlement)>, look: Look<'_>) -> Vec<u8> {
         let mut candidates = Candidates::default();
         for (number, change) in changes {
             candidates.add(key(number), change);
@@ -148,7 +120,7 @@ mod tests {
             candidates.meet(&key(number), record);
         }
         let mut left: Vec<u8> =
-            candidates.unknown(is_filled).iter().map(|found| found.key.as_slice()[0]).collect();
+            candidates.unknown(|_| look).iter().map(|found| found.key.as_slice()[0]).collect();
         left.sort_unstable();
         left
     }
@@ -178,15 +150,15 @@ mod tests {
                 (5, Err(vv("cloud:2 hq:3"))),
             ]
         };
-        assert_eq!(verdicts(changes(), records(), false), [2, 3, 4, 5]);
+        assert_eq!(found(changes(), records(), Look::First), [2, 3, 4, 5]);
         // What was made on top of what was filled in is on its way, and so is the new row.
-        assert_eq!(verdicts(changes(), records(), true), [3, 5]);
+        assert_eq!(found(changes(), records(), LATER), [3, 5]);
     }
 
     #[test]
     fn new_rows_may_stay() {
         let changes = || vec![(1, change(7, "")), (2, change(8, ""))];
-        assert_eq!(verdicts(changes(), vec![(2, record("cloud:2"))], true), [2]);
-        assert_eq!(verdicts(changes(), vec![(2, record("cloud:2"))], false), [1, 2]);
+        assert_eq!(found(changes(), vec![(2, record("cloud:2"))], LATER), [2]);
+        assert_eq!(found(changes(), vec![(2, record("cloud:2"))], Look::First), [1, 2]);
     }
 }

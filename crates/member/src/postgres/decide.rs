@@ -19,7 +19,7 @@ use futures_util::future::{join, join_all};
 use std::collections::HashSet;
 use tokio_postgres::Row;
 use tributary_model::{KeyBytes, VersionVector};
-use tributary_settle::{Decision, LocalState, Rules as _, Standard};
+use tributary_settle::{Decision, LocalState};
 
 /// How often a cell is decided on when its tracking row changes between the read and the write.
 const TRIES: usize = 3;
@@ -304,7 +304,7 @@ impl Run<'_> {
                         self.groups[open.group].cells[*cell].state = State::Refused(Box::new(refused));
                         continue;
                     }
-                    let seen = Standard.seen_after_write(resolved, &state);
+                    let seen = self.batch.records[record].seen_after(resolved, &state);
                     chosen.push(Chosen { cell: *cell, seen });
                     continue;
                 }

@@ -16,7 +16,7 @@ use crate::{ApplyRecord, Direction, Error, Outcome};
 use rusqlite::CachedStatement;
 use rusqlite::types::Value as Stored;
 use tributary_model::{KeyBytes, VersionVector};
-use tributary_settle::{Decision, LocalState, Rules as _, Standard};
+use tributary_settle::{Decision, LocalState};
 
 /// How often a cell is decided on when its tracking row changes between the read and the write.
 const TRIES: usize = 3;
@@ -167,7 +167,7 @@ impl Run<'_> {
                     return Ok(true);
                 }
                 let number = self.number()?;
-                let seen = Standard.seen_after_write(resolved, &state);
+                let seen = self.batch.records[cell.record].seen_after(resolved, &state);
                 let marked = tracking.mark(&cell.key, &cell.before, verb == Verb::Delete, &seen, number);
                 if !marked.map_err(self.failed("write tracking rows"))? {
                     return Ok(false);

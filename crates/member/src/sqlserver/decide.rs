@@ -17,7 +17,7 @@ use crate::waiting::bytes_of_hex;
 use crate::{ApplyRecord, Direction, Error, Outcome, Refusal, RefusalKind};
 use std::collections::HashSet;
 use tributary_model::{KeyBytes, VersionVector};
-use tributary_settle::{Decision, LocalState, Rules as _, Standard};
+use tributary_settle::{Decision, LocalState};
 
 /// How often a cell is decided on when its tracking row changes between the read and the write.
 const TRIES: usize = 3;
@@ -182,7 +182,7 @@ impl Run<'_> {
                         let refused = Refused { refusal, after: 0, marked: false, due };
                         self.cell_mut(*at).state = State::Refused(Box::new(refused));
                     } else {
-                        let seen = Standard.seen_after_write(resolved, &state);
+                        let seen = self.batch.records[record].seen_after(resolved, &state);
                         chosen.push(Mark { at: *at, seen });
                     }
                     continue;

@@ -1,6 +1,6 @@
 //! What must hold: no deleted row comes back unnoticed, and I1, I2 and I4 once the group has come to rest.
 
-use super::{Entry, Event, Group, Published, Standing, World};
+use super::{Entry, Event, Group, Published, World};
 use crate::simulation::{EditId, History, Violation};
 use tributary_model::{Resolved, Value};
 use tributary_settle::{Force, Invariant};
@@ -39,10 +39,9 @@ impl World {
     /// Whether nothing is under way, and nobody out of date.
     pub(super) fn is_at_rest(&self) -> bool {
         self.consumed == self.changes.len()
-            && self.members.iter().all(|of| match of.standing {
-                Standing::Away => true,
-                Standing::In => of.offset == self.log.len() && of.page.is_none() && !of.is_dirty(),
-                Standing::OutOfDate | Standing::Filling(_) => false,
+            && self.members.iter().all(|of| {
+                let done = of.offset == self.log.len() && of.page.is_none() && !of.is_dirty();
+                of.away || done && !of.marked && !of.ordered
             })
     }
 
@@ -51,8 +50,11 @@ impl World {
         for _ in 0..200 {
             let mut moved = false;
             for member in 0..self.members.len() {
+                if self.members[member].marked {
+                    moved |= self.step(group, Event::Order { member, straggles: false });
+                }
                 let steps = [
-                    Event::Fill { member },
+                    Event::Fill { member, at_once: false },
                     Event::Look { member },
                     Event::Publish { member },
                     Event::Apply { member },
@@ -77,7 +79,7 @@ impl World {
     pub(super) fn check(&self, group: &Group) -> Result<(), Violation> {
         let settled = self.held().and_then(|(record, _)| value_of(record));
         for (member, of) in self.members.iter().enumerate() {
-            if of.standing == Standing::In && of.copy.row != settled {
+            if !of.away && of.copy.row != settled {
                 let what = format!("member {member}: {:?}, settled {settled:?}", of.copy);
                 return Err(Violation::new(Invariant::Convergence, what));
             }
@@ -124,8 +126,7 @@ impl World {
     fn check_replays(&self, group: &Group) -> Result<(), Violation> {
         let nulls = self.log.iter().rposition(|logged| matches!(logged.entry, Entry::Null(_)));
         let behind = nulls.map_or(0, |null| null + 1);
-        for member in (0..self.members.len()).filter(|member| self.members[*member].standing == Standing::In)
-        {
+        for member in (0..self.members.len()).filter(|member| !self.members[*member].away) {
             for from in behind..self.log.len() {
                 self.check_replay(group, member, from, None)?;
             }

@@ -1,10 +1,10 @@
 //! A member's users, its capture and its apply.
 
-use super::{Copy, Entry, Group, Logged, Member, Published, Situation, Standing, World};
+use super::{Copy, Entry, Group, Logged, Member, Published, Situation, World};
 use crate::simulation::{EditId, History};
 use std::sync::Arc;
 use tributary_model::{Change, ChangeKind, Dot, Resolved, Row, Ticks, Value, VersionVector};
-use tributary_settle::{Decision, Force, LocalState, decide_forced, forgets, forgotten_delete};
+use tributary_settle::{Decision, Force, LocalState, decide_forced, forgets, forgotten_delete, seen_after};
 
 /// The row with this value.
 pub(super) fn row(value: i32) -> Row {
@@ -20,13 +20,32 @@ impl Member {
     pub(super) fn is_dirty(&self) -> bool {
         self.copy.tracking.local.as_ref().is_some_and(|local| local.version > self.published)
     }
+
+    /// Whether its capture publishes nothing, by what is said now.
+    pub(super) fn rests(&self, group: &Group) -> bool {
+        self.marked && group.discipline.out_of_date_is_silent
+            || self.ordered && group.discipline.rests_while_filled
+    }
+
+    /// Capture is told to rest. It may have looked a moment before.
+    pub(super) fn rest(&mut self, group: &Group, straggles: bool) {
+        if !self.rests(group) {
+            return;
+        }
+        (self.noted, self.looked) = (None, false);
+        if self.page.is_some() && (straggles || !group.discipline.looks_before_publishing) {
+            self.straggles = true;
+        } else if !self.straggles {
+            self.page = None;
+        }
+    }
 }
 
 impl World {
     pub(super) fn edit(&mut self, group: &Group, member: usize, value: Option<i32>, at: Ticks) -> bool {
         let of = &mut self.members[member];
         // An update that leaves everything as it was is no change.
-        if of.standing == Standing::Away || of.copy.row == value {
+        if of.away || of.copy.row == value {
             return false;
         }
         if of.offset < of.joined_at && group.discipline.joiners_read_first {
@@ -46,17 +65,17 @@ impl World {
 
     pub(super) fn tell(&mut self, member: usize) -> bool {
         let of = &mut self.members[member];
-        let news = of.standing == Standing::In && of.told != of.offset;
+        let news = !of.away && !of.ordered && of.told != of.offset;
         if news {
             of.told = of.offset;
         }
         news
     }
 
-    pub(super) fn note(&mut self, member: usize) -> bool {
+    pub(super) fn note(&mut self, group: &Group, member: usize) -> bool {
         let of = &mut self.members[member];
         let news =
-            of.standing == Standing::In && of.noted.is_none() && of.page.is_none() && of.told != of.captured;
+            !of.away && !of.rests(group) && of.noted.is_none() && of.page.is_none() && of.told != of.captured;
         if news {
             (of.noted, of.looked) = (Some(of.told), false);
         }
@@ -65,7 +84,7 @@ impl World {
 
     pub(super) fn look(&mut self, group: &Group, member: usize) -> bool {
         let of = &mut self.members[member];
-        if !may_publish(group, of) || of.page.is_some() {
+        if of.away || of.rests(group) || of.page.is_some() {
             return false;
         }
         if !of.is_dirty() {
@@ -89,20 +108,23 @@ impl World {
 
     pub(super) fn publish(&mut self, group: &Group, member: usize) -> bool {
         let of = &mut self.members[member];
-        if !may_publish(group, of) {
+        if of.rests(group) && !of.straggles {
             return false;
         }
         let Some(page) = of.page.take() else { return false };
         of.published = page.change.dot.version;
         // What is noted was noted before the page was read.
         of.looked = of.noted.is_some();
+        if std::mem::take(&mut of.straggles) {
+            self.met.add(Situation::Straggled);
+        }
         self.changes.push(page);
         true
     }
 
     pub(super) fn say(&mut self, group: &Group, member: usize) -> bool {
         let of = &mut self.members[member];
-        if of.standing != Standing::In || !of.looked || of.page.is_some() {
+        if of.rests(group) || !of.looked || of.page.is_some() {
             return false;
         }
         let Some(noted) = of.noted.take() else { return false };
@@ -113,15 +135,16 @@ impl World {
 
     pub(super) fn crash(&mut self, member: usize) -> bool {
         let of = &mut self.members[member];
-        of.looked = false;
-        of.noted.take().is_some() | of.page.take().is_some() | std::mem::take(&mut of.half)
+        (of.looked, of.straggles) = (false, false);
+        let filled = of.filling.take().is_some();
+        of.noted.take().is_some() | of.page.take().is_some() | std::mem::take(&mut of.half) | filled
     }
 
     pub(super) fn join(&mut self, member: usize) -> bool {
         let of = &mut self.members[member];
-        let joins = of.standing == Standing::Away;
+        let joins = of.away;
         if joins {
-            of.standing = Standing::In;
+            of.away = false;
             of.joined_at = self.log.len();
             self.met.add(Situation::Joined);
         }
@@ -130,7 +153,7 @@ impl World {
 
     pub(super) fn apply(&mut self, group: &Group, member: usize) -> bool {
         let of = &mut self.members[member];
-        if of.standing != Standing::In || of.offset >= self.log.len() {
+        if of.away || of.ordered || of.offset >= self.log.len() {
             return false;
         }
         while self.log.get(of.offset).is_some_and(|logged| logged.gone) {
@@ -159,6 +182,7 @@ impl World {
             Entry::Null(vv) if group.discipline.nulls_delete => Arc::new(delete_of(vv)),
             Entry::Null(_) => return,
         };
+        self.find_untracked(group, member, &record);
         let copy = &mut self.members[member].copy;
         let decision = decide_forced(group.setup.rules.as_ref(), &record, &copy.tracking, force);
         if decision != Decision::Write {
@@ -167,7 +191,29 @@ impl World {
         if matches!(logged.entry, Entry::Null(_)) && copy.row.is_some() {
             self.met.add(Situation::NullDeleted);
         }
-        write_over(group, copy, &record, History::of_all(&logged.images));
+        write_over(group, copy, &record, History::of_all(&logged.images), force);
+    }
+
+    /// A row that has no tracking row counts as change 1; where the record knows nothing of that one, it gets a change of
+    /// its own, as one that has slipped past the triggers.
+    fn find_untracked(&mut self, group: &Group, member: usize, record: &Resolved) {
+        let of = &mut self.members[member];
+        if of.copy.row.is_none() || of.copy.tracking != LocalState::default() {
+            return;
+        }
+        let incarnation = &group.setup.incarnations[member];
+        if record.vv.get(incarnation) > 0 {
+            of.copy.tracking.local = Some(Dot::new(incarnation.clone(), 1));
+            return;
+        }
+        let Some(edit) = EditId::new(member, of.edits) else { return };
+        of.edits += 1;
+        of.given += 1;
+        of.copy.tracking.local = Some(Dot::new(incarnation.clone(), of.given));
+        of.copy.edit = Some(edit);
+        of.copy.history = of.copy.history.with(edit);
+        self.edits.push((edit, of.copy.history));
+        self.met.add(Situation::CapturedAfterAll);
     }
 
     pub(super) fn forget(&mut self, group: &Group, member: usize, vv: &VersionVector, force: Option<&Force>) {
@@ -190,13 +236,16 @@ impl World {
     }
 }
 
-fn may_publish(group: &Group, of: &Member) -> bool {
-    of.standing == Standing::In
-        || of.standing == Standing::OutOfDate && !group.discipline.out_of_date_is_silent
-}
-
-pub(super) fn write_over(group: &Group, copy: &mut Copy, record: &Resolved, history: History) {
-    let seen = group.setup.rules.seen_after_write(record, &copy.tracking);
+pub(super) fn write_over(
+    group: &Group,
+    copy: &mut Copy,
+    record: &Resolved,
+    history: History,
+    force: Option<&Force>,
+) {
+    let rules = group.setup.rules.as_ref();
+    let force = force.filter(|_| group.discipline.fills_exactly);
+    let seen = seen_after(rules, record, &copy.tracking, force);
     let value = record.row.as_ref().map(|row| match row.get(0) {
         Some(Value::Int(value)) => *value,
         other => panic!("a row of {other:?}"),

@@ -4,16 +4,19 @@
 //! resolver's waiting, null records, purges, filling anew, compaction. Beside the big simulation and not in it, which has
 //! enough dimensions. Contents carry their exact ancestry as there, and the checks believe nothing else.
 //!
-//! Time is an adversary: any delete may be old and any member late. Three things are taken for granted: nothing is
-//! forgotten while a member is being filled, a null record is kept until everybody has read it who is not out of date,
-//! and users of a member that joins leave a row alone until it has read the topic. What goes wrong without the last two is
-//! shown beside the broken rules. Members out of date, and filling them anew, have their steps here, but no test explores
-//! them yet.
+//! Time is an adversary: any delete may be old and any member late. Two things are taken for granted: a null record is kept
+//! until everybody has read it who is not out of date, and users of a member that joins leave a row alone until it has
+//! read the topic. What goes wrong without them is shown beside the broken rules.
+//!
+//! A worker reads the control topic before it writes, so a mark may come between the two: capture's page is then published
+//! all the same ([`Member::straggles`]), sooner than the resolver stops waiting for the member; and apply takes records in.
+//! Filling a member anew is as many steps as it has transactions and looks; users write between any two of them, and it
+//! begins anew when it is cut short.
 
 mod check;
+mod filling;
 mod member;
 mod mutants;
-mod refill;
 mod resolver;
 mod schedules;
 mod search;
@@ -47,8 +50,26 @@ struct Discipline {
     asks_those_who_came: bool,
     /// A purge looks at the member's own change.
     looks_at_local: bool,
+    /// A member that the resolver no longer waits for is told so.
+    marks_whom_it_forgets: bool,
     /// A member out of date publishes nothing.
     out_of_date_is_silent: bool,
+    /// Nor does one that is being filled.
+    rests_while_filled: bool,
+    /// Capture reads the control topic once more when it has read a page.
+    looks_before_publishing: bool,
+    /// The resolver waits for what capture publishes because it looked a moment before it was told to rest.
+    waits_for_stragglers: bool,
+    /// The mark is taken back before it is looked where the topic ends, and not when all is done.
+    clears_first: bool,
+    /// A member that is marked while it is filled is filled once more.
+    begins_anew_if_marked: bool,
+    /// When rows were removed, it is looked once more whether a user was there before.
+    looks_again: bool,
+    /// What is filled in reflects no more than its record.
+    fills_exactly: bool,
+    /// A row that the topic has forgotten is no new one, though a user has changed it meanwhile.
+    tells_old_rows: bool,
     /// Filling anew saves what the group does not know.
     saves_unknown: bool,
     /// Filling anew removes what the topic does not have.
@@ -75,7 +96,16 @@ impl Default for Discipline {
             resolves_first: true,
             asks_those_who_came: true,
             looks_at_local: true,
+            marks_whom_it_forgets: true,
             out_of_date_is_silent: true,
+            rests_while_filled: true,
+            looks_before_publishing: true,
+            waits_for_stragglers: true,
+            clears_first: true,
+            begins_anew_if_marked: true,
+            looks_again: true,
+            fills_exactly: true,
+            tells_old_rows: true,
             saves_unknown: true,
             removes_surplus: true,
             removes_old_deletes: true,
@@ -125,10 +155,13 @@ enum Event {
     Crash { member: usize },
     /// The member begins with an empty table.
     Join { member: usize },
-    /// The resolver marks a member that holds a delete up.
-    MarkOutOfDate { member: usize },
-    /// The next step of filling a member anew.
-    Fill { member: usize },
+    /// The resolver marks a member that holds a delete up, or that has not read a null record. Capture may have looked at the
+    /// control topic before, and publishes the page that it has read.
+    MarkOutOfDate { member: usize, straggles: bool },
+    /// An operator orders that a member is filled anew, and capture may have looked before.
+    Order { member: usize, straggles: bool },
+    /// The next step of filling a member anew. Of several records that are read at once the last one counts.
+    Fill { member: usize, at_once: bool },
     /// The resolver settles the next change.
     Resolve,
     /// The resolver is given the first change again. Under the standing discipline that does not happen.
@@ -141,24 +174,15 @@ enum Event {
     Compact { offset: usize },
 }
 
-/// Where a member stands.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Standing {
-    /// Not in the group yet.
-    Away,
-    In,
-    OutOfDate,
-    Filling(Filling),
-}
-
 /// A member that is being filled anew.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 struct Filling {
     /// Where the topic ended when it began.
     end: usize,
-    round: usize,
     stage: Stage,
-    /// The change that was saved in this round.
+    /// Whether the topic was replayed.
+    replayed: bool,
+    /// The change that was saved at the last look.
     saved: Option<Dot>,
     /// The saved change of a cell that the topic does not have.
     orphan: Option<Dot>,
@@ -166,10 +190,19 @@ struct Filling {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 enum Stage {
+    /// What the group does not know is saved.
     #[default]
     Look,
-    Replay,
+    /// The same, when surplus rows are gone.
+    LookAgain,
+    /// The next record; of a null record the delete is carried out already where `half` says so.
+    Replay {
+        offset: usize,
+        half: bool,
+    },
+    /// What the topic does not have is removed, and then forgotten.
     Surplus,
+    Forget,
     Finish,
 }
 
@@ -187,7 +220,15 @@ struct Copy {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Member {
-    standing: Standing,
+    /// Not in the group yet.
+    away: bool,
+    /// The control topic says that it is out of date.
+    marked: bool,
+    /// The resolver does not wait for it, and has told nobody. Under the standing discipline that does not happen.
+    passed_over: bool,
+    /// The order to fill it anew is not carried out yet.
+    ordered: bool,
+    filling: Option<Filling>,
     copy: Copy,
     given: Version,
     /// How many edits its users have made.
@@ -195,6 +236,8 @@ struct Member {
     /// The version that capture has published.
     published: Version,
     page: Option<Arc<Published>>,
+    /// Whether the page is published though capture is to rest: it looked before it was told so.
+    straggles: bool,
     /// The next record for apply.
     offset: usize,
     /// Where the topic ended when it joined.
@@ -251,9 +294,15 @@ enum Situation {
     /// A null record has left a user's own change alone.
     Kept,
     MarkedOutOfDate,
+    /// A member was marked while it was filled.
+    MarkedAgain,
+    /// A page was published though capture was to rest.
+    Straggled,
     FilledAnew,
     SavedUnknown,
     SurplusRemoved,
+    /// A row without tracking was found, and is captured after all.
+    CapturedAfterAll,
     NullCompacted,
     Joined,
     /// A delete that was forgotten is published once more by a member that has not read so yet.
@@ -261,7 +310,7 @@ enum Situation {
 }
 
 impl Situation {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 17] = [
         Self::Expired,
         Self::NewLife,
         Self::LivesMet,
@@ -270,9 +319,12 @@ impl Situation {
         Self::Purged,
         Self::Kept,
         Self::MarkedOutOfDate,
+        Self::MarkedAgain,
+        Self::Straggled,
         Self::FilledAnew,
         Self::SavedUnknown,
         Self::SurplusRemoved,
+        Self::CapturedAfterAll,
         Self::NullCompacted,
         Self::Joined,
         Self::DeleteCameAgain,
@@ -311,18 +363,25 @@ struct World {
     saved: History,
     agreed: Vec<(EditId, EditId)>,
     violation: Option<Box<Violation>>,
+    /// How often members were marked.
+    marks: usize,
     met: Met,
 }
 
 impl World {
     fn new(group: &Group) -> Self {
         let member = |joins: &bool| Member {
-            standing: if *joins { Standing::Away } else { Standing::In },
+            away: *joins,
+            marked: false,
+            passed_over: false,
+            ordered: false,
+            filling: None,
             copy: Copy::default(),
             given: 1,
             edits: 0,
             published: 0,
             page: None,
+            straggles: false,
             offset: 0,
             joined_at: 0,
             half: false,
@@ -345,6 +404,7 @@ impl World {
             saved: History::default(),
             agreed: Vec::new(),
             violation: None,
+            marks: 0,
             met: Met::default(),
         }
     }
@@ -354,15 +414,16 @@ impl World {
         match event {
             Event::Edit { member, value, at } => self.edit(group, member, value, at),
             Event::Tell { member } => self.tell(member),
-            Event::Note { member } => self.note(member),
+            Event::Note { member } => self.note(group, member),
             Event::Look { member } => self.look(group, member),
             Event::Publish { member } => self.publish(group, member),
             Event::Say { member } => self.say(group, member),
             Event::Apply { member } => self.apply(group, member),
             Event::Crash { member } => self.crash(member),
             Event::Join { member } => self.join(member),
-            Event::MarkOutOfDate { member } => self.mark_out_of_date(group, member),
-            Event::Fill { member } => self.fill(group, member),
+            Event::MarkOutOfDate { member, straggles } => self.mark_out_of_date(group, member, straggles),
+            Event::Order { member, straggles } => self.order(group, member, straggles),
+            Event::Fill { member, at_once } => self.fill(group, member, at_once),
             Event::Resolve => self.resolve(group),
             Event::ResolveAgain => self.resolve_again(group),
             Event::NoteWords => self.note_words(group),
@@ -382,7 +443,8 @@ impl Hash for World {
         for member in &self.members {
             let Copy { row, tracking, at, history, edit } = &member.copy;
             (row, &tracking.local, &tracking.seen, at, history, edit).hash(state);
-            (&member.standing, member.given, member.published, member.offset, member.joined_at).hash(state);
+            (member.away, member.marked, member.passed_over, member.ordered, &member.filling).hash(state);
+            (member.given, member.published, member.offset, member.joined_at, member.straggles).hash(state);
             (member.half, member.told, member.noted, member.looked, member.captured).hash(state);
             (member.page.as_ref().map(|page| (page.edit, page.history)), member.steady).hash(state);
         }
@@ -399,7 +461,7 @@ impl Hash for World {
             }
             (&logged.images, logged.gone).hash(state);
         }
-        (self.saved, &self.agreed, self.edits.len(), self.violation.is_some()).hash(state);
+        (self.saved, &self.agreed, self.edits.len(), self.marks, self.violation.is_some()).hash(state);
         self.met.has(Situation::DeleteCameAgain).hash(state);
     }
 }

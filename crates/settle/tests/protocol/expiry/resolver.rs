@@ -1,6 +1,6 @@
 //! The resolver: settling, noting words, forgetting, marking who is out of date; and the log's compaction.
 
-use super::{Entry, Group, Logged, Published, Situation, Standing, Waits, World};
+use super::{Entry, Group, Logged, Published, Situation, Waits, World};
 use crate::simulation::{History, Violation};
 use std::sync::Arc;
 use tributary_model::Resolved;
@@ -93,11 +93,18 @@ impl World {
         of.map(|published| published.edit)
     }
 
-    /// The words of those that are waited for.
+    /// The words of those that are waited for. Where a page is still to come that capture read before it was told to rest,
+    /// no word counts: that takes less time than the resolver waits.
     fn words(&self, group: &Group) -> impl Iterator<Item = usize> {
-        let told = group.discipline.waits == Waits::Apply;
-        let awaited = self.members.iter().filter(|of| of.standing == Standing::In);
-        awaited.map(move |of| if told { of.told } else { of.captured })
+        let discipline = &group.discipline;
+        let (told, waits) = (discipline.waits == Waits::Apply, discipline.waits_for_stragglers);
+        let waits = waits && discipline.looks_before_publishing;
+        self.members.iter().filter(|of| !of.away && !of.passed_over).filter_map(move |of| {
+            if of.straggles && waits {
+                return Some(0);
+            }
+            (!of.marked).then_some(if told { of.told } else { of.captured })
+        })
     }
 
     pub(super) fn note_words(&mut self, group: &Group) -> bool {
@@ -120,10 +127,9 @@ impl World {
             return false;
         }
         let (vv, images) = (record.vv.clone(), images.to_vec());
-        let filling = self.members.iter().any(|of| matches!(of.standing, Standing::Filling(_)));
         let by_now = self.words(group).min().unwrap_or(usize::MAX);
         let said = if group.discipline.asks_those_who_came { self.safe.min(by_now) } else { self.safe };
-        if filling || group.discipline.waits != Waits::Clock && offset >= said {
+        if group.discipline.waits != Waits::Clock && offset >= said {
             return false;
         }
         self.met.add(Situation::Expired);
@@ -133,17 +139,26 @@ impl World {
         true
     }
 
-    pub(super) fn mark_out_of_date(&mut self, group: &Group, member: usize) -> bool {
-        let Some(offset) = self.state else { return false };
-        let deleted = self.held().is_some_and(|(record, _)| record.row.is_none());
+    pub(super) fn mark_out_of_date(&mut self, group: &Group, member: usize, straggles: bool) -> bool {
+        let held_up = self.state.filter(|_| self.held().is_some_and(|(record, _)| record.row.is_none()));
+        let nulls =
+            self.log.iter().rposition(|logged| matches!(logged.entry, Entry::Null(_)) && !logged.gone);
         let of = &mut self.members[member];
-        if !deleted || of.standing != Standing::In || of.captured > offset {
+        let late = held_up.max(nulls).is_some_and(|offset| of.captured <= offset);
+        if of.away || of.marked || of.passed_over || !late {
             return false;
         }
-        (of.standing, of.steady) = (Standing::OutOfDate, false);
-        if group.discipline.out_of_date_is_silent {
-            (of.page, of.noted, of.looked, of.half) = (None, None, false, false);
+        of.steady = false;
+        self.marks += 1;
+        if !group.discipline.marks_whom_it_forgets {
+            of.passed_over = true;
+            return true;
         }
+        of.marked = true;
+        if of.filling.is_some() {
+            self.met.add(Situation::MarkedAgain);
+        }
+        of.rest(group, straggles);
         self.met.add(Situation::MarkedOutOfDate);
         true
     }
@@ -158,10 +173,11 @@ impl World {
             Entry::Settled(_) => {}
             Entry::Null(_) => {
                 let kept = self.log[..offset].iter().any(|earlier| !earlier.gone);
-                let needed = self.members.iter().any(|of| match &of.standing {
-                    Standing::Away | Standing::OutOfDate => false,
-                    Standing::In => of.offset <= offset,
-                    Standing::Filling(_) => true,
+                let needed = self.members.iter().any(|of| match &of.filling {
+                    _ if of.away || of.marked => false,
+                    // What was there when it began it fills in, with or without the null record.
+                    Some(filling) => filling.end <= offset,
+                    None => of.offset <= offset,
                 });
                 if kept || needed && group.discipline.keeps_nulls {
                     return false;

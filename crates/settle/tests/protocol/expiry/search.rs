@@ -5,7 +5,7 @@
 //! publication is a step of its own. Unless `talks_always`, members speak only while there is a delete to be forgotten and
 //! once apply is past it: what they say before counts for nothing.
 
-use super::{Event, Group, Met, Situation, Standing, World};
+use super::{Event, Group, Met, Situation, World};
 use crate::simulation::Violation;
 use stateright::{Checker, HasDiscoveries, Model, Property};
 use std::sync::{Arc, Mutex};
@@ -20,8 +20,10 @@ pub(super) struct Bound {
     pub(super) edits: usize,
     /// Deletes that are forgotten.
     pub(super) expiries: usize,
-    /// Whether members may be marked out of date.
-    pub(super) marks: bool,
+    /// How often members may be marked out of date.
+    pub(super) marks: usize,
+    /// Whether workers die between any two steps, and not only where a null record is half taken in.
+    pub(super) crashes: bool,
     /// Whether the log is compacted.
     pub(super) compacts: bool,
     /// Whether members say how far they are at any time.
@@ -36,7 +38,8 @@ impl Bound {
             group: Group::new(joins),
             edits,
             expiries: 1,
-            marks: false,
+            marks: 0,
+            crashes: false,
             compacts: false,
             talks_always: false,
             times: vec![1],
@@ -116,14 +119,25 @@ impl Model for Bound {
                 actions.push(vec![Event::Say { member }]);
             }
             actions.push(vec![Event::Apply { member }]);
-            if of.half {
+            if of.half || self.crashes && of.filling.is_some() {
                 actions.push(vec![Event::Crash { member }]);
             }
-            match of.standing {
-                Standing::Away => actions.push(vec![Event::Join { member }]),
-                Standing::In if self.marks => actions.push(vec![Event::MarkOutOfDate { member }]),
-                Standing::In => {}
-                Standing::OutOfDate | Standing::Filling(_) => actions.push(vec![Event::Fill { member }]),
+            if of.away {
+                actions.push(vec![Event::Join { member }]);
+            }
+            if self.marks > 0 {
+                let told = [false, true].into_iter().filter(|straggles| !straggles || of.page.is_some());
+                for straggles in told {
+                    if world.marks < self.marks {
+                        actions.push(vec![Event::MarkOutOfDate { member, straggles }]);
+                    }
+                    if of.marked && !of.ordered {
+                        actions.push(vec![Event::Order { member, straggles }]);
+                    }
+                }
+                if of.ordered {
+                    actions.push(vec![Event::Fill { member, at_once: false }]);
+                }
             }
         }
         actions.push(vec![Event::Resolve]);
@@ -183,4 +197,11 @@ fn two_members_forget_a_delete() {
 fn a_member_joins() {
     let bound = Bound { compacts: true, ..Bound::new(&[false, true], 3) };
     holds("joining", bound, &[Situation::Expired, Situation::Joined, Situation::NullDeleted]);
+}
+
+#[test]
+fn a_member_is_marked_and_filled_anew() {
+    let bound = Bound { marks: 1, ..Bound::new(&[false; 2], 3) };
+    let met = [Situation::FilledAnew, Situation::SavedUnknown, Situation::Straggled];
+    holds("marks", bound, &met);
 }
