@@ -13,7 +13,9 @@ pub struct Force {
     pub local: Option<Dot>,
 }
 
-/// The apply decision while a member may be filled anew: the protocol's, but for a change that was saved.
+/// The apply decision while a member may be filled anew: the protocol's, but for a change that was saved. And where the
+/// member's own change is the content, it is written all the same: then every copy reflects exactly what was filled in, by
+/// which [`is_saved`] tells what users make of it.
 pub fn decide_forced<R: Rules + ?Sized>(
     rules: &R,
     record: &Resolved,
@@ -23,6 +25,7 @@ pub fn decide_forced<R: Rules + ?Sized>(
     match rules.decide(record, state) {
         // Also where the change was made on top of this very record, which the copy then reflects.
         Decision::LocalIsNewer | Decision::AlreadyThere if has_saved(force, state) => Decision::Write,
+        Decision::SameContent if force.is_some() && state.local.is_some() => Decision::Write,
         decision => decision,
     }
 }
@@ -80,10 +83,11 @@ pub enum Look<'a> {
 ///
 /// What users write while a member is filled is on its way like any other change if it is made on top of the cell's last
 /// record, or a new row. A row that was there before is none, though the topic may have forgotten it: it would come back.
+/// That versions of one member follow each other proves nothing here, since an older row may have been filled in between.
 pub fn is_saved(change: &Dot, seen: &VersionVector, last: Option<&VersionVector>, look: Look<'_>) -> bool {
     match (last, look) {
         (Some(vv), _) if change.version <= vv.get(&change.incarnation) => false,
-        (Some(vv), Look::Later { .. }) => !vv.is_within_joined(seen, change),
+        (Some(vv), Look::Later { .. }) => !vv.is_within(seen),
         (None, Look::Later { orphan: Some(saved) }) => saved != change,
         (None, Look::Later { orphan: None }) => !seen.is_empty(),
         (_, Look::First) => true,
@@ -142,6 +146,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_the_members_own_is_filled_in_as_well() {
+        let delete = forgotten_delete(&VersionVector::parse("cloud:4").unwrap()).unwrap();
+        let own = local(Some(("cloud", 4)), "");
+        let decide = |state: &LocalState, force| decide_forced(&Standard, &delete, state, force);
+        assert_eq!(decide(&own, None), Decision::SameContent);
+        assert_eq!(decide(&own, Some(&forced(None))), Decision::Write);
+        assert_eq!(decide(&local(None, "cloud:4"), Some(&forced(None))), Decision::AlreadyThere);
+    }
+
+    #[test]
     fn what_is_filled_in_reflects_no_more_than_its_record() {
         let delete = forgotten_delete(&VersionVector::parse("cloud:4").unwrap()).unwrap();
         let state = local(None, "hq:9");
@@ -161,6 +175,7 @@ mod tests {
         assert!(saved("cloud:1", Some("cloud:1"), Look::First), "though it was made on top of it");
         assert!(!saved("cloud:1", Some("cloud:1"), later), "made on top of what was filled in");
         assert!(saved("cloud:1", Some("cloud:2"), later));
+        assert!(saved("hq:2", Some("hq:3"), later), "made on top of an older row that was filled in on the way");
         assert!(saved("", None, Look::First));
         assert!(!saved("", None, later), "a new row");
         assert!(saved("cloud:1", None, later), "a row that the group has forgotten");
