@@ -175,7 +175,10 @@ mod tests {
         assert!(saved("cloud:1", Some("cloud:1"), Look::First), "though it was made on top of it");
         assert!(!saved("cloud:1", Some("cloud:1"), later), "made on top of what was filled in");
         assert!(saved("cloud:1", Some("cloud:2"), later));
-        assert!(saved("hq:2", Some("hq:3"), later), "made on top of an older row that was filled in on the way");
+        assert!(
+            saved("hq:2", Some("hq:3"), later),
+            "made on top of an older row that was filled in on the way"
+        );
         assert!(saved("", None, Look::First));
         assert!(!saved("", None, later), "a new row");
         assert!(saved("cloud:1", None, later), "a row that the group has forgotten");

@@ -11,6 +11,7 @@ mod chinook;
 mod chinook_story;
 mod joining;
 mod machine;
+mod members;
 mod registry;
 mod rejoin;
 mod resolver;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         service_test!(machine::a_broker_whose_clock_is_far_off_changes_no_outcome).needing(Need::Faketime),
         service_test!(machine::a_process_that_stood_still_goes_on),
         service_test!(machine::rows_of_five_megabytes_go_through),
+        service_test!(members::members_come_and_leave_beside_running_processes),
         service_test!(registry::a_registry_that_is_down_stops_only_what_is_new),
         service_test!(registry::a_registry_that_fails_stops_only_what_is_new),
         service_test!(registry::a_registry_that_was_rebuilt_moves_no_cell),

@@ -42,6 +42,11 @@ fn compacted() -> Option<Bound> {
     Some(Bound { compacts: true, ..Bound::new(&[false; 2], 3) })
 }
 
+/// A member is marked once, and has three edits to lose.
+fn marked() -> Option<Bound> {
+    Some(Bound { marks: 1, ..Bound::new(&[false; 2], 3) })
+}
+
 fn joining() -> Option<Bound> {
     Some(Bound { compacts: true, ..Bound::new(&[false, true], 3) })
 }
@@ -103,4 +108,78 @@ fn filling_anew_keeps_what_an_old_tombstone_knew() {
 #[test]
 fn the_resolver_is_given_resolved_changes_again() {
     must_be_found(two(), |discipline| discipline.resolves_once = false, &[NoLostUpdate]);
+}
+
+#[test]
+fn the_resolver_passes_a_member_over_and_tells_nobody() {
+    must_be_found(marked(), |discipline| discipline.marks_whom_it_forgets = false, &[NoLostUpdate]);
+}
+
+#[test]
+fn a_member_out_of_date_publishes_on() {
+    must_be_found(marked(), |discipline| discipline.out_of_date_is_silent = false, &[NoLostUpdate]);
+}
+
+#[test]
+fn a_member_publishes_while_it_is_filled() {
+    must_be_found(marked(), |discipline| discipline.rests_while_filled = false, &[NoLostUpdate]);
+}
+
+#[test]
+fn capture_does_not_look_at_marks_once_it_has_read_a_page() {
+    must_be_found(marked(), |discipline| discipline.looks_before_publishing = false, &[NoLostUpdate]);
+}
+
+#[test]
+fn the_resolver_does_not_wait_for_pages_that_are_on_their_way() {
+    must_be_found(marked(), |discipline| discipline.waits_for_stragglers = false, &[NoLostUpdate]);
+}
+
+#[test]
+fn nothing_is_saved_before_a_member_is_filled() {
+    let invariants = [NoLostUpdate, Convergence];
+    must_be_found(marked(), |discipline| discipline.saves_unknown = false, &invariants);
+}
+
+#[test]
+fn filling_anew_leaves_surplus_rows() {
+    let invariants = [NoLostUpdate, Convergence];
+    let mutate = |discipline: &mut Discipline| discipline.removes_surplus = false;
+    must_be_found(None, mutate, &invariants);
+}
+
+/// Its own delete would hide the key's next life.
+#[test]
+fn filling_anew_leaves_the_members_own_old_deletes() {
+    let invariants = [NoLostUpdate, Convergence];
+    must_be_found(None, |discipline| discipline.removes_old_deletes = false, &invariants);
+}
+
+/// Deletes that come after the filling has begun are forgotten without the member.
+#[test]
+fn the_mark_is_taken_back_when_all_is_done() {
+    must_be_found(None, |discipline| discipline.clears_first = false, &[NoLostUpdate]);
+}
+
+#[test]
+fn a_mark_that_comes_while_a_member_is_filled_is_passed_over() {
+    must_be_found(None, |discipline| discipline.begins_anew_if_marked = false, &[NoLostUpdate]);
+}
+
+/// Between the last look and the removal a user has changed the row, which then stays.
+#[test]
+fn it_is_not_looked_once_more_when_surplus_rows_are_gone() {
+    must_be_found(None, |discipline| discipline.looks_again = false, &[NoLostUpdate]);
+}
+
+/// Then an old row that was filled in on the way hides the last one.
+#[test]
+fn what_is_filled_in_reflects_what_the_copy_did_before() {
+    let invariants = [NoLostUpdate, Convergence];
+    must_be_found(marked(), |discipline| discipline.fills_exactly = false, &invariants);
+}
+
+#[test]
+fn an_old_row_that_a_user_changes_counts_as_new() {
+    must_be_found(None, |discipline| discipline.tells_old_rows = false, &[NoLostUpdate]);
 }

@@ -199,9 +199,25 @@ fn a_member_joins() {
     holds("joining", bound, &[Situation::Expired, Situation::Joined, Situation::NullDeleted]);
 }
 
+/// Users write on at any moment of the filling, and capture may straggle.
 #[test]
 fn a_member_is_marked_and_filled_anew() {
     let bound = Bound { marks: 1, ..Bound::new(&[false; 2], 3) };
     let met = [Situation::FilledAnew, Situation::SavedUnknown, Situation::Straggled];
     holds("marks", bound, &met);
+}
+
+/// A member is marked once more, while it is filled or later, and its workers die at any moment of it.
+#[test]
+fn a_member_is_marked_twice_and_its_workers_die() {
+    let bound = Bound { marks: 2, crashes: true, ..Bound::new(&[false; 2], 2) };
+    holds("marks twice", bound, &[Situation::FilledAnew, Situation::MarkedAgain]);
+}
+
+/// Compaction removes records before the filling reads them, and null records that nobody needs any more.
+#[test]
+fn a_member_is_marked_while_the_topic_is_compacted() {
+    let bound = Bound { marks: 1, compacts: true, ..Bound::new(&[false; 2], 2) };
+    let met = [Situation::FilledAnew, Situation::SurplusRemoved, Situation::NullCompacted];
+    holds("marks and compaction", bound, &met);
 }
