@@ -12,7 +12,7 @@ use support::{DEADLINE, Pipe, Running, block_on};
 use tributary_codec::ConflictCodec;
 use tributary_model::{ConflictKind, ConflictState, MemberId};
 use tributary_stream::contract::all;
-use tributary_stream::{Incoming, Mark, MemberControl, MemberControls, Order, Said, read_latest};
+use tributary_stream::{Incoming, Mark, MemberControl, MemberControls, Order, Reached, Said, read_latest};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -243,6 +243,37 @@ fn a_member_that_misses_a_null_is_out_of_date() {
     group.running.drain();
     assert_eq!(group.items("till"), ["1|again", "2|two", "3|three"]);
     assert_eq!(group.items("hq"), group.items("till"));
+    group.running.stop();
+}
+
+/// The topic has old records of a row, too, and a batch may end between two of them.
+#[test]
+fn a_member_that_is_filled_ends_with_the_last_record_of_a_row() {
+    let group = group(&["hq", "till"]);
+    group.pipe.execute("hq", "DELETE FROM Item WHERE Id = 3");
+    group.running.drain();
+    group.pass_until("the delete is forgotten", || group.nulls().len() == 1);
+    // Between a null record and the key's next life a batch is cut.
+    group
+        .pipe
+        .execute("hq", "INSERT INTO Item VALUES (3, 'again'); UPDATE Item SET Name = 'zwei' WHERE Id = 2");
+    group.running.drain();
+    group.pause("till");
+    group.pipe.execute("till", "UPDATE Item SET Name = 'mine' WHERE Id = 2");
+    let end = group.resolved().len() as u64;
+    group.say("till", &Said::Reinit(Order { id: "one".to_owned() }));
+    group.say("till", &Said::Paused(None));
+    group.wait_until("it has been filled anew", || group.said("till").reinit_done.is_some());
+    let said = group.said("till");
+    let told = |reached: &Reached| reached.values().flat_map(|parts| parts.values()).sum::<u64>();
+    assert!(
+        told(&said.captured) >= end && told(&said.applied) >= end,
+        "by old words it would be late again: {said:?}"
+    );
+    group.running.drain();
+    assert_eq!(group.items("till"), ["1|one", "2|zwei", "3|again"]);
+    assert_eq!(group.items("hq"), group.items("till"));
+    assert_eq!(group.saved(), 1, "what the till's user made of row 2");
     group.running.stop();
 }
 

@@ -169,7 +169,8 @@ fn a_mark_that_comes_while_a_member_is_filled_is_passed_over() {
 /// Between the last look and the removal a user has changed the row, which then stays.
 #[test]
 fn it_is_not_looked_once_more_when_surplus_rows_are_gone() {
-    must_be_found(None, |discipline| discipline.looks_again = false, &[NoLostUpdate]);
+    let invariants = [NoLostUpdate, Convergence];
+    must_be_found(None, |discipline| discipline.looks_again = false, &invariants);
 }
 
 /// Then an old row that was filled in on the way hides the last one.
