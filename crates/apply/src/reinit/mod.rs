@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use tributary_member::{ApplyBatch, ApplyRecord, Force, Scan, ScanBound, Source, TablePosition, bucket_of};
 use tributary_model::{
     ChangeKind, ConflictId, ConflictKind, ConflictRecord, ConflictState, Dot, Incarnation, KeyBytes,
-    OPERATOR, Policy, Reason, Resolved, Row, Settled, Side, VersionVector,
+    OPERATOR, Policy, Reason, Resolved, Row, Settled, Side, Version, VersionVector,
 };
 use tributary_runtime::{Heartbeat, Stop};
 use tributary_settle::Look;
@@ -61,6 +61,7 @@ impl Session<'_> {
         let removing = Dot::new(operator(), version_of(order));
         // Changes of cells that the topics have no record of.
         let mut orphans = Saved::new();
+        let mut newest = vec![0; self.apply.channels.tables.len()];
         let mut removed = false;
         for round in 0.. {
             let mut saved = Saved::new();
@@ -69,10 +70,13 @@ impl Session<'_> {
                 heartbeat.note(format!("filling anew: looking through {}", self.table_name(table)));
                 let look = |key: &KeyBytes| match round {
                     0 => Look::First,
-                    _ => Look::Later { orphan: orphans.get(&(table, key.clone())) },
+                    _ => Look::Later { before: newest[table], orphan: orphans.get(&(table, key.clone())) },
                 };
                 let unknown = self.unknown(table, &ranges, look, (stop, heartbeat)).await?;
-                let Some(unknown) = unknown else { return Ok(false) };
+                let Some((unknown, version)) = unknown else { return Ok(false) };
+                if round == 0 {
+                    newest[table] = version;
+                }
                 self.save(table, &unknown, &removing).await?;
                 for found in unknown {
                     if !found.met {
@@ -160,14 +164,16 @@ impl Session<'_> {
         Ok(all)
     }
 
-    /// The member's own changes of a table that the group does not know; `None` when it was asked to stop.
+    /// The member's own changes of a table that the group does not know, and the highest version of all that it has there;
+    /// `None` when it was asked to stop.
     async fn unknown<'o>(
         &mut self,
         table: usize,
         ranges: &[Ranges],
         look: impl Fn(&KeyBytes) -> Look<'o>,
         (stop, heartbeat): (&Stop, &Heartbeat),
-    ) -> Result<Option<Vec<Unknown>>, Error> {
+    ) -> Result<Option<(Vec<Unknown>, Version)>, Error> {
+        let mut newest = 0;
         let mut position = TablePosition::default();
         let mut unknown = Vec::new();
         let mut candidates = Candidates::default();
@@ -193,6 +199,7 @@ impl Session<'_> {
                 page
             };
             for captured in page.changes {
+                newest = newest.max(captured.change.dot.version);
                 candidates.add(captured.key, captured.change);
             }
             if candidates.len() >= AT_ONCE {
@@ -201,7 +208,7 @@ impl Session<'_> {
             }
         }
         unknown.extend(self.hold_against(table, ranges, candidates, &look, heartbeat).await?);
-        Ok(Some(unknown))
+        Ok(Some((unknown, newest)))
     }
 
     async fn hold_against<'o>(

@@ -109,7 +109,7 @@ mod tests {
         KeyBytes::new([number])
     }
 
-    const LATER: Look<'_> = Look::Later { orphan: None };
+    const LATER: Look<'_> = Look::Later { before: 6, orphan: None };
 
     fn found(changes: Vec<(u8, Change)>, records: Vec<(u8, Settlement)>, look: Look<'_>) -> Vec<u8> {
         let mut candidates = Candidates::default();

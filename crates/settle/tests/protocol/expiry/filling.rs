@@ -71,6 +71,9 @@ impl World {
     fn save_unknown(&mut self, group: &Group, member: usize, mut filling: Filling) -> Filling {
         filling.saved = None;
         let copy = &self.members[member].copy;
+        if let (Some(local), false) = (&copy.tracking.local, filling.replayed) {
+            filling.before = local.version;
+        }
         if let (Some(local), true) = (copy.tracking.local.clone(), group.discipline.saves_unknown) {
             let last = self.log[..filling.end].iter().rev().find(|logged| !logged.gone);
             let last = last.map(|logged| match &logged.entry {
@@ -78,9 +81,12 @@ impl World {
                 Entry::Null(vv) => (vv, None),
             });
             let orphan = filling.orphan.as_ref();
-            let look = if filling.replayed { Look::Later { orphan } } else { Look::First };
+            let before = if group.discipline.tells_old_rows { filling.before } else { 0 };
+            let look = if filling.replayed { Look::Later { before, orphan } } else { Look::First };
             let mut saved = is_saved(&local, &copy.tracking.seen, last.map(|(vv, _)| vv), look);
             saved &= last.is_some() || !filling.replayed || group.discipline.tells_old_rows;
+            let follows = last.is_some_and(|(vv, _)| vv.is_within_joined(&copy.tracking.seen, &local));
+            saved &= !filling.replayed || !follows || group.discipline.doubts_own_versions;
             if saved {
                 if last.and_then(|(_, instead)| instead) == copy.row {
                     // The content lives on in the group's.
@@ -127,7 +133,7 @@ impl World {
         }
         let logged = records[at].clone();
         let half = half && at == offset;
-        (offset, _) = (at, ());
+        offset = at;
         let force = Force { local: filling.saved.clone() };
         let stage = match &logged.entry {
             Entry::Null(vv) if half => {

@@ -68,6 +68,8 @@ struct Discipline {
     looks_again: bool,
     /// What is filled in reflects no more than its record.
     fills_exactly: bool,
+    /// That a member's versions follow each other does not make its edit one on top of its earlier ones.
+    doubts_own_versions: bool,
     /// A row that the topic has forgotten is no new one, though a user has changed it meanwhile.
     tells_old_rows: bool,
     /// Filling anew saves what the group does not know.
@@ -105,6 +107,7 @@ impl Default for Discipline {
             begins_anew_if_marked: true,
             looks_again: true,
             fills_exactly: true,
+            doubts_own_versions: true,
             tells_old_rows: true,
             saves_unknown: true,
             removes_surplus: true,
@@ -182,6 +185,8 @@ struct Filling {
     stage: Stage,
     /// Whether the topic was replayed.
     replayed: bool,
+    /// The version of the change that was there at the first look.
+    before: Version,
     /// The change that was saved at the last look.
     saved: Option<Dot>,
     /// The saved change of a cell that the topic does not have.
