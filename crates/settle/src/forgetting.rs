@@ -4,7 +4,7 @@
 //! what counts once they are, and what a copy reflects then. When a delete may be forgotten is the resolver's to decide.
 
 use crate::{Decision, LocalState, Rules};
-use tributary_model::{ChangeKind, Dot, Resolved, Settled, Version, VersionVector};
+use tributary_model::{ChangeKind, Dot, Resolved, Settled, VersionVector};
 
 /// The group's record counts for more than what the member has of the cell: it is being filled anew.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -73,10 +73,11 @@ pub enum Look<'a> {
     First,
     /// Once the group's records had been written.
     Later {
-        /// The highest version of a change that was there at the first look. Users' new rows have later ones.
-        before: Version,
-        /// The change that was saved last, of a cell of which the topic has no record.
+        /// The change that was met last, if at that time the topic had no record of the cell, or a null record.
         orphan: Option<&'a Dot>,
+        /// Whether the topic has a record of the cell behind what is filled in: then compaction may have removed the one
+        /// that would have been.
+        superseded: bool,
     },
 }
 
@@ -90,9 +91,8 @@ pub fn is_saved(change: &Dot, seen: &VersionVector, last: Option<&VersionVector>
     match (last, look) {
         (Some(vv), _) if change.version <= vv.get(&change.incarnation) => false,
         (Some(vv), Look::Later { .. }) => !vv.is_within(seen),
-        (None, Look::Later { orphan: Some(saved), .. }) => saved != change,
-        // Its record may have been known at the first look, and compacted away since.
-        (None, Look::Later { before, orphan: None }) => change.version <= before || !seen.is_empty(),
+        (None, Look::Later { orphan: Some(met), .. }) => met != change,
+        (None, Look::Later { orphan: None, superseded }) => superseded || !seen.is_empty(),
         (_, Look::First) => true,
     }
 }
@@ -173,7 +173,7 @@ mod tests {
         let saved = |seen, last: Option<&str>, look| {
             is_saved(&dot(("hq", 7)), &vv(seen), last.map(vv).as_ref(), look)
         };
-        let later = Look::Later { before: 6, orphan: None };
+        let later = Look::Later { orphan: None, superseded: false };
         assert!(!saved("", Some("cloud:1 hq:7"), Look::First));
         assert!(saved("cloud:1", Some("cloud:1"), Look::First), "though it was made on top of it");
         assert!(!saved("cloud:1", Some("cloud:1"), later), "made on top of what was filled in");
@@ -185,16 +185,16 @@ mod tests {
         assert!(saved("", None, Look::First));
         assert!(!saved("", None, later), "a new row");
         assert!(
-            saved("", None, Look::Later { before: 7, orphan: None }),
+            saved("", None, Look::Later { orphan: None, superseded: true }),
             "it was there, and its record is gone"
         );
         assert!(saved("cloud:1", None, later), "a row that the group has forgotten");
         let (earlier, same) = (dot(("hq", 6)), dot(("hq", 7)));
         assert!(
-            saved("", None, Look::Later { before: 6, orphan: Some(&earlier) }),
+            saved("", None, Look::Later { orphan: Some(&earlier), superseded: false }),
             "a row of which an older state was saved"
         );
-        assert!(!saved("", None, Look::Later { before: 7, orphan: Some(&same) }), "once");
+        assert!(!saved("", None, Look::Later { orphan: Some(&same), superseded: true }), "once");
     }
 
     #[test]

@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use tributary_member::{ApplyBatch, ApplyRecord, Force, Scan, ScanBound, Source, TablePosition, bucket_of};
 use tributary_model::{
     ChangeKind, ConflictId, ConflictKind, ConflictRecord, ConflictState, Dot, Incarnation, KeyBytes,
-    OPERATOR, Policy, Reason, Resolved, Row, Settled, Side, Version, VersionVector,
+    OPERATOR, Policy, Reason, Resolved, Row, Settled, Side, VersionVector,
 };
 use tributary_runtime::{Heartbeat, Stop};
 use tributary_settle::Look;
@@ -59,30 +59,28 @@ impl Session<'_> {
         let ranges = self.ranges().await?;
         self.tell_where_it_begins(&ranges).await?;
         let removing = Dot::new(operator(), version_of(order));
-        // Changes of cells that the topics have no record of.
+        // Changes of cells that the topics have no record of, or a null record, which may go as well.
         let mut orphans = Saved::new();
-        let mut newest = vec![0; self.apply.channels.tables.len()];
         let mut removed = false;
         for round in 0.. {
             let mut saved = Saved::new();
             for table in 0..self.apply.channels.tables.len() {
                 heartbeat.beat();
                 heartbeat.note(format!("filling anew: looking through {}", self.table_name(table)));
-                let look = |key: &KeyBytes| match round {
+                let look = |key: &KeyBytes, superseded| match round {
                     0 => Look::First,
-                    _ => Look::Later { before: newest[table], orphan: orphans.get(&(table, key.clone())) },
+                    _ => Look::Later { orphan: orphans.get(&(table, key.clone())), superseded },
                 };
                 let unknown = self.unknown(table, &ranges, look, (stop, heartbeat)).await?;
-                let Some((unknown, version)) = unknown else { return Ok(false) };
-                if round == 0 {
-                    newest[table] = version;
-                }
+                let Some(unknown) = unknown else { return Ok(false) };
                 self.save(table, &unknown, &removing).await?;
                 for found in unknown {
-                    if !found.met {
+                    if !found.met || found.forgotten {
                         orphans.insert((table, found.key.clone()), found.change.dot.clone());
                     }
-                    saved.insert((table, found.key), found.change.dot);
+                    if !found.forgotten {
+                        saved.insert((table, found.key), found.change.dot);
+                    }
                 }
             }
             let went_on = if round == 0 || !saved.is_empty() {
@@ -164,16 +162,14 @@ impl Session<'_> {
         Ok(all)
     }
 
-    /// The member's own changes of a table that the group does not know, and the highest version of all that it has there;
-    /// `None` when it was asked to stop.
+    /// The member's own changes of a table that the group does not know; `None` when it was asked to stop.
     async fn unknown<'o>(
         &mut self,
         table: usize,
         ranges: &[Ranges],
-        look: impl Fn(&KeyBytes) -> Look<'o>,
+        look: impl Fn(&KeyBytes, bool) -> Look<'o>,
         (stop, heartbeat): (&Stop, &Heartbeat),
-    ) -> Result<Option<(Vec<Unknown>, Version)>, Error> {
-        let mut newest = 0;
+    ) -> Result<Option<Vec<Unknown>>, Error> {
         let mut position = TablePosition::default();
         let mut unknown = Vec::new();
         let mut candidates = Candidates::default();
@@ -199,7 +195,6 @@ impl Session<'_> {
                 page
             };
             for captured in page.changes {
-                newest = newest.max(captured.change.dot.version);
                 candidates.add(captured.key, captured.change);
             }
             if candidates.len() >= AT_ONCE {
@@ -208,7 +203,7 @@ impl Session<'_> {
             }
         }
         unknown.extend(self.hold_against(table, ranges, candidates, &look, heartbeat).await?);
-        Ok(Some((unknown, newest)))
+        Ok(Some(unknown))
     }
 
     async fn hold_against<'o>(
@@ -216,18 +211,26 @@ impl Session<'_> {
         table: usize,
         ranges: &[Ranges],
         mut candidates: Candidates,
-        look: impl Fn(&KeyBytes) -> Look<'o>,
+        look: impl Fn(&KeyBytes, bool) -> Look<'o>,
         heartbeat: &Heartbeat,
     ) -> Result<Vec<Unknown>, Error> {
         if candidates.len() > 0 {
             let channel = &self.apply.channels.tables[table];
-            let mut replay = self.open(ranges[table].clone()).await?;
+            // To where the topic ends by now: a later record says that compaction may have removed one.
+            let by_now = self.ranges().await?.swap_remove(table);
+            let filled = |at: &TopicPartition| ranges[table].get(at).map_or(0, |range| range.end);
+            let mut replay = self.open(by_now).await?;
             while let Some(records) = replay.next(PAGE).await.map_err(|e| self.apply.log_error(e))? {
                 heartbeat.beat();
                 for record in records {
                     // One that cannot be used has been listed when it was met first.
                     if let Ok((key, settlement)) = channel.read_resolved(&record) {
-                        candidates.meet(&key, settlement);
+                        let at = TopicPartition::new(record.topic.clone(), record.partition);
+                        if record.offset < filled(&at) {
+                            candidates.meet(&key, settlement);
+                        } else {
+                            candidates.meet_later(&key);
+                        }
                     }
                 }
             }
@@ -241,6 +244,7 @@ impl Session<'_> {
 
     /// Saves what the member has and the group does not know in the ledger.
     async fn save(&mut self, table: usize, unknown: &[Unknown], removing: &Dot) -> Result<(), Error> {
+        let unknown: Vec<&Unknown> = unknown.iter().filter(|found| !found.forgotten).collect();
         for part in unknown.chunks(PAGE) {
             let keys: Vec<KeyBytes> = part.iter().map(|found| found.key.clone()).collect();
             let rows = self.member.rows(table, &keys).await.map_err(|e| self.apply.member_error(e))?;

@@ -9,11 +9,12 @@ use tributary_model::{Change, KeyBytes, Resolved};
 use tributary_settle::{Look, is_saved};
 use tributary_stream::Settlement;
 
-/// A member's own change of a cell, and the cell's last record, if one was met.
+/// A member's own change of a cell, the cell's last record, if one was met, and whether there is one behind what is filled in.
 #[derive(Debug)]
 struct Candidate {
     change: Change,
     last: Option<Settlement>,
+    superseded: bool,
 }
 
 /// A change that the group does not know.
@@ -27,6 +28,9 @@ pub(super) struct Unknown {
     pub(super) instead: Option<Box<Resolved>>,
     /// Whether the topic has any record of the cell.
     pub(super) met: bool,
+    /// The group knows the change after all, and has forgotten the row: it is not saved, and yet to be removed should the
+    /// null record go.
+    pub(super) forgotten: bool,
 }
 
 /// A member's own changes of one table, held against the table's records as those go by.
@@ -38,7 +42,7 @@ pub(super) struct Candidates {
 impl Candidates {
     pub(super) fn add(&mut self, key: KeyBytes, change: Change) {
         let change = Change { row: None, ..change };
-        self.cells.insert(key, Candidate { change, last: None });
+        self.cells.insert(key, Candidate { change, last: None, superseded: false });
     }
 
     pub(super) fn len(&self) -> usize {
@@ -52,15 +56,26 @@ impl Candidates {
         }
     }
 
-    /// Those that are to be saved, after the last record. `look` tells of a key which look it is.
-    pub(super) fn unknown<'o>(self, look: impl Fn(&KeyBytes) -> Look<'o>) -> Vec<Unknown> {
+    /// Takes note of a record behind what is filled in.
+    pub(super) fn meet_later(&mut self, key: &KeyBytes) {
+        if let Some(candidate) = self.cells.get_mut(key) {
+            candidate.superseded = true;
+        }
+    }
+
+    /// Those that are to be saved, after the last record, and at the first look those that the group has forgotten. `look`
+    /// tells which look it is, of a key and whether there is a record behind what is filled in.
+    pub(super) fn unknown<'o>(self, look: impl Fn(&KeyBytes, bool) -> Look<'o>) -> Vec<Unknown> {
         let mut unknown = Vec::new();
-        for (key, Candidate { change, last }) in self.cells {
+        for (key, Candidate { change, last, superseded }) in self.cells {
             let vv = last.as_ref().map(|last| last.as_ref().map_or_else(|vv| vv, |resolved| &resolved.vv));
-            if is_saved(&change.dot, &change.seen, vv, look(&key)) {
+            let look = look(&key, superseded);
+            let saved = is_saved(&change.dot, &change.seen, vv, look);
+            let forgotten = !saved && look == Look::First && matches!(last, Some(Err(_)));
+            if saved || forgotten {
                 let met = last.is_some();
                 let instead = last.and_then(Result::ok).map(Box::new);
-                unknown.push(Unknown { key, change, instead, met });
+                unknown.push(Unknown { key, change, instead, met, forgotten });
             }
         }
         unknown
@@ -109,7 +124,7 @@ mod tests {
         KeyBytes::new([number])
     }
 
-    const LATER: Look<'_> = Look::Later { before: 6, orphan: None };
+    const LATER: Look<'_> = Look::Later { orphan: None, superseded: false };
 
     fn found(changes: Vec<(u8, Change)>, records: Vec<(u8, Settlement)>, look: Look<'_>) -> Vec<u8> {
         let mut candidates = Candidates::default();
@@ -120,7 +135,7 @@ mod tests {
             candidates.meet(&key(number), record);
         }
         let mut left: Vec<u8> =
-            candidates.unknown(|_| look).iter().map(|found| found.key.as_slice()[0]).collect();
+            candidates.unknown(|_, _| look).iter().map(|found| found.key.as_slice()[0]).collect();
         left.sort_unstable();
         left
     }

@@ -71,9 +71,6 @@ impl World {
     fn save_unknown(&mut self, group: &Group, member: usize, mut filling: Filling) -> Filling {
         filling.saved = None;
         let copy = &self.members[member].copy;
-        if let (Some(local), false) = (&copy.tracking.local, filling.replayed) {
-            filling.before = local.version;
-        }
         if let (Some(local), true) = (copy.tracking.local.clone(), group.discipline.saves_unknown) {
             let last = self.log[..filling.end].iter().rev().find(|logged| !logged.gone);
             let last = last.map(|logged| match &logged.entry {
@@ -81,12 +78,22 @@ impl World {
                 Entry::Null(vv) => (vv, None),
             });
             let orphan = filling.orphan.as_ref();
-            let before = if group.discipline.tells_old_rows { filling.before } else { 0 };
-            let look = if filling.replayed { Look::Later { before, orphan } } else { Look::First };
+            let superseded = group.discipline.tells_old_rows && self.log.len() > filling.end;
+            let look = if filling.replayed { Look::Later { orphan, superseded } } else { Look::First };
             let mut saved = is_saved(&local, &copy.tracking.seen, last.map(|(vv, _)| vv), look);
             saved &= last.is_some() || !filling.replayed || group.discipline.tells_old_rows;
             let follows = last.is_some_and(|(vv, _)| vv.is_within_joined(&copy.tracking.seen, &local));
             saved &= !filling.replayed || !follows || group.discipline.doubts_own_versions;
+            // The group has forgotten the row, and its null record may go, too.
+            let forgotten = !filling.replayed
+                && self.log[..filling.end]
+                    .iter()
+                    .rev()
+                    .find(|logged| !logged.gone)
+                    .is_some_and(|logged| matches!(logged.entry, Entry::Null(_)));
+            if forgotten && group.discipline.tells_old_rows {
+                filling.orphan = Some(local.clone());
+            }
             if saved {
                 if last.and_then(|(_, instead)| instead) == copy.row {
                     // The content lives on in the group's.

@@ -185,11 +185,10 @@ struct Filling {
     stage: Stage,
     /// Whether the topic was replayed.
     replayed: bool,
-    /// The version of the change that was there at the first look.
-    before: Version,
+
     /// The change that was saved at the last look.
     saved: Option<Dot>,
-    /// The saved change of a cell that the topic does not have.
+    /// The change that was met last of a cell that the topic did not have, or as a null record.
     orphan: Option<Dot>,
 }
 

@@ -168,22 +168,23 @@ impl World {
         if logged.gone {
             return false;
         }
-        match logged.entry {
-            Entry::Settled(_) if offset + 1 == self.log.len() => return false,
-            Entry::Settled(_) => {}
-            Entry::Null(_) => {
-                let kept = self.log[..offset].iter().any(|earlier| !earlier.gone);
-                let needed = self.members.iter().any(|of| match &of.filling {
-                    _ if of.away || of.marked => false,
-                    // What was there when it began it fills in, with or without the null record.
-                    Some(filling) => filling.end <= offset,
-                    None => of.offset <= offset,
-                });
-                if kept || needed && group.discipline.keeps_nulls {
-                    return false;
-                }
-                self.met.add(Situation::NullCompacted);
+        // Older records of a cell go first, and the last one stays unless it is a null record.
+        if self.log[..offset].iter().any(|earlier| !earlier.gone) {
+            return false;
+        }
+        if matches!(logged.entry, Entry::Null(_)) {
+            let needed = self.members.iter().any(|of| match &of.filling {
+                _ if of.away || of.marked => false,
+                // What was there when it began it fills in, with or without the null record.
+                Some(filling) => filling.end <= offset,
+                None => of.offset <= offset,
+            });
+            if needed && group.discipline.keeps_nulls {
+                return false;
             }
+            self.met.add(Situation::NullCompacted);
+        } else if offset + 1 == self.log.len() {
+            return false;
         }
         self.log[offset].gone = true;
         true

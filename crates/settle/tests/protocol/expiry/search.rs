@@ -217,7 +217,7 @@ fn a_member_is_marked_twice_and_its_workers_die() {
 /// Compaction removes records before the filling reads them, and null records that nobody needs any more.
 #[test]
 fn a_member_is_marked_while_the_topic_is_compacted() {
-    let bound = Bound { marks: 1, compacts: true, ..Bound::new(&[false; 2], 2) };
+    let bound = Bound { marks: 1, compacts: true, ..Bound::new(&[false; 2], 3) };
     let met = [Situation::FilledAnew, Situation::SurplusRemoved, Situation::NullCompacted];
     holds("marks and compaction", bound, &met);
 }
