@@ -4,7 +4,7 @@ use super::member::{delete_of, write_over};
 use super::{Entry, Filling, Group, Situation, Stage, World};
 use crate::simulation::History;
 use tributary_model::{Dot, VersionVector};
-use tributary_settle::{Decision, Force, LocalState, Look, decide_forced, is_saved};
+use tributary_settle::{Decision, Force, LocalState, Look, decide_forced, forgets, is_saved};
 
 impl World {
     pub(super) fn order(&mut self, group: &Group, member: usize, straggles: bool) -> bool {
@@ -204,7 +204,8 @@ impl World {
         // Only what was removed a moment before.
         let removed = copy.tracking.seen.get(&group.setup.operator) > 0;
         let vv = VersionVector::of(&Dot::new(group.setup.operator.clone(), 1));
-        if removed && tributary_settle::forgets(&vv, &copy.tracking, Some(&force)) {
+        let force = Some(&force).filter(|_| group.discipline.refill_forgets);
+        if removed && forgets(&vv, &copy.tracking, force) {
             copy.tracking = LocalState::default();
         }
     }
