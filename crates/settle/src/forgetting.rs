@@ -152,10 +152,12 @@ mod tests {
     fn what_is_the_members_own_is_filled_in_as_well() {
         let delete = forgotten_delete(&VersionVector::parse("cloud:4").unwrap()).unwrap();
         let own = local(Some(("cloud", 4)), "");
-        let decide = |state: &LocalState, force| decide_forced(&Standard, &delete, state, force);
+        let decide = |state: &LocalState, force: Option<Force>| {
+            decide_forced(&Standard, &delete, state, force.as_ref())
+        };
         assert_eq!(decide(&own, None), Decision::SameContent);
-        assert_eq!(decide(&own, Some(&forced(None))), Decision::Write);
-        assert_eq!(decide(&local(None, "cloud:4"), Some(&forced(None))), Decision::AlreadyThere);
+        assert_eq!(decide(&own, Some(forced(None))), Decision::Write);
+        assert_eq!(decide(&local(None, "cloud:4"), Some(forced(None))), Decision::AlreadyThere);
     }
 
     #[test]
