@@ -210,6 +210,7 @@ impl World {
         of.edits += 1;
         of.given += 1;
         of.copy.tracking.local = Some(Dot::new(incarnation.clone(), of.given));
+        of.copy.tracking.seen = VersionVector::of(&Dot::new(incarnation.clone(), 1));
         of.copy.edit = Some(edit);
         of.copy.history = of.copy.history.with(edit);
         self.edits.push((edit, of.copy.history));
