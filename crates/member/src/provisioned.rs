@@ -149,26 +149,58 @@ impl ProvisionedColumns {
     }
 }
 
-/// Whether a default's text gives every row the same: it calls nothing, outside of its literals.
+/// Whether a default's text gives every row the same: it calls nothing, outside of its literals, but conversions.
 pub(crate) fn is_constant(default: &str) -> bool {
     let mut outside = String::with_capacity(default.len());
     for (at, part) in default.split('\'').enumerate() {
         if at % 2 == 0 {
             outside.push_str(part);
+            // A literal stands between what is before and behind it.
+            outside.push(',');
         }
     }
     let lower = outside.to_ascii_lowercase();
-    let mut before = None;
-    for letter in lower.chars().filter(|letter| !letter.is_whitespace()) {
-        if letter == '(' && before.is_some_and(|b: char| b.is_alphanumeric() || matches!(b, '_' | '"' | ']'))
-        {
-            return false;
+    // The name before a bracket, if there is one, and whether it is one of a schema.
+    let (mut name, mut qualified, mut ended) = (String::new(), false, false);
+    for letter in lower.chars() {
+        match letter {
+            '(' if !name.is_empty() && (qualified || !CONVERSIONS.contains(&name.as_str())) => return false,
+            '"' | ']' => {}
+            _ if letter.is_whitespace() => ended = true,
+            _ if letter.is_alphanumeric() || letter == '_' => {
+                if std::mem::take(&mut ended) {
+                    (name, qualified) = (String::new(), false);
+                }
+                name.push(letter);
+            }
+            _ => {
+                name.clear();
+                (qualified, ended) = (letter == '.' || (letter == '[' && qualified), false);
+            }
         }
-        before = Some(letter);
     }
-    let names = ["current_", "localtime", "session_user", "system_user", "user"];
+    let names = ["current_", "localtime", "session_user", "system_user", "user", "next value for", "@@"];
     !names.iter().any(|name| lower.contains(name))
 }
+
+/// What may stand before a bracket in a constant: a conversion, or a type with its length.
+const CONVERSIONS: [&str; 15] = [
+    "cast",
+    "convert",
+    "char",
+    "varchar",
+    "nchar",
+    "nvarchar",
+    "binary",
+    "varbinary",
+    "decimal",
+    "numeric",
+    "time",
+    "timestamp",
+    "datetime2",
+    "datetimeoffset",
+    "bit",
+];
 
 #[cfg(test)]
 mod tests {
@@ -267,6 +299,10 @@ mod tests {
             "N'a'",
             "NULL",
             "'{}'::jsonb",
+            "CAST('2020-01-01' AS date)",
+            "(CONVERT([decimal](10, 2),(1.5)))",
+            "'a'::character varying",
+            "CAST(('it''s') AS nvarchar (4))",
         ] {
             assert!(is_constant(constant), "{constant}");
         }
@@ -277,6 +313,10 @@ mod tests {
             "nextval('s'::regclass)",
             "current_user",
             "(random () * 2)",
+            "(CONVERT([date],getdate()))",
+            "([dbo].[cast](5))",
+            "(NEXT VALUE FOR [dbo].[numbers])",
+            "(@@spid)",
         ] {
             assert!(!is_constant(other), "{other}");
         }

@@ -44,11 +44,6 @@ pub trait Fixture {
         "\"DataSync_dss_exceptions\""
     }
 
-    /// Whether columns that a table gains are filled with what the group has; otherwise provisioning refuses them.
-    fn fills_gained_columns(&self) -> bool {
-        true
-    }
-
     /// How many bytes a name has at most.
     fn longest_name(&self) -> usize {
         100

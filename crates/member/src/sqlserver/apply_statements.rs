@@ -3,6 +3,7 @@
 
 use super::catalog::{CatalogForeignKey, CatalogUnique};
 use super::references::References;
+use super::refill_sql::RefillSql;
 use super::shape::{self, TableShape};
 use super::statements::{Described, bound, script};
 use super::table::BoundTable;
@@ -166,6 +167,34 @@ fn every_type() {
     let writes =
         statements.into_iter().filter(|(purpose, _)| matches!(*purpose, "read rows" | "make the procedure"));
     snapshot!("apply_every_type", script(&writes.collect::<Vec<_>>()));
+}
+
+#[test]
+fn filling_gained_columns() {
+    let columns = [
+        Described("id", "bigint", None),
+        Described("code", "varchar(10)", Some("Cyrillic_General_CI_AS")),
+        Described("rank", "int", None),
+        Described("note", "ntext", Some("Latin1_General_100_CI_AS")),
+    ];
+    let mut table = bound(None, "item", &columns, 1);
+    for (column, default) in [(1, "('x')"), (2, "((5))"), (3, "(N'y')")] {
+        table.catalog.as_mut().unwrap().columns[column].default = Some(default.to_owned());
+    }
+    let sql = RefillSql::new(&table, &[1, 2, 3], false);
+    let statements = [
+        ("read gained columns", sql.read.clone()),
+        ("mark cells", sql.mark.clone()),
+        ("make rows changes", sql.give.clone()),
+        ("fill two columns", sql.fill(&[0, 1])),
+        ("fill another", sql.fill(&[2])),
+        ("take marks away", sql.unmark.clone()),
+        ("a subscriber's", RefillSql::new(&table, &[2], true).fill(&[0])),
+        ("read how far it is", fill(include_str!("sql/refill_description.sql"), &[])),
+        ("write how far it is", fill(include_str!("sql/refill_progress.sql"), &[])),
+        ("keep capture from its commit", fill(include_str!("sql/token_lock.sql"), &[])),
+    ];
+    snapshot!("apply_refill", script(&statements));
 }
 
 #[test]

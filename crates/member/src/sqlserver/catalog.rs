@@ -69,6 +69,8 @@ pub(crate) struct CatalogColumn {
     pub(crate) identity: bool,
     /// Whether it has a default.
     pub(crate) has_default: bool,
+    /// The text of its default; `None` without one, and where it cannot be told.
+    pub(crate) default: Option<String>,
     /// Whether what is read of it depends on the right UNMASK.
     pub(crate) masked: bool,
     /// Its collation, of texts.
@@ -159,6 +161,7 @@ impl CatalogTable {
                 left_out: None,
                 identity: false,
                 has_default: false,
+                default: None,
                 masked: false,
                 // Only indexed columns are created with it; of the others nobody asks.
                 collation,
@@ -348,6 +351,7 @@ fn column(row: &Cells) -> Cell<CatalogColumn> {
         left_out: left_out.into_iter().find_map(|(is, what)| is.then_some(what)),
         identity: flag(row, 13)?,
         has_default: flag(row, 14)?,
+        default: optional_text(row, 18)?,
         masked: flag(row, 15)?,
         collation: optional_text(row, 16)?.map(|name| {
             // So Babelfish calls what it makes of it.

@@ -35,6 +35,7 @@ mod provisioned;
 mod quote;
 mod references;
 mod refill;
+mod refill_sql;
 mod refusal;
 mod rows;
 mod run;
@@ -229,11 +230,11 @@ impl Member for SqlServerMember {
     }
 
     async fn refills(&mut self) -> Result<Vec<Refill>> {
-        Ok(Vec::new())
+        refill::refills(self).await
     }
 
     async fn refill(&mut self, step: &RefillStep) -> Result<Option<Refusal>> {
-        refill::refill(step)
+        refill::refill(self, step).await
     }
 
     async fn parked(&mut self, filter: &ParkedFilter) -> Result<Vec<Parked>> {

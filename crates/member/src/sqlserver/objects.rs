@@ -349,23 +349,39 @@ impl Builder<'_> {
 const LOCAL_COLUMNS: &str = "[local_version], [local_incarnation], [is_local], [changed_at], [inside_apply], \
                              [is_tombstone], [seen]";
 
-/// The conditions of which one holds if a column's values in `i` and `d` differ: everything that the server's own
-/// comparison passes over is compared beside it.
+/// The conditions of which one holds if a column's values in `i` and `d` differ.
 fn differs(column: &BoundColumn) -> Vec<String> {
+    if column.codec.declared().is_hidden_from_triggers() {
+        return Vec::new();
+    }
     let name = &column.quoted;
-    let compare = |wrap: &dyn Fn(String) -> String| {
-        format!("{} <> {}", wrap(format!("i.{name}")), wrap(format!("d.{name}")))
-    };
+    let mut parts = unlike(column, &format!("i.{name}"), &format!("d.{name}"));
+    if column.nullable {
+        parts.push(format!("(i.{name} IS NULL AND d.{name} IS NOT NULL)"));
+        parts.push(format!("(i.{name} IS NOT NULL AND d.{name} IS NULL)"));
+    }
+    parts
+}
+
+/// The conditions of which one holds if two values of a column's type differ that are not NULL: everything that the
+/// server's own comparison passes over is compared beside it.
+pub(super) fn unlike(column: &BoundColumn, a: &str, b: &str) -> Vec<String> {
+    let compare =
+        |wrap: &dyn Fn(String) -> String| format!("{} <> {}", wrap(a.to_owned()), wrap(b.to_owned()));
     let length = |side: String| format!("DATALENGTH({side})");
     let binary = column.binary.unwrap_or(super::declared::BINARY_COLLATION);
-    let mut parts = match column.codec.declared().kind {
-        Kind::Text | Kind::NText | Kind::Image => return Vec::new(),
+    match column.codec.declared().kind {
         Kind::Char | Kind::VarChar | Kind::NChar | Kind::NVarChar => {
             vec![compare(&|side| format!("{side} COLLATE {binary}")), compare(&length)]
         }
         Kind::Binary | Kind::VarBinary => vec![compare(&|side| side), compare(&length)],
-        Kind::Xml | Kind::Json => {
+        Kind::Image => {
+            let bytes = |side: String| format!("CAST({side} AS varbinary(max))");
+            vec![compare(&bytes), compare(&|side| length(bytes(side)))]
+        }
+        Kind::Xml | Kind::Json | Kind::Text | Kind::NText => {
             let unicode = |side: String| format!("CAST({side} AS nvarchar(max))");
+            let binary = super::declared::BINARY_COLLATION;
             vec![
                 compare(&|side| format!("{} COLLATE {binary}", unicode(side))),
                 compare(&|side| length(unicode(side))),
@@ -375,12 +391,7 @@ fn differs(column: &BoundColumn) -> Vec<String> {
             vec![compare(&|side| side), compare(&|side| format!("DATEPART(TZOFFSET, {side})"))]
         }
         _ => vec![compare(&|side| side)],
-    };
-    if column.nullable {
-        parts.push(format!("(i.{name} IS NULL AND d.{name} IS NOT NULL)"));
-        parts.push(format!("(i.{name} IS NOT NULL AND d.{name} IS NULL)"));
     }
-    parts
 }
 
 /// Whether a tracking table's columns are those that a described table's would have: names and parts of the key.

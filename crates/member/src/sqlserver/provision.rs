@@ -275,7 +275,16 @@ impl Plan<'_> {
         let mut now = described(table);
         let lost = stored.is_some() && self.has_lost_triggers(at, table, found);
         if let Some(before) = stored.and_then(|stored| stored.columns.as_ref()) {
+            now = now.refilled(before, &MANNER, self.direction != Direction::Publish, table.synced());
             now = now.scanned(before, lost);
+            if let Some(refill) = now.refill.as_ref().filter(|refill| Some(*refill) != before.refill.as_ref())
+            {
+                refill::can_be(self.member, table, &refill.columns)?;
+                self.add(
+                    &format!("pages of {label} that are being published come first"),
+                    fill(include_str!("sql/token_lock.sql"), &[]),
+                );
+            }
         }
         let json = serde_json::to_string(&now).expect("names and types are JSON");
         let Some(stored) = stored else {
@@ -294,7 +303,6 @@ impl Plan<'_> {
             self.add(&format!("{label} is synchronised"), sql);
             return Ok(false);
         };
-        refill::refuse(self.member, self.direction, table, stored, &now)?;
         table.first_incarnation = stored.first_incarnation.clone();
         table.incarnation = stored.incarnation.clone();
         let same_place = stored.local_table == label && stored.local_schema == table.schema;

@@ -11,9 +11,10 @@ use tributary_model::Incarnation;
 /// The newest layout of the sync objects that this program knows, and the one it makes.
 pub(super) const FORMAT: u32 = 1;
 
-/// How descriptions of this database's tables are compared.
+/// How descriptions of this database's tables are compared. A column that is renamed in case alone is the one that was
+/// there before, and not one that its table has gained.
 pub(super) const MANNER: Manner =
-    Manner { same_name: |a, b| a == b, spelt: str::to_owned, misses_other_keys: false };
+    Manner { same_name: super::catalog::same_name, spelt: str::to_owned, misses_other_keys: false };
 
 /// What a described table looks like now.
 pub(super) fn described(table: &BoundTable) -> ProvisionedColumns {

@@ -154,18 +154,19 @@ impl TableShape {
 }
 
 /// A column's value, made of the text that is sent. A text takes the column's own collation when it is written.
-fn value_column(column: &BoundColumn, name: &str) -> Column {
+pub(super) fn value_column(column: &BoundColumn, name: &str) -> Column {
     Column::new(name, |text| column.codec.convert(text))
 }
 
 /// Parts of statements that are the same for all of a table's.
-struct Parts {
-    keys: Source,
+pub(super) struct Parts {
+    /// The key's columns.
+    pub(super) keys: Source,
     parts: Vec<(&'static str, String)>,
 }
 
 impl Parts {
-    fn new(table: &BoundTable) -> Self {
+    pub(super) fn new(table: &BoundTable) -> Self {
         let (texts, columns) = keys::columns(table);
         let keys = Source { texts, columns };
         let parts = vec![
@@ -183,7 +184,8 @@ impl Parts {
         Self { keys, parts }
     }
 
-    fn fill(&self, template: &str, more: &[(&str, &str)]) -> String {
+    /// Fills a template with these and with `more`.
+    pub(super) fn fill(&self, template: &str, more: &[(&str, &str)]) -> String {
         let mut all: Vec<(&str, &str)> =
             self.parts.iter().map(|(name, value)| (*name, value.as_str())).collect();
         all.extend_from_slice(more);

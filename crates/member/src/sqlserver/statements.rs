@@ -65,6 +65,7 @@ pub(super) fn bound(schema: Option<&str>, table: &str, columns: &[Described], ke
                 left_out: None,
                 identity: column.0 == "numbered",
                 has_default: false,
+                default: None,
                 masked: false,
                 collation: column.2.map(str::to_owned),
                 code_page: CodePage(if column.2 == Some("Cyrillic_General_CI_AS") { 1251 } else { 1252 }),
@@ -251,7 +252,8 @@ fn statements_without_a_table() {
             [("milliseconds", "5000"), ("lock_timeout", "5000"), ("tracking", "[DataSync].[a_dss_tracking]")];
         let token = crate::template::fill(include_str!("sql/update_token.sql"), &[]);
         let first = crate::template::fill(include_str!("sql/insert_token.sql"), &[]);
-        let writes = format!("{first}\n{token}");
+        let refilled = crate::template::fill(include_str!("sql/refilled_any.sql"), &[("tables", "@P5")]);
+        let writes = format!("{first}\n{token}\n{refilled}");
         let listing = [("writes", writes.as_str()), ("key_column", "[key], "), ("key_value", "@P6, ")];
         let all: Vec<(&str, &str)> = values.into_iter().chain(more).chain(listing).collect();
         crate::template::fill(template, &all)

@@ -56,7 +56,14 @@ pub(super) async fn refresh(member: &mut SqlServerMember) -> Result<()> {
             None if !provisioned => Some("the member is not provisioned; run `provision`".to_owned()),
             None => trouble(at, table, &stored, &found),
         };
-        table.state = trouble.map_or(TableState::Ready, |reason| TableState::Stopped { reason });
+        let name = table.binding.schema.name.as_str();
+        let refill = stored.iter().find(|stored| stored.name == name);
+        let refill = refill.and_then(|stored| stored.columns.as_ref()?.refill.as_ref());
+        table.state = match (trouble, refill) {
+            (Some(reason), _) => TableState::Stopped { reason },
+            (None, Some(refill)) => TableState::Refills { columns: refill.columns.clone() },
+            (None, None) => TableState::Ready,
+        };
     }
     member.provisioned = provisioned;
     member.glance_taken = Some(taken);

@@ -156,6 +156,12 @@ impl BoundTable {
         self.key.iter().map(|at| &self.columns[*at])
     }
 
+    /// The synced columns by the member's and the group's names.
+    pub(crate) fn synced(&self) -> impl Iterator<Item = (&str, &str)> {
+        let group = &self.binding.schema.columns;
+        self.columns.iter().map(|column| (column.name.as_str(), group[column.position].name.as_str()))
+    }
+
     /// Takes what the server says of the base table and fills in columns, codecs and key; says what is in the way, if
     /// anything. `as_utf16`: whether texts are read as bytes.
     pub(crate) fn describe(&mut self, catalog: Option<CatalogTable>, as_utf16: bool) -> Option<String> {

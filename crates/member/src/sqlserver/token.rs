@@ -9,6 +9,7 @@ use super::session::{Cells, binary, long, text};
 use super::{SqlServerMember, states};
 use crate::template::fill;
 use crate::{CaptureCommit, Error, Result, Token, Unpublishable};
+use std::collections::BTreeSet;
 use tiberius::ColumnData;
 use tributary_model::Ticks;
 use uuid::Uuid;
@@ -47,16 +48,23 @@ async fn commit_alone(member: &mut SqlServerMember, commit: &CaptureCommit) -> R
     outcome(member, commit, &row)
 }
 
-/// What became of a commit: the highest version, `None` if there are listings, or an error for another token.
+/// What became of a commit: the highest version, `None` if there are listings, or an error for another token, or a table
+/// that has gained columns: what was read of it before is not published after that.
 fn outcome(member: &SqlServerMember, commit: &CaptureCommit, row: &Cells) -> Result<Option<u64>> {
     let damaged = |reason: String| member.damaged("[DataSync].[dss_token]", reason);
-    let read =
-        || -> Cell<_> { Ok((integer(row, 0)?, integer(row, 1)?, integer(row, 2)?, optional_text(row, 3)?)) };
-    let (written, listed, highest, found) = read().map_err(damaged)?;
+    let read = || -> Cell<_> {
+        let numbers = (integer(row, 0)?, integer(row, 1)?, integer(row, 2)?);
+        Ok((numbers, optional_text(row, 3)?, optional_text(row, 4)?))
+    };
+    let ((written, listed, highest), found, refilled) = read().map_err(damaged)?;
     if written != 1 {
         let found = found.as_deref().map(Uuid::parse_str).transpose();
         let found = found.map_err(|_| damaged("a token that is none".to_owned()))?;
         return Err(wrong_token(member, commit.token.previous, found));
+    }
+    if let Some(table) = refilled {
+        let reason = "it has gained columns, which are being filled".to_owned();
+        return Err(Error::TableChanged { member: member.id.clone(), table, reason });
     }
     if listed != 0 {
         return Ok(None);
@@ -122,7 +130,8 @@ fn owned(parameters: &[Parameter]) -> Vec<ColumnData<'_>> {
     bound.collect()
 }
 
-/// The statements that write the token, as a compare-and-set, and the claims.
+/// The statements that write the token, as a compare-and-set, and the claims, and ask whether any table of the commit has
+/// gained columns: provisioning holds the token's row while it writes down that there are such.
 fn writes(member: &SqlServerMember, commit: &CaptureCommit) -> Result<(String, Vec<Parameter>)> {
     let token = &commit.token;
     let counter = i64::try_from(token.counter)
@@ -148,6 +157,18 @@ fn writes(member: &SqlServerMember, commit: &CaptureCommit) -> Result<(String, V
             place + 1,
             place + 2
         ));
+    }
+    let named = commit.published.iter().map(|(table, _)| table);
+    let tables: BTreeSet<usize> =
+        named.chain(commit.claims.iter().map(|(table, _)| table)).copied().collect();
+    let mut names = Vec::with_capacity(tables.len());
+    for table in tables {
+        parameters.push(Parameter::Text(member.bound(table)?.binding.schema.name.as_str().to_owned()));
+        names.push(format!("@P{}", parameters.len()));
+    }
+    if !names.is_empty() {
+        statements.push('\n');
+        statements.push_str(&fill(include_str!("sql/refilled_any.sql"), &[("tables", &names.join(", "))]));
     }
     Ok((statements, parameters))
 }

@@ -7,7 +7,7 @@
 
 use super::refusal::{self, Verb};
 use super::run::{At, Due, Image, Run, State, Step, Stop};
-use super::table::BoundTable;
+use super::table::{BoundColumn, BoundTable};
 use crate::OnLoss;
 use crate::Refusal;
 use tributary_model::{Row, Value};
@@ -83,14 +83,17 @@ impl Run<'_> {
 fn is_same(table: &BoundTable, stands: &Image, row: &Row, on_loss: OnLoss) -> bool {
     table.columns.iter().zip(stands).all(|(column, stands)| {
         let wanted = row.get(column.position).unwrap_or(&Value::Null);
-        if stands.as_ref() == Some(wanted) {
-            return true;
-        }
-        let Some(stands) = stands else { return false };
-        // It may have been rounded.
-        match (column.codec.write(wanted, on_loss), column.codec.write(stands, OnLoss::Round)) {
-            (Ok(written), Ok(found)) if written.rounded => written.stored == found.stored,
-            _ => false,
-        }
+        stands.as_ref().is_some_and(|stands| shows(column, stands, wanted, on_loss))
     })
+}
+
+/// Whether what stands in a column is what it shows of a value; it may have been rounded.
+pub(super) fn shows(column: &BoundColumn, stands: &Value, wanted: &Value, on_loss: OnLoss) -> bool {
+    if stands == wanted {
+        return true;
+    }
+    match (column.codec.write(wanted, on_loss), column.codec.write(stands, OnLoss::Round)) {
+        (Ok(written), Ok(found)) if written.rounded => written.stored == found.stored,
+        _ => false,
+    }
 }

@@ -178,10 +178,6 @@ impl Fixture for SqlServerFixture {
         Box::new(SqlServerConnector::new(MemberId::new(id).unwrap(), GROUP, settings))
     }
 
-    fn fills_gained_columns(&self) -> bool {
-        false
-    }
-
     async fn user(&self) -> Box<dyn User> {
         Box::new(self.client().await)
     }

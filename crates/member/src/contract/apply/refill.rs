@@ -27,25 +27,6 @@ fn poor() -> Arc<TableBinding> {
     Arc::new(binding)
 }
 
-/// Whether this kind of database refuses to gain columns, which it has to do before anything is changed.
-async fn refuses(factory: &dyn Factory) -> bool {
-    if factory.fresh().await.fills_gained_columns() {
-        return false;
-    }
-    let mut start = start(factory, Direction::Both).await;
-    start.user.run("ALTER TABLE \"note\" ADD \"rank\" int").await;
-    let grown = start.fixture.connector("hq").connect(&[bind(note())]).await;
-    let refused = grown.unwrap().provision().await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::Unsupported);
-    assert!(refused.to_string().contains("rank"), "{refused}");
-    assert_eq!(
-        start.member.table_states().await.unwrap(),
-        [TableState::Ready],
-        "it goes on without the column"
-    );
-    true
-}
-
 /// A member without the column, in which the rows 1 to 3 were applied with ranks that it does not have.
 async fn start(factory: &dyn Factory, direction: Direction) -> Scene {
     let fixture = factory.fresh().await;
@@ -87,9 +68,6 @@ async fn ranks(scene: &mut Scene) -> Vec<String> {
 /// Rows get the group's values without a change of anybody's; the table waits until it is done, and is resumed where it
 /// was.
 pub async fn gained_columns_are_filled(factory: &dyn Factory) {
-    if refuses(factory).await {
-        return;
-    }
     let mut start = start(factory, Direction::Both).await;
     grow(&mut start, "int DEFAULT 5", Direction::Both).await;
     let waits = TableState::Refills { columns: vec!["rank".to_owned()] };
@@ -136,9 +114,6 @@ pub async fn gained_columns_are_filled(factory: &dyn Factory) {
 /// A value that somebody gave the column before the triggers knew of it is kept, and becomes a change; so does a row that
 /// is not NULL where the group has nothing and the column takes no NULL.
 pub async fn what_was_given_meanwhile_becomes_a_change(factory: &dyn Factory) {
-    if refuses(factory).await {
-        return;
-    }
     let mut start = start(factory, Direction::Both).await;
     start.user.run("INSERT INTO \"note\" (\"id\", \"body\") VALUES (4, 'mine')").await;
     start.user.run("ALTER TABLE \"note\" ADD \"rank\" int DEFAULT 5 NOT NULL").await;
@@ -162,9 +137,6 @@ pub async fn what_was_given_meanwhile_becomes_a_change(factory: &dyn Factory) {
 
 /// What capture read before the table grew is not published after that: it lacks the column, and nobody would wait for it.
 pub async fn what_was_read_before_is_not_published(factory: &dyn Factory) {
-    if refuses(factory).await {
-        return;
-    }
     let mut start = start(factory, Direction::Both).await;
     start.user.run("UPDATE \"note\" SET \"body\" = 'mine' WHERE \"id\" = 1").await;
     let page = start.member.poll(0, &Default::default(), 10).await.unwrap();
@@ -180,9 +152,6 @@ pub async fn what_was_read_before_is_not_published(factory: &dyn Factory) {
 
 /// A row that does not take the group's value holds the refill up, with its name, and nothing of the step is written.
 pub async fn a_row_that_cannot_take_the_value_is_named(factory: &dyn Factory) {
-    if refuses(factory).await {
-        return;
-    }
     let mut start = start(factory, Direction::Both).await;
     grow(&mut start, "int CHECK (\"rank\" < 8)", Direction::Both).await;
     let all = step(cells(&[(1, Some(7)), (2, None), (3, Some(9))]), "", None);
@@ -198,9 +167,6 @@ pub async fn a_row_that_cannot_take_the_value_is_named(factory: &dyn Factory) {
 
 /// A subscriber's rows get the group's values whatever they hold; a member that takes nothing in is not refilled.
 pub async fn directions_decide_what_is_filled(factory: &dyn Factory) {
-    if refuses(factory).await {
-        return;
-    }
     let mut subscriber = start(factory, Direction::Subscribe).await;
     subscriber.user.run("ALTER TABLE \"note\" ADD \"rank\" int").await;
     subscriber.user.run("UPDATE \"note\" SET \"rank\" = 6").await;

@@ -63,9 +63,11 @@ SELECT
   CASE WHEN c.[default_object_id] <> 0 THEN 1 ELSE 0 END,
   c.[is_masked],
   c.[collation_name],
-  CAST(COLLATIONPROPERTY(c.[collation_name], 'CodePage') AS int)
+  CAST(COLLATIONPROPERTY(c.[collation_name], 'CodePage') AS int),
+  CAST(d.[definition] AS nvarchar(max))
 FROM sys.columns AS c
 INNER JOIN sys.objects AS o ON o.[object_id] = c.[object_id]
+LEFT JOIN sys.default_constraints AS d ON d.[object_id] = c.[default_object_id]
 WHERE o.[type] IN ('U', 'V') AND o.[is_ms_shipped] = 0 
 ORDER BY c.[object_id], c.[column_id]
 GO
@@ -198,7 +200,7 @@ SELECT
   CAST((
     SELECT SUM(CAST(CHECKSUM(
       p.[table_name], p.[local_schema], p.[local_table], p.[generation], p.[first_incarnation], p.[incarnation],
-      p.[columns]
+      JSON_MODIFY(p.[columns], '$.refill.progress', NULL)
     ) AS bigint))
     FROM [DataSync].[dss_tables] AS p
   ) AS nvarchar(40)),
@@ -222,6 +224,7 @@ GO
 DECLARE @written int = 0;
 DECLARE @listed int = 0;
 DECLARE @highest bigint = 0;
+DECLARE @refilled nvarchar(400) = NULL;
 BEGIN TRANSACTION;
 SELECT @highest = NEXT VALUE FOR [DataSync].[dss_version];
 SET @highest = @highest - 1;
@@ -233,14 +236,17 @@ UPDATE [DataSync].[dss_token]
 SET [counter] = @P1, [token_id] = @P2, [previous] = @P4, [position] = @P3, [highest_version] = @highest
 WHERE [id] = 1 AND [token_id] = @P4;
 SET @written = @@ROWCOUNT;
+IF @written = 1 SELECT @refilled = MIN([table_name]) FROM [DataSync].[dss_tables]
+WHERE [table_name] IN (@P5) AND JSON_QUERY([columns], '$.refill') IS NOT NULL;
 IF EXISTS (SELECT 1 FROM [DataSync].[dss_exceptions] WHERE [parked_at] = 'capture') SET @listed = 1;
-IF @written = 1 AND @listed = 0 COMMIT TRANSACTION;
+IF @written = 1 AND @listed = 0 AND @refilled IS NULL COMMIT TRANSACTION;
 ELSE ROLLBACK TRANSACTION;
-SELECT @written, @listed, @highest, (SELECT [token_id] FROM [DataSync].[dss_token] WHERE [id] = 1)
+SELECT @written, @listed, @highest, (SELECT [token_id] FROM [DataSync].[dss_token] WHERE [id] = 1), @refilled
 GO
 -- commit with listings
 DECLARE @written int = 0;
 DECLARE @highest bigint = 0;
+DECLARE @refilled nvarchar(400) = NULL;
 SELECT @highest = NEXT VALUE FOR [DataSync].[dss_version];
 SET @highest = @highest - 1;
 INSERT INTO [DataSync].[dss_token] ([id], [counter], [token_id], [previous], [position], [highest_version])
@@ -251,7 +257,9 @@ UPDATE [DataSync].[dss_token]
 SET [counter] = @P1, [token_id] = @P2, [previous] = @P4, [position] = @P3, [highest_version] = @highest
 WHERE [id] = 1 AND [token_id] = @P4;
 SET @written = @@ROWCOUNT;
-SELECT @written, 0, @highest, (SELECT [token_id] FROM [DataSync].[dss_token] WHERE [id] = 1)
+IF @written = 1 SELECT @refilled = MIN([table_name]) FROM [DataSync].[dss_tables]
+WHERE [table_name] IN (@P5) AND JSON_QUERY([columns], '$.refill') IS NOT NULL;
+SELECT @written, 0, @highest, (SELECT [token_id] FROM [DataSync].[dss_token] WHERE [id] = 1), @refilled
 GO
 -- list a row
 UPDATE [DataSync].[dss_exceptions]

@@ -17,8 +17,10 @@ SELECT
   CASE WHEN c.[default_object_id] <> 0 THEN 1 ELSE 0 END,
   c.[is_masked],
   c.[collation_name],
-  CAST(COLLATIONPROPERTY(c.[collation_name], 'CodePage') AS int)
+  CAST(COLLATIONPROPERTY(c.[collation_name], 'CodePage') AS int),
+  CAST(d.[definition] AS nvarchar(max))
 FROM sys.columns AS c
 INNER JOIN sys.objects AS o ON o.[object_id] = c.[object_id]
+LEFT JOIN sys.default_constraints AS d ON d.[object_id] = c.[default_object_id]
 WHERE o.[type] IN ('U', 'V') AND o.[is_ms_shipped] = 0 {filter}
 ORDER BY c.[object_id], c.[column_id]
