@@ -79,6 +79,7 @@ macro_rules! apply_contract {
                 what_was_read_before_is_not_published
                 a_row_that_cannot_take_the_value_is_named
                 directions_decide_what_is_filled
+                what_was_given_in_a_later_life_says_what_it_saw
             }
             unique {
                 values_are_swapped_in_one_batch

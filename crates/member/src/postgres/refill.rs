@@ -111,8 +111,9 @@ impl Filler<'_> {
             let statements = self.statements(&columns, number);
             let (keys, all) = (encoded.parameters(self.table.key.len()), encoded.parameters(usize::MAX));
             session.query(ACTION, &self.shape.sql.lock_upserts, &keys).await?;
-            session.execute(ACTION, &statements.mark, &keys).await?;
+            // What has no tracking row yet must be told from what has one for the mark only.
             session.execute(ACTION, &statements.give, &all).await?;
+            session.execute(ACTION, &statements.mark, &keys).await?;
             if let Err(error) = statements::execute(self.member, &statements.fill, &all).await {
                 let target = Target {
                     table: &self.table.binding.local_table,
@@ -220,6 +221,8 @@ impl Filler<'_> {
             .collect();
         let either = |of: fn(&Part) -> String| parts.iter().map(of).collect::<Vec<_>>().join(" OR ");
         let later = (table.incarnation != table.first_incarnation).then(|| text(table.incarnation.as_str()));
+        let first_seen =
+            later.as_ref().map_or_else(String::new, |_| format!("{}:1", table.first_incarnation));
         let number = number.to_string();
         let assignments = list(parts.iter().map(|part| part.assignment.clone()).collect());
         let filled = |template| {
@@ -241,6 +244,7 @@ impl Filler<'_> {
                     ("given", &either(|part| part.is_given.clone())),
                     ("incarnation", later.as_deref().unwrap_or("NULL")),
                     ("first", &text(table.first_incarnation.as_str())),
+                    ("first_seen", &text(&first_seen)),
                 ],
             )
         };

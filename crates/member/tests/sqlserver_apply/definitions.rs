@@ -2,10 +2,12 @@
 
 use crate::stage::{Stage, bound, row, rows};
 use crate::support::{SqlServerFixture, block_on};
-use tributary_member::ErrorKind;
+use std::sync::Arc;
 use tributary_member::contract::apply::feed::Scene;
 use tributary_member::contract::fixture::{User as _, bind, id, key_of, provisioned, table};
+use tributary_member::{ErrorKind, RefillStep, TableBinding, TableState};
 use tributary_model::{ForeignKey, LogicalType, OnDelete, Row, TableName, Value};
+use uuid::Uuid;
 
 /// Rows come with their own numbers; the server's go on for users.
 pub(crate) fn identity_columns() {
@@ -170,5 +172,99 @@ pub(crate) fn large_batches() {
         assert_eq!(words[1_234], "check");
         assert_eq!(stage.query("SELECT COUNT(*) FROM note").await, ["2499"]);
         assert!(stage.scene.captured(0).await.is_empty());
+    });
+}
+
+/// Defaults of several types are told from what somebody has given, byte for byte; what a function gave to each row gives
+/// way to the group's.
+pub(crate) fn defaults_are_told_from_what_was_given() {
+    block_on(async {
+        let texts = [("word", LogicalType::String), ("long", LogicalType::String)];
+        let others =
+            [("price", LogicalType::Decimal { precision: 10, scale: 2 }), ("day", LogicalType::Date)];
+        let columns: Vec<(&str, LogicalType)> = [("id", LogicalType::Long), ("body", LogicalType::String)]
+            .into_iter()
+            .chain(texts)
+            .chain(others)
+            .chain([("mark", LogicalType::Uuid)])
+            .collect();
+        let whole = bind(table("note", &columns, &["id"]));
+        let mut poor = TableBinding::clone(&whole);
+        poor.local_columns[2..].fill(None);
+        let mut stage = Stage::new(
+            &[
+                "CREATE TABLE note (id bigint NOT NULL PRIMARY KEY, body nvarchar(100))",
+                "INSERT INTO note VALUES (1, 'one'), (2, 'two'), (3, 'three')",
+            ],
+            vec![Arc::new(poor)],
+        )
+        .await;
+        stage
+            .run(
+                "ALTER TABLE note ADD word varchar(10) COLLATE Cyrillic_General_CI_AS NOT NULL DEFAULT N'Жук', \
+                 long nvarchar(max) DEFAULT 'a', price decimal(10,2) DEFAULT 1.5, day date DEFAULT CAST('2020-01-01' AS date), \
+                 mark uniqueidentifier NOT NULL DEFAULT NEWID()",
+            )
+            .await;
+        stage
+            .run("UPDATE note SET word = N'жук', long = 'a', price = 1.5, day = '2020-01-01' WHERE id = 2")
+            .await;
+        stage.run("UPDATE note SET long = 'a ', day = '2020-01-02' WHERE id = 3").await;
+        stage.scene.changes(0).await;
+        stage.scene.bindings = vec![Arc::clone(&whole)];
+        stage.scene.member = provisioned(stage.scene.fixture.as_ref(), &stage.scene.bindings).await;
+        let wanted = |key: i64| {
+            (
+                id(key),
+                Row::of([
+                    Value::Long(key),
+                    Value::String("whatever".to_owned()),
+                    Value::String("Волк".to_owned()),
+                    Value::String("b".to_owned()),
+                    Value::Decimal("2.25".parse().unwrap()),
+                    Value::Date(0),
+                    Value::Uuid(Uuid::from_u128(7)),
+                ]),
+            )
+        };
+        let cells = vec![wanted(1), wanted(2), wanted(3)];
+        let step = RefillStep { table: 0, cells, expected: String::new(), next: None };
+        assert_eq!(stage.scene.member.refill(&step).await.unwrap(), None);
+        let stands = stage
+            .query("SELECT CAST(word AS nvarchar(10)), long, CAST(price AS varchar(10)), CAST(day AS varchar(10)), CAST(mark AS varchar(36)) FROM note ORDER BY id")
+            .await;
+        let mark = "00000000-0000-0000-0000-000000000007";
+        assert_eq!(stands[0], format!("Волк|b|2.25|1970-01-01|{mark}"));
+        assert_eq!(stands[1], format!("жук|b|2.25|1970-01-01|{mark}"), "only the case was another");
+        assert_eq!(stands[2], format!("Волк|a |2.25|2020-01-02|{mark}"), "a blank is a difference");
+        let mut changed: Vec<_> = stage.scene.captured(0).await.into_iter().map(|(key, _)| key).collect();
+        changed.sort();
+        assert_eq!(changed, ["2", "3"]);
+    });
+}
+
+/// What the server numbers by itself cannot be filled, and is not taken up.
+pub(crate) fn a_column_that_the_server_numbers_is_not_filled() {
+    block_on(async {
+        let columns =
+            [("id", LogicalType::Long), ("body", LogicalType::String), ("number", LogicalType::Long)];
+        let whole = bind(table("note", &columns, &["id"]));
+        let mut poor = TableBinding::clone(&whole);
+        poor.local_columns[2] = None;
+        let mut stage = Stage::new(
+            &["CREATE TABLE note (id bigint NOT NULL PRIMARY KEY, body nvarchar(100))"],
+            vec![Arc::new(poor)],
+        )
+        .await;
+        stage.run("ALTER TABLE note ADD number bigint IDENTITY (1, 1) NOT NULL").await;
+        let mut grown = stage.scene.fixture.connector("hq").connect(&[whole]).await.unwrap();
+        let refused = grown.provision().await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+        assert!(refused.to_string().contains("number"), "{refused}");
+        assert_eq!(
+            stage.scene.member.table_states().await.unwrap(),
+            [TableState::Ready],
+            "it goes on without"
+        );
     });
 }

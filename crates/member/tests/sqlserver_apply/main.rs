@@ -51,6 +51,8 @@ fn main() -> ExitCode {
         definitions::two_workers_with_one_offset
         definitions::dropped_connections_leave_nothing
         definitions::large_batches
+        definitions::defaults_are_told_from_what_was_given
+        definitions::a_column_that_the_server_numbers_is_not_filled
         triggers::another_synchronised_table_is_captured
         triggers::the_same_row_is_listed_and_not_captured
         triggers::refusals_by_triggers_hold_up_nobody

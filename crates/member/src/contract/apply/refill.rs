@@ -1,10 +1,12 @@
 //! Columns that a member's table gains: the table waits until what the group has is filled in, and nobody's value is lost.
 
 use super::feed::Scene;
-use crate::contract::fixture::{Factory, all_told, bind, id, next_commit, provisioned_of, table};
-use crate::{Direction, ErrorKind, RefillStep, TableBinding, TableState};
+use crate::contract::fixture::{Factory, all_told, bind, id, next_commit, provisioned_of, scan_chunk, table};
+use crate::{
+    Direction, ErrorKind, NewIncarnation, RefillStep, Scan, TableBinding, TablePosition, TableState,
+};
 use std::sync::Arc;
-use tributary_model::{ChangeKind, KeyBytes, LogicalType, Row, TableSchema, Value};
+use tributary_model::{ChangeKind, KeyBytes, LogicalType, Row, TableSchema, Value, VersionVector};
 
 fn note() -> TableSchema {
     table(
@@ -178,4 +180,32 @@ pub async fn directions_decide_what_is_filled(factory: &dyn Factory) {
     let mut publisher = start(factory, Direction::Publish).await;
     grow(&mut publisher, "int", Direction::Publish).await;
     assert_eq!(publisher.member.table_states().await.unwrap(), [TableState::Ready]);
+}
+
+/// A value that was given to a row which nobody had changed since it was scanned was made on top of what was scanned, in a
+/// later life of the member's, too.
+pub async fn what_was_given_in_a_later_life_says_what_it_saw(factory: &dyn Factory) {
+    let fixture = factory.fresh().await;
+    let bindings = [poor()];
+    provisioned_of(fixture.as_ref(), Direction::Both, &bindings).await.deprovision().await.unwrap();
+    fixture.user().await.run("INSERT INTO \"note\" (\"id\", \"body\") VALUES (1, 'one'), (2, 'two')").await;
+    let mut member = provisioned_of(fixture.as_ref(), Direction::Both, &bindings).await;
+    let (mut token, mut position) = (None, TablePosition::default());
+    let scanned = scan_chunk(member.as_mut(), 0, &mut position, &mut token, 10).await.changes;
+    assert_eq!(position.scan, Scan::Done);
+    let next = next_commit(token.as_ref(), Vec::new()).token;
+    let expected = token.as_ref().map(|token| token.id);
+    member.begin_incarnation(&NewIncarnation { number: 2, expected, token: next }).await.unwrap();
+    let mut scene = Scene::of(fixture, bindings.to_vec(), member).await;
+    scene.user.run("ALTER TABLE \"note\" ADD \"rank\" int").await;
+    scene.user.run("UPDATE \"note\" SET \"rank\" = 6 WHERE \"id\" = 1").await;
+    scene.changes(0).await;
+    provision(&mut scene, Direction::Both).await;
+    let all = step(cells(&[(1, Some(7)), (2, Some(8))]), "", None);
+    assert_eq!(scene.member.refill(&all).await.unwrap(), None);
+    assert_eq!(ranks(&mut scene).await, ["1:6", "2:8"]);
+    let changes = scene.changes(0).await;
+    assert_eq!(all_told(&note(), &changes), [("1".to_owned(), "1|one|6".to_owned())]);
+    assert_eq!(changes[0].change.dot.incarnation.as_str(), "hq~2");
+    assert_eq!(changes[0].change.seen, VersionVector::of(&scanned[0].change.dot));
 }

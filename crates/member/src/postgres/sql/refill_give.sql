@@ -1,8 +1,9 @@
--- Rows that somebody has given a value of its own, in columns that the triggers did not know of, become changes.
+-- Rows that somebody has given a value of its own, in columns that the triggers did not know of, become changes. An
+-- untracked row is the first version of the table's first life, which is what such a change was made on.
 INSERT INTO {tracking} AS t (
   {tracking_key}, local_version, local_incarnation, xid, change_kind, is_tombstone, seen
 )
-SELECT {u_key}, nextval('"DataSync".dss_version'), {incarnation}::text, pg_current_xact_id(), 'restated', false, ''
+SELECT {u_key}, nextval('"DataSync".dss_version'), {incarnation}::text, pg_current_xact_id(), 'restated', false, {first_seen}
 FROM unnest({arrays}) AS u ({names}) JOIN {base} AS b ON {base_match} WHERE {given}
 ON CONFLICT ({tracking_key}) DO UPDATE SET
   seen = CASE WHEN t.local_version IS NOT NULL AND t.local_incarnation IS DISTINCT FROM excluded.local_incarnation

@@ -1,6 +1,8 @@
--- A row that somebody has given a value of its own, in a column that the triggers did not know of, becomes a change.
+-- A row that somebody has given a value of its own, in a column that the triggers did not know of, becomes a change. An
+-- untracked row is the first version of the table's first life, which is what such a change was made on.
 INSERT INTO {tracking} AS t ({tracking_key}, local_version, local_incarnation, change_kind, is_tombstone, seen)
-VALUES ({key_parameters}, {version}, {incarnation}, 'restated', 0, '')
+VALUES ({key_parameters}, {version}, {incarnation}, 'restated', 0,
+  CASE WHEN {incarnation} IS NULL THEN '' ELSE {first} || ':1' END)
 ON CONFLICT ({tracking_key}) DO UPDATE SET
   seen = CASE WHEN t.local_version IS NOT NULL AND t.local_incarnation IS NOT {incarnation}
     THEN trim(t.seen || ' ' || coalesce(t.local_incarnation, {first}) || ':' || t.local_version) ELSE t.seen END,
