@@ -1,4 +1,5 @@
-//! A SQL Server beside SQLite and PostgreSQL: each has Chinook as its own script makes it, and all become one.
+//! A SQL Server beside SQLite and PostgreSQL: each has Chinook as its own script makes it, and all become one; and a column
+//! that its table gains.
 
 use crate::chinook::{SQLITE, postgres_script};
 use crate::support::{at, connect, database, texts};
@@ -64,26 +65,75 @@ fn wait<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-pub(crate) fn chinook_lives_in_three_dialects() {
+/// Plays in a database of the server's that these batches have filled, and drops it.
+fn in_database(purpose: &str, batches: &[String], play: impl FnOnce(&Server, &str)) {
     let server = Server::of_tests();
-    let name = format!("tributary_mixed_{}", std::process::id());
+    let name = format!("tributary_{purpose}_{}", std::process::id());
     wait(async {
         let mut admin = server.connect("master").await;
         run(&mut admin, &format!("CREATE DATABASE {name}")).await;
         let mut office = server.connect(&name).await;
         run(&mut office, &format!("ALTER DATABASE {name} SET ALLOW_SNAPSHOT_ISOLATION ON")).await;
-        let (_, tables) = SCRIPT.split_once("USE [Chinook];").unwrap();
-        for batch in tables.lines().collect::<Vec<_>>().split(|line| line.trim() == "GO") {
-            let batch = batch.join("\n");
-            if !batch.trim().is_empty() {
-                run(&mut office, &batch).await;
-            }
+        for batch in batches.iter().filter(|batch| !batch.trim().is_empty()) {
+            run(&mut office, batch).await;
         }
     });
     play(&server, &name);
     wait(async {
         let mut admin = server.connect("master").await;
         run(&mut admin, &format!("DROP DATABASE {name}")).await;
+    });
+}
+
+pub(crate) fn chinook_lives_in_three_dialects() {
+    let (_, tables) = SCRIPT.split_once("USE [Chinook];").unwrap();
+    let lines = tables.lines().collect::<Vec<_>>();
+    let batches: Vec<String> =
+        lines.split(|line| line.trim() == "GO").map(|batch| batch.join("\n")).collect();
+    in_database("mixed", &batches, play);
+}
+
+/// What a SQL Server's table gains is filled with what the group has, and edits before, meanwhile and afterwards wipe
+/// nobody's values.
+pub(crate) fn a_gained_column_is_filled() {
+    let table = "CREATE TABLE [Customer] ([Id] int NOT NULL PRIMARY KEY, [Name] nvarchar(40) NOT NULL)";
+    in_database("refill", &[table.to_owned()], |server, name| {
+        let members = [("hq", at("sqlite:hq.db")), ("office", server.member(name))];
+        let group = GroupFolder::with_members("grown", "{ embedded: ./log.db }", &members, &["Customer"], "");
+        let hq = group.connect("hq");
+        hq.execute_batch(
+            "CREATE TABLE Customer (Id INTEGER PRIMARY KEY, Name TEXT NOT NULL, City TEXT);
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
+             INSERT INTO Customer SELECT i, 'name ' || i, 'city ' || i FROM n",
+        )
+        .unwrap();
+        let edit = |sql: &str| wait(async { run(&mut server.connect(name).await, sql).await });
+        Program::ok(&group, &["provision"]);
+        Program::ok(&group, &["sync", "--timeout", "180s"]);
+        edit("UPDATE [Customer] SET [Name] = N'before' WHERE [Id] % 10 = 1");
+        edit("ALTER TABLE [Customer] ADD [City] nvarchar(40) NOT NULL DEFAULT N'unknown'");
+        // Given by somebody before the triggers knew of the column.
+        edit("UPDATE [Customer] SET [City] = N'given' WHERE [Id] = 5");
+        Program::ok(&group, &["provision"]);
+        edit("UPDATE [Customer] SET [Name] = N'meanwhile' WHERE [Id] % 10 = 2");
+        assert!(Program::ok(&group, &["status"]).contains("refilling"));
+        hq.execute_batch("UPDATE Customer SET City = 'moved' WHERE Id % 100 = 7").unwrap();
+        Program::ok(&group, &["sync", "--timeout", "180s"]);
+        Program::ok(&group, &["verify"]);
+        edit("UPDATE [Customer] SET [Name] = N'after' WHERE [Id] % 10 = 3");
+        edit("UPDATE [Customer] SET [City] = N'unknown' WHERE [Id] = 8");
+        Program::ok(&group, &["sync", "--timeout", "180s"]);
+        Program::ok(&group, &["verify"]);
+        Program::assert_no_exceptions(&group);
+        let count = |condition: &str| -> i64 {
+            let sql = format!("SELECT count(*) FROM Customer WHERE {condition}");
+            hq.query_row(&sql, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(count("City = 'city ' || Id"), 1200 - 12 - 2);
+        assert_eq!((count("City = 'moved'"), count("City = 'given'"), count("City = 'unknown'")), (12, 1, 1));
+        let names = ["before", "meanwhile", "after"].map(|name| count(&format!("Name = '{name}'")));
+        assert_eq!(names, [120; 3]);
+        Program::ok(&group, &["deprovision"]);
     });
 }
 

@@ -148,9 +148,10 @@ pub(crate) fn number(error: &Error) -> Option<u32> {
     source.downcast_ref::<Client>()?.code()
 }
 
-/// Whether an error says that something a statement names is not there (any more): a table, column or procedure.
+/// Whether an error says that something a statement names is not there (any more): a table, column or procedure, or a
+/// procedure's parameter.
 pub(crate) fn is_missing_object(error: &Error) -> bool {
-    matches!(number(error), Some(207 | 208 | 2812 | 4902 | 11501 | 11514))
+    matches!(number(error), Some(201 | 207 | 208 | 2812 | 4902 | 8144 | 8145 | 11501 | 11514))
 }
 
 /// The user's name as far as it is known before the server is asked.

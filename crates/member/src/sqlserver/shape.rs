@@ -260,12 +260,18 @@ impl TableSql {
             )
         });
         let procedure = qualified(OUR_SCHEMA, &table.names.apply);
-        let call = |step: &str, parameters: &str| format!("EXEC {procedure} '{step}', {parameters}");
         let read_tracking = plain(include_str!("sql/apply_read_tracking.sql"));
+        let delete_rows = plain(include_str!("sql/apply_delete_rows.sql"));
+        let step = step_name(&[&read_tracking, &mark, &insert_rows, &delete_rows]);
+        let call = |name: &str, parameters: &[&str]| {
+            let parameters: String = parameters.iter().map(|name| format!(", {name} = {name}")).collect();
+            format!("EXEC {procedure} {step} = '{name}'{parameters}")
+        };
         let update = update_rows
             .as_ref()
-            .map_or_else(String::new, |update| format!("  IF @step = 'update'\n  BEGIN\n{update}\n  END\n"));
+            .map_or_else(String::new, |update| format!("  IF {step} = 'update'\n  BEGIN\n{update}\n  END\n"));
         let steps = [
+            ("step", step.as_str()),
             ("procedure", procedure.as_str()),
             ("lock_rows", &lock("UPDLOCK")),
             ("lock_parents", &lock("XLOCK")),
@@ -273,16 +279,16 @@ impl TableSql {
             ("mark", &mark),
             ("insert_rows", &insert_rows),
             ("update", &update),
-            ("delete_rows", &plain(include_str!("sql/apply_delete_rows.sql"))),
+            ("delete_rows", &delete_rows),
         ];
         Self {
             procedure: fill(include_str!("sql/apply_procedure.sql"), &steps),
-            read: call("read", "@P1"),
-            read_parents: call("parents", "@P1"),
-            mark: call("mark", "@P1, @P2, @P3, @P4, @P5"),
-            insert_rows: call("insert", "@P1"),
-            update_rows: update_rows.map(|_| call("update", "@P1")),
-            delete_rows: call("delete", "@P1"),
+            read: call("read", &["@P1"]),
+            read_parents: call("parents", &["@P1"]),
+            mark: call("mark", &["@P1", "@P2", "@P3", "@P4", "@P5"]),
+            insert_rows: call("insert", &["@P1"]),
+            update_rows: update_rows.map(|_| call("update", &["@P1"])),
+            delete_rows: call("delete", &["@P1"]),
             read_tracking,
             missed: plain(include_str!("sql/apply_missed.sql")),
             forget_tracking: plain(include_str!("sql/apply_forget_tracking.sql")),
@@ -300,6 +306,16 @@ impl TableSql {
             identity_off: identity.then(|| switch("OFF")),
         }
     }
+}
+
+/// What the procedure calls the parameter that names a step. It tells the columns that rows have: while a worker has not
+/// noticed yet that the table was provisioned with others, its values would stand in the wrong columns.
+fn step_name(statements: &[&str]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for statement in statements {
+        hasher.update(statement.as_bytes());
+    }
+    format!("@step_{}", &hasher.finalize().to_hex()[..8])
 }
 
 /// The statement that makes the procedure by which apply writes a described table.

@@ -3,10 +3,12 @@
 use crate::stage::{Stage, bound, row, rows};
 use crate::support::{SqlServerFixture, block_on};
 use std::sync::Arc;
+use std::time::Duration;
 use tributary_member::contract::apply::feed::Scene;
-use tributary_member::contract::fixture::{User as _, bind, id, key_of, provisioned, table};
-use tributary_member::{ErrorKind, RefillStep, TableBinding, TableState};
-use tributary_model::{ForeignKey, LogicalType, OnDelete, Row, TableName, Value};
+use tributary_member::contract::fixture::{GROUP, User as _, bind, id, key_of, provisioned, table};
+use tributary_member::sqlserver::SqlServerConnector;
+use tributary_member::{Connector as _, ErrorKind, RefillStep, TableBinding, TableState};
+use tributary_model::{ForeignKey, LogicalType, MemberId, OnDelete, Row, TableName, Value};
 use uuid::Uuid;
 
 /// Rows come with their own numbers; the server's go on for users.
@@ -179,7 +181,7 @@ pub(crate) fn large_batches() {
 /// way to the group's.
 pub(crate) fn defaults_are_told_from_what_was_given() {
     block_on(async {
-        let texts = [("word", LogicalType::String), ("long", LogicalType::String)];
+        let texts = [("word", LogicalType::String), ("tale", LogicalType::String)];
         let others =
             [("price", LogicalType::Decimal { precision: 10, scale: 2 }), ("day", LogicalType::Date)];
         let columns: Vec<(&str, LogicalType)> = [("id", LogicalType::Long), ("body", LogicalType::String)]
@@ -199,17 +201,19 @@ pub(crate) fn defaults_are_told_from_what_was_given() {
             vec![Arc::new(poor)],
         )
         .await;
+        for column in [
+            "word varchar(10) COLLATE SQL_Latin1_General_CP1_CI_AS NOT NULL DEFAULT N'Käfer'",
+            "tale nvarchar(max) DEFAULT 'a'",
+            "price decimal(10,2) DEFAULT 1.5",
+            "day date DEFAULT CAST('2020-01-01' AS date)",
+            "mark uniqueidentifier NOT NULL DEFAULT NEWID()",
+        ] {
+            stage.run(&format!("ALTER TABLE note ADD {column}")).await;
+        }
         stage
-            .run(
-                "ALTER TABLE note ADD word varchar(10) COLLATE Cyrillic_General_CI_AS NOT NULL DEFAULT N'Жук', \
-                 long nvarchar(max) DEFAULT 'a', price decimal(10,2) DEFAULT 1.5, day date DEFAULT CAST('2020-01-01' AS date), \
-                 mark uniqueidentifier NOT NULL DEFAULT NEWID()",
-            )
+            .run("UPDATE note SET word = N'käfer', tale = 'a', price = 1.5, day = '2020-01-01' WHERE id = 2")
             .await;
-        stage
-            .run("UPDATE note SET word = N'жук', long = 'a', price = 1.5, day = '2020-01-01' WHERE id = 2")
-            .await;
-        stage.run("UPDATE note SET long = 'a ', day = '2020-01-02' WHERE id = 3").await;
+        stage.run("UPDATE note SET tale = 'a ', day = '2020-01-02' WHERE id = 3").await;
         stage.scene.changes(0).await;
         stage.scene.bindings = vec![Arc::clone(&whole)];
         stage.scene.member = provisioned(stage.scene.fixture.as_ref(), &stage.scene.bindings).await;
@@ -219,7 +223,7 @@ pub(crate) fn defaults_are_told_from_what_was_given() {
                 Row::of([
                     Value::Long(key),
                     Value::String("whatever".to_owned()),
-                    Value::String("Волк".to_owned()),
+                    Value::String("Wölfe".to_owned()),
                     Value::String("b".to_owned()),
                     Value::Decimal("2.25".parse().unwrap()),
                     Value::Date(0),
@@ -231,12 +235,12 @@ pub(crate) fn defaults_are_told_from_what_was_given() {
         let step = RefillStep { table: 0, cells, expected: String::new(), next: None };
         assert_eq!(stage.scene.member.refill(&step).await.unwrap(), None);
         let stands = stage
-            .query("SELECT CAST(word AS nvarchar(10)), long, CAST(price AS varchar(10)), CAST(day AS varchar(10)), CAST(mark AS varchar(36)) FROM note ORDER BY id")
+            .query("SELECT CAST(word AS nvarchar(10)), tale, CAST(price AS varchar(10)), CAST(day AS varchar(10)), CAST(mark AS varchar(36)) FROM note ORDER BY id")
             .await;
         let mark = "00000000-0000-0000-0000-000000000007";
-        assert_eq!(stands[0], format!("Волк|b|2.25|1970-01-01|{mark}"));
-        assert_eq!(stands[1], format!("жук|b|2.25|1970-01-01|{mark}"), "only the case was another");
-        assert_eq!(stands[2], format!("Волк|a |2.25|2020-01-02|{mark}"), "a blank is a difference");
+        assert_eq!(stands[0], format!("Wölfe|b|2.25|1970-01-01|{mark}"));
+        assert_eq!(stands[1], format!("käfer|b|2.25|1970-01-01|{mark}"), "only the case was another");
+        assert_eq!(stands[2], format!("Wölfe|a |2.25|2020-01-02|{mark}"), "a blank is a difference");
         let mut changed: Vec<_> = stage.scene.captured(0).await.into_iter().map(|(key, _)| key).collect();
         changed.sort();
         assert_eq!(changed, ["2", "3"]);
@@ -266,5 +270,37 @@ pub(crate) fn a_column_that_the_server_numbers_is_not_filled() {
             [TableState::Ready],
             "it goes on without"
         );
+    });
+}
+
+/// A worker that has not noticed yet that its table was provisioned with another column writes nothing into columns that it
+/// does not mean, and looks again.
+pub(crate) fn a_table_that_gains_a_column_between_looks() {
+    block_on(async {
+        let columns =
+            [("id", LogicalType::Long), ("front", LogicalType::String), ("body", LogicalType::String)];
+        let whole = bind(table("note", &columns, &["id"]));
+        let mut poor = TableBinding::clone(&whole);
+        poor.local_columns[1] = None;
+        let fixture = SqlServerFixture::new().await;
+        let mut user = fixture.client().await;
+        user.run("CREATE TABLE note (id bigint NOT NULL PRIMARY KEY, body nvarchar(100))").await;
+        let poor = vec![Arc::new(poor)];
+        provisioned(&fixture, &poor).await;
+        let mut settings = fixture.server.settings(&fixture.database);
+        settings.look_age = Duration::from_secs(60);
+        let connector = SqlServerConnector::new(MemberId::new("hq").unwrap(), GROUP, settings);
+        let member = connector.connect(&poor).await.unwrap();
+        let mut scene = Scene::of(Box::new(fixture), poor, member).await;
+        let value = |text: &str| Value::String(text.to_owned());
+        let records = scene.upserts(0, [Row::of([Value::Long(1), value("f"), value("b")])]);
+        scene.apply(records).await;
+        user.run("ALTER TABLE note ADD front nvarchar(100)").await;
+        provisioned(scene.fixture.as_ref(), &[whole]).await;
+        let records = scene.upserts(0, [Row::of([Value::Long(1), value("g"), value("c")])]);
+        let batch = scene.feed.batch(records);
+        let error = scene.member.apply(batch, scene.feed.now).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TableChanged, "{error}");
+        assert_eq!(user.query("SELECT id, front, body FROM note").await, [["1", "NULL", "b"]]);
     });
 }

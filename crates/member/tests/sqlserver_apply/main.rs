@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         definitions::large_batches
         definitions::defaults_are_told_from_what_was_given
         definitions::a_column_that_the_server_numbers_is_not_filled
+        definitions::a_table_that_gains_a_column_between_looks
         triggers::another_synchronised_table_is_captured
         triggers::the_same_row_is_listed_and_not_captured
         triggers::refusals_by_triggers_hold_up_nobody

@@ -1,6 +1,6 @@
 -- make the procedure
 CREATE PROCEDURE [DataSync].[key_dss_apply]
-  @step varchar(10),
+  @step_32400299 varchar(10),
   @P1 nvarchar(max),
   @P2 nvarchar(max) = NULL,
   @P3 nvarchar(max) = NULL,
@@ -9,21 +9,21 @@ CREATE PROCEDURE [DataSync].[key_dss_apply]
 AS
 BEGIN
   SET NOCOUNT ON;
-  IF @step = 'read'
+  IF @step_32400299 = 'read'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[key_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0];
   END
-  IF @step = 'parents'
+  IF @step_32400299 = 'parents'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b WITH (XLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[key_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0];
   END
-  IF @step = 'mark'
+  IF @step_32400299 = 'mark'
   BEGIN
 DECLARE @marked int = 0;
 INSERT INTO [DataSync].[key_dss_tracking] ([id], [is_local], [is_tombstone], [seen], [apply_batch])
@@ -49,7 +49,7 @@ WHERE t.[local_version] = u.[version] AND ISNULL(t.[local_incarnation], '') = IS
 SET @marked = @marked + @@ROWCOUNT;
 SELECT @marked;
   END
-  IF @step = 'insert'
+  IF @step_32400299 = 'insert'
   BEGIN
 INSERT INTO [dbo].[key] ([id])
 SELECT u.[k0] FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u
@@ -57,7 +57,7 @@ WHERE NOT EXISTS (SELECT 1 FROM [dbo].[key] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOC
 DECLARE @written int = @@ROWCOUNT;
 SELECT @written;
   END
-  IF @step = 'delete'
+  IF @step_32400299 = 'delete'
   BEGIN
 DELETE b FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
 SELECT @@ROWCOUNT;
@@ -65,10 +65,10 @@ SELECT @@ROWCOUNT;
 END
 GO
 -- lock rows
-EXEC [DataSync].[key_dss_apply] 'read', @P1
+EXEC [DataSync].[key_dss_apply] @step_32400299 = 'read', @P1 = @P1
 GO
 -- lock rows that others may refer to
-EXEC [DataSync].[key_dss_apply] 'parents', @P1
+EXEC [DataSync].[key_dss_apply] @step_32400299 = 'parents', @P1 = @P1
 GO
 -- read tracking rows
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
@@ -86,7 +86,7 @@ SELECT u.[k0], NEXT VALUE FOR [DataSync].[dss_version], NULLIF(@P2, ''), 1, 'fir
 WHERE NOT EXISTS (SELECT 1 FROM [DataSync].[key_dss_tracking] AS t WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE t.[id] = u.[k0])
 GO
 -- mark cells
-EXEC [DataSync].[key_dss_apply] 'mark', @P1, @P2, @P3, @P4, @P5
+EXEC [DataSync].[key_dss_apply] @step_32400299 = 'mark', @P1 = @P1, @P2 = @P2, @P3 = @P3, @P4 = @P4, @P5 = @P5
 GO
 -- which are not marked
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u
@@ -97,10 +97,10 @@ GO
 SELECT u.[place], b.[id] FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b WITH (UPDLOCK, ROWLOCK) ON b.[id] = u.[k0]
 GO
 -- insert rows
-EXEC [DataSync].[key_dss_apply] 'insert', @P1
+EXEC [DataSync].[key_dss_apply] @step_32400299 = 'insert', @P1 = @P1
 GO
 -- delete rows
-EXEC [DataSync].[key_dss_apply] 'delete', @P1
+EXEC [DataSync].[key_dss_apply] @step_32400299 = 'delete', @P1 = @P1
 GO
 -- forget marks
 DELETE t FROM (SELECT j.[place], CAST(j.[key0] AS uniqueidentifier) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[key_dss_tracking] AS t WITH (ROWLOCK) ON t.[id] = u.[k0] WHERE t.[apply_batch] = @P2

@@ -1,6 +1,6 @@
 -- make the procedure
 CREATE PROCEDURE [DataSync].[sales.Order Details größe_dss_apply]
-  @step varchar(10),
+  @step_a9be0485 varchar(10),
   @P1 nvarchar(max),
   @P2 nvarchar(max) = NULL,
   @P3 nvarchar(max) = NULL,
@@ -9,21 +9,21 @@ CREATE PROCEDURE [DataSync].[sales.Order Details größe_dss_apply]
 AS
 BEGIN
   SET NOCOUNT ON;
-  IF @step = 'read'
+  IF @step_a9be0485 = 'read'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20)) AS [k0], DATALENGTH(CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20))) AS [k1], CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10)) AS [k2], DATALENGTH(CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10))) AS [k3], CAST(j.[key2] AS datetimeoffset(7)) AS [k4], DATEPART(TZOFFSET, CAST(j.[key2] AS datetimeoffset(7))) AS [k5], CONVERT(varbinary(16), j.[key3], 2) AS [k6], DATALENGTH(CONVERT(varbinary(16), j.[key3], 2)) AS [k7] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]', [key3] nvarchar(max) '$[4]') AS j) AS u INNER LOOP JOIN [sales].[Order Details größe] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) ON b.[seen] = u.[k0] COLLATE Latin1_General_100_CI_AS AND b.[seen] COLLATE Latin1_General_100_BIN2 = u.[k0] AND DATALENGTH(b.[seen]) = u.[k1] AND b.[a "c" 'd'] = u.[k2] COLLATE Cyrillic_General_CI_AS AND b.[a "c" 'd'] COLLATE Cyrillic_General_BIN2 = u.[k2] AND DATALENGTH(b.[a "c" 'd']) = u.[k3] AND b.[at] = u.[k4] AND DATEPART(TZOFFSET, b.[at]) = u.[k5] AND b.[bytes] = u.[k6] AND DATALENGTH(b.[bytes]) = u.[k7];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20)) AS [k0], DATALENGTH(CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20))) AS [k1], CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10)) AS [k2], DATALENGTH(CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10))) AS [k3], CAST(j.[key2] AS datetimeoffset(7)) AS [k4], DATEPART(TZOFFSET, CAST(j.[key2] AS datetimeoffset(7))) AS [k5], CONVERT(varbinary(16), j.[key3], 2) AS [k6], DATALENGTH(CONVERT(varbinary(16), j.[key3], 2)) AS [k7] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]', [key3] nvarchar(max) '$[4]') AS j) AS u INNER LOOP JOIN [DataSync].[sales.Order Details größe_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[key_seen] = u.[k0] AND t.[key_1_length] = u.[k1] AND t.[a "c" 'd'] = u.[k2] AND t.[key_2_length] = u.[k3] AND t.[at] = u.[k4] AND t.[key_3_offset] = u.[k5] AND t.[bytes] = u.[k6] AND t.[key_4_length] = u.[k7];
   END
-  IF @step = 'parents'
+  IF @step_a9be0485 = 'parents'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20)) AS [k0], DATALENGTH(CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20))) AS [k1], CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10)) AS [k2], DATALENGTH(CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10))) AS [k3], CAST(j.[key2] AS datetimeoffset(7)) AS [k4], DATEPART(TZOFFSET, CAST(j.[key2] AS datetimeoffset(7))) AS [k5], CONVERT(varbinary(16), j.[key3], 2) AS [k6], DATALENGTH(CONVERT(varbinary(16), j.[key3], 2)) AS [k7] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]', [key3] nvarchar(max) '$[4]') AS j) AS u INNER LOOP JOIN [sales].[Order Details größe] AS b WITH (XLOCK, HOLDLOCK, ROWLOCK) ON b.[seen] = u.[k0] COLLATE Latin1_General_100_CI_AS AND b.[seen] COLLATE Latin1_General_100_BIN2 = u.[k0] AND DATALENGTH(b.[seen]) = u.[k1] AND b.[a "c" 'd'] = u.[k2] COLLATE Cyrillic_General_CI_AS AND b.[a "c" 'd'] COLLATE Cyrillic_General_BIN2 = u.[k2] AND DATALENGTH(b.[a "c" 'd']) = u.[k3] AND b.[at] = u.[k4] AND DATEPART(TZOFFSET, b.[at]) = u.[k5] AND b.[bytes] = u.[k6] AND DATALENGTH(b.[bytes]) = u.[k7];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20)) AS [k0], DATALENGTH(CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20))) AS [k1], CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10)) AS [k2], DATALENGTH(CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10))) AS [k3], CAST(j.[key2] AS datetimeoffset(7)) AS [k4], DATEPART(TZOFFSET, CAST(j.[key2] AS datetimeoffset(7))) AS [k5], CONVERT(varbinary(16), j.[key3], 2) AS [k6], DATALENGTH(CONVERT(varbinary(16), j.[key3], 2)) AS [k7] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]', [key3] nvarchar(max) '$[4]') AS j) AS u INNER LOOP JOIN [DataSync].[sales.Order Details größe_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[key_seen] = u.[k0] AND t.[key_1_length] = u.[k1] AND t.[a "c" 'd'] = u.[k2] AND t.[key_2_length] = u.[k3] AND t.[at] = u.[k4] AND t.[key_3_offset] = u.[k5] AND t.[bytes] = u.[k6] AND t.[key_4_length] = u.[k7];
   END
-  IF @step = 'mark'
+  IF @step_a9be0485 = 'mark'
   BEGIN
 DECLARE @marked int = 0;
 INSERT INTO [DataSync].[sales.Order Details größe_dss_tracking] ([key_seen], [key_1_length], [a "c" 'd'], [key_2_length], [at], [key_3_offset], [bytes], [key_4_length], [is_local], [is_tombstone], [seen], [apply_batch])
@@ -49,7 +49,7 @@ WHERE t.[local_version] = u.[version] AND ISNULL(t.[local_incarnation], '') = IS
 SET @marked = @marked + @@ROWCOUNT;
 SELECT @marked;
   END
-  IF @step = 'insert'
+  IF @step_a9be0485 = 'insert'
   BEGIN
 INSERT INTO [sales].[Order Details größe] ([seen], [a "c" 'd'], [at], [bytes], [{base}])
 SELECT u.[k0], u.[k2], u.[k4], u.[k6], u.[v0] FROM (SELECT j.[place], CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20)) AS [k0], DATALENGTH(CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20))) AS [k1], CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10)) AS [k2], DATALENGTH(CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10))) AS [k3], CAST(j.[key2] AS datetimeoffset(7)) AS [k4], DATEPART(TZOFFSET, CAST(j.[key2] AS datetimeoffset(7))) AS [k5], CONVERT(varbinary(16), j.[key3], 2) AS [k6], DATALENGTH(CONVERT(varbinary(16), j.[key3], 2)) AS [k7], CAST(j.[v0] AS int) AS [v0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]', [key3] nvarchar(max) '$[4]', [v0] nvarchar(max) '$[5]') AS j) AS u
@@ -57,12 +57,12 @@ WHERE NOT EXISTS (SELECT 1 FROM [sales].[Order Details größe] AS b WITH (UPDLO
 DECLARE @written int = @@ROWCOUNT;
 SELECT @written;
   END
-  IF @step = 'update'
+  IF @step_a9be0485 = 'update'
   BEGIN
 UPDATE b SET [{base}] = u.[v0] FROM (SELECT j.[place], CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20)) AS [k0], DATALENGTH(CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20))) AS [k1], CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10)) AS [k2], DATALENGTH(CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10))) AS [k3], CAST(j.[key2] AS datetimeoffset(7)) AS [k4], DATEPART(TZOFFSET, CAST(j.[key2] AS datetimeoffset(7))) AS [k5], CONVERT(varbinary(16), j.[key3], 2) AS [k6], DATALENGTH(CONVERT(varbinary(16), j.[key3], 2)) AS [k7], CAST(j.[v0] AS int) AS [v0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]', [key3] nvarchar(max) '$[4]', [v0] nvarchar(max) '$[5]') AS j) AS u INNER LOOP JOIN [sales].[Order Details größe] AS b WITH (ROWLOCK) ON b.[seen] = u.[k0] COLLATE Latin1_General_100_CI_AS AND b.[seen] COLLATE Latin1_General_100_BIN2 = u.[k0] AND DATALENGTH(b.[seen]) = u.[k1] AND b.[a "c" 'd'] = u.[k2] COLLATE Cyrillic_General_CI_AS AND b.[a "c" 'd'] COLLATE Cyrillic_General_BIN2 = u.[k2] AND DATALENGTH(b.[a "c" 'd']) = u.[k3] AND b.[at] = u.[k4] AND DATEPART(TZOFFSET, b.[at]) = u.[k5] AND b.[bytes] = u.[k6] AND DATALENGTH(b.[bytes]) = u.[k7];
 SELECT @@ROWCOUNT;
   END
-  IF @step = 'delete'
+  IF @step_a9be0485 = 'delete'
   BEGIN
 DELETE b FROM (SELECT j.[place], CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20)) AS [k0], DATALENGTH(CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20))) AS [k1], CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10)) AS [k2], DATALENGTH(CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10))) AS [k3], CAST(j.[key2] AS datetimeoffset(7)) AS [k4], DATEPART(TZOFFSET, CAST(j.[key2] AS datetimeoffset(7))) AS [k5], CONVERT(varbinary(16), j.[key3], 2) AS [k6], DATALENGTH(CONVERT(varbinary(16), j.[key3], 2)) AS [k7] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]', [key3] nvarchar(max) '$[4]') AS j) AS u INNER LOOP JOIN [sales].[Order Details größe] AS b WITH (ROWLOCK) ON b.[seen] = u.[k0] COLLATE Latin1_General_100_CI_AS AND b.[seen] COLLATE Latin1_General_100_BIN2 = u.[k0] AND DATALENGTH(b.[seen]) = u.[k1] AND b.[a "c" 'd'] = u.[k2] COLLATE Cyrillic_General_CI_AS AND b.[a "c" 'd'] COLLATE Cyrillic_General_BIN2 = u.[k2] AND DATALENGTH(b.[a "c" 'd']) = u.[k3] AND b.[at] = u.[k4] AND DATEPART(TZOFFSET, b.[at]) = u.[k5] AND b.[bytes] = u.[k6] AND DATALENGTH(b.[bytes]) = u.[k7];
 SELECT @@ROWCOUNT;
@@ -70,10 +70,10 @@ SELECT @@ROWCOUNT;
 END
 GO
 -- lock rows
-EXEC [DataSync].[sales.Order Details größe_dss_apply] 'read', @P1
+EXEC [DataSync].[sales.Order Details größe_dss_apply] @step_a9be0485 = 'read', @P1 = @P1
 GO
 -- lock rows that others may refer to
-EXEC [DataSync].[sales.Order Details größe_dss_apply] 'parents', @P1
+EXEC [DataSync].[sales.Order Details größe_dss_apply] @step_a9be0485 = 'parents', @P1 = @P1
 GO
 -- read tracking rows
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
@@ -91,7 +91,7 @@ SELECT u.[k0], u.[k1], u.[k2], u.[k3], u.[k4], u.[k5], u.[k6], u.[k7], NEXT VALU
 WHERE NOT EXISTS (SELECT 1 FROM [DataSync].[sales.Order Details größe_dss_tracking] AS t WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE t.[key_seen] = u.[k0] AND t.[key_1_length] = u.[k1] AND t.[a "c" 'd'] = u.[k2] AND t.[key_2_length] = u.[k3] AND t.[at] = u.[k4] AND t.[key_3_offset] = u.[k5] AND t.[bytes] = u.[k6] AND t.[key_4_length] = u.[k7])
 GO
 -- mark cells
-EXEC [DataSync].[sales.Order Details größe_dss_apply] 'mark', @P1, @P2, @P3, @P4, @P5
+EXEC [DataSync].[sales.Order Details größe_dss_apply] @step_a9be0485 = 'mark', @P1 = @P1, @P2 = @P2, @P3 = @P3, @P4 = @P4, @P5 = @P5
 GO
 -- which are not marked
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20)) AS [k0], DATALENGTH(CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20))) AS [k1], CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10)) AS [k2], DATALENGTH(CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10))) AS [k3], CAST(j.[key2] AS datetimeoffset(7)) AS [k4], DATEPART(TZOFFSET, CAST(j.[key2] AS datetimeoffset(7))) AS [k5], CONVERT(varbinary(16), j.[key3], 2) AS [k6], DATALENGTH(CONVERT(varbinary(16), j.[key3], 2)) AS [k7] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]', [key3] nvarchar(max) '$[4]') AS j) AS u
@@ -102,13 +102,13 @@ GO
 SELECT u.[place], CAST(b.[seen] AS varbinary(40)), CAST(CAST(b.[a "c" 'd'] AS nvarchar(10)) AS varbinary(20)), b.[at], b.[bytes], b.[{base}] FROM (SELECT j.[place], CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20)) AS [k0], DATALENGTH(CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20))) AS [k1], CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10)) AS [k2], DATALENGTH(CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10))) AS [k3], CAST(j.[key2] AS datetimeoffset(7)) AS [k4], DATEPART(TZOFFSET, CAST(j.[key2] AS datetimeoffset(7))) AS [k5], CONVERT(varbinary(16), j.[key3], 2) AS [k6], DATALENGTH(CONVERT(varbinary(16), j.[key3], 2)) AS [k7] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]', [key3] nvarchar(max) '$[4]') AS j) AS u INNER LOOP JOIN [sales].[Order Details größe] AS b WITH (UPDLOCK, ROWLOCK) ON b.[seen] = u.[k0] COLLATE Latin1_General_100_CI_AS AND b.[seen] COLLATE Latin1_General_100_BIN2 = u.[k0] AND DATALENGTH(b.[seen]) = u.[k1] AND b.[a "c" 'd'] = u.[k2] COLLATE Cyrillic_General_CI_AS AND b.[a "c" 'd'] COLLATE Cyrillic_General_BIN2 = u.[k2] AND DATALENGTH(b.[a "c" 'd']) = u.[k3] AND b.[at] = u.[k4] AND DATEPART(TZOFFSET, b.[at]) = u.[k5] AND b.[bytes] = u.[k6] AND DATALENGTH(b.[bytes]) = u.[k7]
 GO
 -- insert rows
-EXEC [DataSync].[sales.Order Details größe_dss_apply] 'insert', @P1
+EXEC [DataSync].[sales.Order Details größe_dss_apply] @step_a9be0485 = 'insert', @P1 = @P1
 GO
 -- update rows
-EXEC [DataSync].[sales.Order Details größe_dss_apply] 'update', @P1
+EXEC [DataSync].[sales.Order Details größe_dss_apply] @step_a9be0485 = 'update', @P1 = @P1
 GO
 -- delete rows
-EXEC [DataSync].[sales.Order Details größe_dss_apply] 'delete', @P1
+EXEC [DataSync].[sales.Order Details größe_dss_apply] @step_a9be0485 = 'delete', @P1 = @P1
 GO
 -- forget marks
 DELETE t FROM (SELECT j.[place], CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20)) AS [k0], DATALENGTH(CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20))) AS [k1], CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10)) AS [k2], DATALENGTH(CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10))) AS [k3], CAST(j.[key2] AS datetimeoffset(7)) AS [k4], DATEPART(TZOFFSET, CAST(j.[key2] AS datetimeoffset(7))) AS [k5], CONVERT(varbinary(16), j.[key3], 2) AS [k6], DATALENGTH(CONVERT(varbinary(16), j.[key3], 2)) AS [k7] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]', [key3] nvarchar(max) '$[4]') AS j) AS u INNER LOOP JOIN [DataSync].[sales.Order Details größe_dss_tracking] AS t WITH (ROWLOCK) ON t.[key_seen] = u.[k0] AND t.[key_1_length] = u.[k1] AND t.[a "c" 'd'] = u.[k2] AND t.[key_2_length] = u.[k3] AND t.[at] = u.[k4] AND t.[key_3_offset] = u.[k5] AND t.[bytes] = u.[k6] AND t.[key_4_length] = u.[k7] WHERE t.[apply_batch] = @P2

@@ -1,6 +1,6 @@
 -- make the procedure
 CREATE PROCEDURE [DataSync].[item_dss_apply]
-  @step varchar(10),
+  @step_27ea35bb varchar(10),
   @P1 nvarchar(max),
   @P2 nvarchar(max) = NULL,
   @P3 nvarchar(max) = NULL,
@@ -9,21 +9,21 @@ CREATE PROCEDURE [DataSync].[item_dss_apply]
 AS
 BEGIN
   SET NOCOUNT ON;
-  IF @step = 'read'
+  IF @step_27ea35bb = 'read'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[item_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0];
   END
-  IF @step = 'parents'
+  IF @step_27ea35bb = 'parents'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (XLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[item_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0];
   END
-  IF @step = 'mark'
+  IF @step_27ea35bb = 'mark'
   BEGIN
 DECLARE @marked int = 0;
 INSERT INTO [DataSync].[item_dss_tracking] ([id], [is_local], [is_tombstone], [seen], [apply_batch])
@@ -49,7 +49,7 @@ WHERE t.[local_version] = u.[version] AND ISNULL(t.[local_incarnation], '') = IS
 SET @marked = @marked + @@ROWCOUNT;
 SELECT @marked;
   END
-  IF @step = 'insert'
+  IF @step_27ea35bb = 'insert'
   BEGIN
 INSERT INTO [dbo].[item] ([id], [code], [name])
 SELECT u.[k0], u.[v0], u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[v0] AS [v0], j.[v1] AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u
@@ -57,12 +57,12 @@ WHERE NOT EXISTS (SELECT 1 FROM [dbo].[item] AS b WITH (UPDLOCK, HOLDLOCK, ROWLO
 DECLARE @written int = @@ROWCOUNT;
 SELECT @written;
   END
-  IF @step = 'update'
+  IF @step_27ea35bb = 'update'
   BEGIN
 UPDATE b SET [code] = u.[v0], [name] = u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[v0] AS [v0], j.[v1] AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
 SELECT @@ROWCOUNT;
   END
-  IF @step = 'delete'
+  IF @step_27ea35bb = 'delete'
   BEGIN
 DELETE b FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
 SELECT @@ROWCOUNT;
@@ -70,10 +70,10 @@ SELECT @@ROWCOUNT;
 END
 GO
 -- lock rows
-EXEC [DataSync].[item_dss_apply] 'read', @P1
+EXEC [DataSync].[item_dss_apply] @step_27ea35bb = 'read', @P1 = @P1
 GO
 -- lock rows that others may refer to
-EXEC [DataSync].[item_dss_apply] 'parents', @P1
+EXEC [DataSync].[item_dss_apply] @step_27ea35bb = 'parents', @P1 = @P1
 GO
 -- read tracking rows
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
@@ -91,7 +91,7 @@ SELECT u.[k0], NEXT VALUE FOR [DataSync].[dss_version], NULLIF(@P2, ''), 1, 'fir
 WHERE NOT EXISTS (SELECT 1 FROM [DataSync].[item_dss_tracking] AS t WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE t.[id] = u.[k0])
 GO
 -- mark cells
-EXEC [DataSync].[item_dss_apply] 'mark', @P1, @P2, @P3, @P4, @P5
+EXEC [DataSync].[item_dss_apply] @step_27ea35bb = 'mark', @P1 = @P1, @P2 = @P2, @P3 = @P3, @P4 = @P4, @P5 = @P5
 GO
 -- which are not marked
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u
@@ -102,13 +102,13 @@ GO
 SELECT u.[place], b.[id], CAST(CAST(b.[code] AS nvarchar(20)) AS varbinary(40)), CAST(b.[name] AS varbinary(200)) FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (UPDLOCK, ROWLOCK) ON b.[id] = u.[k0]
 GO
 -- insert rows
-EXEC [DataSync].[item_dss_apply] 'insert', @P1
+EXEC [DataSync].[item_dss_apply] @step_27ea35bb = 'insert', @P1 = @P1
 GO
 -- update rows
-EXEC [DataSync].[item_dss_apply] 'update', @P1
+EXEC [DataSync].[item_dss_apply] @step_27ea35bb = 'update', @P1 = @P1
 GO
 -- delete rows
-EXEC [DataSync].[item_dss_apply] 'delete', @P1
+EXEC [DataSync].[item_dss_apply] @step_27ea35bb = 'delete', @P1 = @P1
 GO
 -- who has unique values
 SELECT u.[place], b.[id] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], CAST(j.[w0] COLLATE SQL_Latin1_General_CP1_CI_AS AS varchar(20)) AS [w0], CAST(j.[w1] COLLATE Latin1_General_100_CI_AS AS nvarchar(100)) AS [w1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [w0] nvarchar(max) '$[2]', [w1] nvarchar(max) '$[3]') AS j) AS u INNER JOIN [dbo].[item] AS b WITH (UPDLOCK, ROWLOCK) ON b.[code] = u.[w0] AND b.[name] = u.[w1]
@@ -162,7 +162,7 @@ WHERE t.[is_tombstone] = 1 AND ISNULL(t.[local_version], -1) = ISNULL(u.[version
 GO
 -- make the procedure
 CREATE PROCEDURE [DataSync].[line_dss_apply]
-  @step varchar(10),
+  @step_dcd61684 varchar(10),
   @P1 nvarchar(max),
   @P2 nvarchar(max) = NULL,
   @P3 nvarchar(max) = NULL,
@@ -171,21 +171,21 @@ CREATE PROCEDURE [DataSync].[line_dss_apply]
 AS
 BEGIN
   SET NOCOUNT ON;
-  IF @step = 'read'
+  IF @step_dcd61684 = 'read'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) ON b.[numbered] = u.[k0];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[line_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[numbered] = u.[k0];
   END
-  IF @step = 'parents'
+  IF @step_dcd61684 = 'parents'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b WITH (XLOCK, HOLDLOCK, ROWLOCK) ON b.[numbered] = u.[k0];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[line_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[numbered] = u.[k0];
   END
-  IF @step = 'mark'
+  IF @step_dcd61684 = 'mark'
   BEGIN
 DECLARE @marked int = 0;
 INSERT INTO [DataSync].[line_dss_tracking] ([numbered], [is_local], [is_tombstone], [seen], [apply_batch])
@@ -211,7 +211,7 @@ WHERE t.[local_version] = u.[version] AND ISNULL(t.[local_incarnation], '') = IS
 SET @marked = @marked + @@ROWCOUNT;
 SELECT @marked;
   END
-  IF @step = 'insert'
+  IF @step_dcd61684 = 'insert'
   BEGIN
 SET IDENTITY_INSERT [dbo].[line] ON;
 INSERT INTO [dbo].[line] ([numbered], [item], [note])
@@ -221,12 +221,12 @@ DECLARE @written int = @@ROWCOUNT;
 SET IDENTITY_INSERT [dbo].[line] OFF;
 SELECT @written;
   END
-  IF @step = 'update'
+  IF @step_dcd61684 = 'update'
   BEGIN
 UPDATE b SET [item] = u.[v0], [note] = u.[v1] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0], CAST(j.[v0] AS bigint) AS [v0], j.[v1] AS [v1] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b WITH (ROWLOCK) ON b.[numbered] = u.[k0];
 SELECT @@ROWCOUNT;
   END
-  IF @step = 'delete'
+  IF @step_dcd61684 = 'delete'
   BEGIN
 DELETE b FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b WITH (ROWLOCK) ON b.[numbered] = u.[k0];
 SELECT @@ROWCOUNT;
@@ -234,10 +234,10 @@ SELECT @@ROWCOUNT;
 END
 GO
 -- lock rows
-EXEC [DataSync].[line_dss_apply] 'read', @P1
+EXEC [DataSync].[line_dss_apply] @step_dcd61684 = 'read', @P1 = @P1
 GO
 -- lock rows that others may refer to
-EXEC [DataSync].[line_dss_apply] 'parents', @P1
+EXEC [DataSync].[line_dss_apply] @step_dcd61684 = 'parents', @P1 = @P1
 GO
 -- read tracking rows
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
@@ -255,7 +255,7 @@ SELECT u.[k0], NEXT VALUE FOR [DataSync].[dss_version], NULLIF(@P2, ''), 1, 'fir
 WHERE NOT EXISTS (SELECT 1 FROM [DataSync].[line_dss_tracking] AS t WITH (UPDLOCK, HOLDLOCK, ROWLOCK) WHERE t.[numbered] = u.[k0])
 GO
 -- mark cells
-EXEC [DataSync].[line_dss_apply] 'mark', @P1, @P2, @P3, @P4, @P5
+EXEC [DataSync].[line_dss_apply] @step_dcd61684 = 'mark', @P1 = @P1, @P2 = @P2, @P3 = @P3, @P4 = @P4, @P5 = @P5
 GO
 -- which are not marked
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u
@@ -266,13 +266,13 @@ GO
 SELECT u.[place], b.[numbered], b.[item], CAST(CAST(b.[note] AS nvarchar(max)) AS varbinary(max)) FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[line] AS b WITH (UPDLOCK, ROWLOCK) ON b.[numbered] = u.[k0]
 GO
 -- insert rows
-EXEC [DataSync].[line_dss_apply] 'insert', @P1
+EXEC [DataSync].[line_dss_apply] @step_dcd61684 = 'insert', @P1 = @P1
 GO
 -- update rows
-EXEC [DataSync].[line_dss_apply] 'update', @P1
+EXEC [DataSync].[line_dss_apply] @step_dcd61684 = 'update', @P1 = @P1
 GO
 -- delete rows
-EXEC [DataSync].[line_dss_apply] 'delete', @P1
+EXEC [DataSync].[line_dss_apply] @step_dcd61684 = 'delete', @P1 = @P1
 GO
 -- after an insert that failed
 SET IDENTITY_INSERT [dbo].[line] OFF

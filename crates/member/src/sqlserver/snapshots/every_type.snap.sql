@@ -340,7 +340,7 @@ END
 GO
 -- procedure that applies changes of [dbo].[every type]
 CREATE PROCEDURE [DataSync].[every type_dss_apply]
-  @step varchar(10),
+  @step_496a3515 varchar(10),
   @P1 nvarchar(max),
   @P2 nvarchar(max) = NULL,
   @P3 nvarchar(max) = NULL,
@@ -349,21 +349,21 @@ CREATE PROCEDURE [DataSync].[every type_dss_apply]
 AS
 BEGIN
   SET NOCOUNT ON;
-  IF @step = 'read'
+  IF @step_496a3515 = 'read'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[every type] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) ON b.[numbered] = u.[k0];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[every type_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[numbered] = u.[k0];
   END
-  IF @step = 'parents'
+  IF @step_496a3515 = 'parents'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[every type] AS b WITH (XLOCK, HOLDLOCK, ROWLOCK) ON b.[numbered] = u.[k0];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[every type_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[numbered] = u.[k0];
   END
-  IF @step = 'mark'
+  IF @step_496a3515 = 'mark'
   BEGIN
 DECLARE @marked int = 0;
 INSERT INTO [DataSync].[every type_dss_tracking] ([numbered], [is_local], [is_tombstone], [seen], [apply_batch])
@@ -389,7 +389,7 @@ WHERE t.[local_version] = u.[version] AND ISNULL(t.[local_incarnation], '') = IS
 SET @marked = @marked + @@ROWCOUNT;
 SELECT @marked;
   END
-  IF @step = 'insert'
+  IF @step_496a3515 = 'insert'
   BEGIN
 SET IDENTITY_INSERT [dbo].[every type] ON;
 INSERT INTO [dbo].[every type] ([numbered], [bit], [tinyint], [smallint], [bigint], [decimal], [money], [smallmoney], [real], [float], [char], [varchar], [nchar], [nvarchar], [text], [ntext], [xml], [binary], [varbinary], [image], [uniqueidentifier], [date], [time], [datetime], [smalldatetime], [datetime2], [datetimeoffset])
@@ -399,12 +399,12 @@ DECLARE @written int = @@ROWCOUNT;
 SET IDENTITY_INSERT [dbo].[every type] OFF;
 SELECT @written;
   END
-  IF @step = 'update'
+  IF @step_496a3515 = 'update'
   BEGIN
 UPDATE b SET [bit] = u.[v0], [tinyint] = u.[v1], [smallint] = u.[v2], [bigint] = u.[v3], [decimal] = u.[v4], [money] = u.[v5], [smallmoney] = u.[v6], [real] = u.[v7], [float] = u.[v8], [char] = u.[v9], [varchar] = u.[v10], [nchar] = u.[v11], [nvarchar] = u.[v12], [text] = u.[v13], [ntext] = u.[v14], [xml] = u.[v15], [binary] = u.[v16], [varbinary] = u.[v17], [image] = u.[v18], [uniqueidentifier] = u.[v19], [date] = u.[v20], [time] = u.[v21], [datetime] = u.[v22], [smalldatetime] = u.[v23], [datetime2] = u.[v24], [datetimeoffset] = u.[v25] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0], CAST(j.[v0] AS bit) AS [v0], CAST(j.[v1] AS tinyint) AS [v1], CAST(j.[v2] AS smallint) AS [v2], CAST(j.[v3] AS bigint) AS [v3], CAST(j.[v4] AS decimal(10,2)) AS [v4], CAST(j.[v5] AS money) AS [v5], CAST(j.[v6] AS smallmoney) AS [v6], CAST(j.[v7] AS real) AS [v7], CAST(j.[v8] AS float) AS [v8], j.[v9] AS [v9], j.[v10] AS [v10], j.[v11] AS [v11], j.[v12] AS [v12], j.[v13] AS [v13], j.[v14] AS [v14], CAST(j.[v15] AS xml) AS [v15], CONVERT(binary(4), j.[v16], 2) AS [v16], CONVERT(varbinary(max), j.[v17], 2) AS [v17], CONVERT(varbinary(max), j.[v18], 2) AS [v18], CAST(j.[v19] AS uniqueidentifier) AS [v19], CAST(j.[v20] AS date) AS [v20], CAST(j.[v21] AS time(3)) AS [v21], CAST(j.[v22] AS datetime) AS [v22], CAST(j.[v23] AS smalldatetime) AS [v23], CAST(j.[v24] AS datetime2(7)) AS [v24], CAST(j.[v25] AS datetimeoffset(7)) AS [v25] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]', [v1] nvarchar(max) '$[3]', [v2] nvarchar(max) '$[4]', [v3] nvarchar(max) '$[5]', [v4] nvarchar(max) '$[6]', [v5] nvarchar(max) '$[7]', [v6] nvarchar(max) '$[8]', [v7] nvarchar(max) '$[9]', [v8] nvarchar(max) '$[10]', [v9] nvarchar(max) '$[11]', [v10] nvarchar(max) '$[12]', [v11] nvarchar(max) '$[13]', [v12] nvarchar(max) '$[14]', [v13] nvarchar(max) '$[15]', [v14] nvarchar(max) '$[16]', [v15] nvarchar(max) '$[17]', [v16] nvarchar(max) '$[18]', [v17] nvarchar(max) '$[19]', [v18] nvarchar(max) '$[20]', [v19] nvarchar(max) '$[21]', [v20] nvarchar(max) '$[22]', [v21] nvarchar(max) '$[23]', [v22] nvarchar(max) '$[24]', [v23] nvarchar(max) '$[25]', [v24] nvarchar(max) '$[26]', [v25] nvarchar(max) '$[27]') AS j) AS u INNER LOOP JOIN [dbo].[every type] AS b WITH (ROWLOCK) ON b.[numbered] = u.[k0];
 SELECT @@ROWCOUNT;
   END
-  IF @step = 'delete'
+  IF @step_496a3515 = 'delete'
   BEGIN
 DELETE b FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[every type] AS b WITH (ROWLOCK) ON b.[numbered] = u.[k0];
 SELECT @@ROWCOUNT;

@@ -167,7 +167,7 @@ END
 GO
 -- procedure that applies changes of [dbo].[note]
 CREATE PROCEDURE [DataSync].[note_dss_apply]
-  @step varchar(10),
+  @step_8eb28029 varchar(10),
   @P1 nvarchar(max),
   @P2 nvarchar(max) = NULL,
   @P3 nvarchar(max) = NULL,
@@ -176,21 +176,21 @@ CREATE PROCEDURE [DataSync].[note_dss_apply]
 AS
 BEGIN
   SET NOCOUNT ON;
-  IF @step = 'read'
+  IF @step_8eb28029 = 'read'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[note] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[note_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0];
   END
-  IF @step = 'parents'
+  IF @step_8eb28029 = 'parents'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[note] AS b WITH (XLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[note_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0];
   END
-  IF @step = 'mark'
+  IF @step_8eb28029 = 'mark'
   BEGIN
 DECLARE @marked int = 0;
 INSERT INTO [DataSync].[note_dss_tracking] ([id], [is_local], [is_tombstone], [seen], [apply_batch])
@@ -216,7 +216,7 @@ WHERE t.[local_version] = u.[version] AND ISNULL(t.[local_incarnation], '') = IS
 SET @marked = @marked + @@ROWCOUNT;
 SELECT @marked;
   END
-  IF @step = 'insert'
+  IF @step_8eb28029 = 'insert'
   BEGIN
 INSERT INTO [dbo].[note] ([id], [note])
 SELECT u.[k0], u.[v0] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0], CAST(j.[v0] AS int) AS [v0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]') AS j) AS u
@@ -224,12 +224,12 @@ WHERE NOT EXISTS (SELECT 1 FROM [dbo].[note] AS b WITH (UPDLOCK, HOLDLOCK, ROWLO
 DECLARE @written int = @@ROWCOUNT;
 SELECT @written;
   END
-  IF @step = 'update'
+  IF @step_8eb28029 = 'update'
   BEGIN
 UPDATE b SET [note] = u.[v0] FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0], CAST(j.[v0] AS int) AS [v0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]') AS j) AS u INNER LOOP JOIN [dbo].[note] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
 SELECT @@ROWCOUNT;
   END
-  IF @step = 'delete'
+  IF @step_8eb28029 = 'delete'
   BEGIN
 DELETE b FROM (SELECT j.[place], CAST(j.[key0] AS int) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[note] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
 SELECT @@ROWCOUNT;

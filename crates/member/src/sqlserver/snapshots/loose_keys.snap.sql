@@ -162,7 +162,7 @@ END
 GO
 -- procedure that applies changes of [dbo].[key]
 CREATE PROCEDURE [DataSync].[key_dss_apply]
-  @step varchar(10),
+  @step_ddb95953 varchar(10),
   @P1 nvarchar(max),
   @P2 nvarchar(max) = NULL,
   @P3 nvarchar(max) = NULL,
@@ -171,21 +171,21 @@ CREATE PROCEDURE [DataSync].[key_dss_apply]
 AS
 BEGIN
   SET NOCOUNT ON;
-  IF @step = 'read'
+  IF @step_ddb95953 = 'read'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CONVERT(varbinary(16), j.[key0], 2) AS [k0], DATALENGTH(CONVERT(varbinary(16), j.[key0], 2)) AS [k1], CAST(j.[key1] COLLATE Latin1_General_BIN2 AS char(5)) AS [k2], CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5)) AS [k3], DATALENGTH(CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5))) AS [k4] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) ON b.[bytes] = u.[k0] AND DATALENGTH(b.[bytes]) = u.[k1] AND b.[code] = u.[k2] COLLATE SQL_Latin1_General_CP1_CI_AS AND b.[code] COLLATE Latin1_General_BIN2 = u.[k2] AND b.[exact] = u.[k3] COLLATE Latin1_General_100_BIN2 AND DATALENGTH(b.[exact]) = u.[k4];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CONVERT(varbinary(16), j.[key0], 2) AS [k0], DATALENGTH(CONVERT(varbinary(16), j.[key0], 2)) AS [k1], CAST(j.[key1] COLLATE Latin1_General_BIN2 AS char(5)) AS [k2], CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5)) AS [k3], DATALENGTH(CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5))) AS [k4] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [DataSync].[key_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[bytes] = u.[k0] AND t.[key_1_length] = u.[k1] AND t.[code] = u.[k2] AND t.[exact] = u.[k3] AND t.[key_3_length] = u.[k4];
   END
-  IF @step = 'parents'
+  IF @step_ddb95953 = 'parents'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CONVERT(varbinary(16), j.[key0], 2) AS [k0], DATALENGTH(CONVERT(varbinary(16), j.[key0], 2)) AS [k1], CAST(j.[key1] COLLATE Latin1_General_BIN2 AS char(5)) AS [k2], CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5)) AS [k3], DATALENGTH(CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5))) AS [k4] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b WITH (XLOCK, HOLDLOCK, ROWLOCK) ON b.[bytes] = u.[k0] AND DATALENGTH(b.[bytes]) = u.[k1] AND b.[code] = u.[k2] COLLATE SQL_Latin1_General_CP1_CI_AS AND b.[code] COLLATE Latin1_General_BIN2 = u.[k2] AND b.[exact] = u.[k3] COLLATE Latin1_General_100_BIN2 AND DATALENGTH(b.[exact]) = u.[k4];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CONVERT(varbinary(16), j.[key0], 2) AS [k0], DATALENGTH(CONVERT(varbinary(16), j.[key0], 2)) AS [k1], CAST(j.[key1] COLLATE Latin1_General_BIN2 AS char(5)) AS [k2], CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5)) AS [k3], DATALENGTH(CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5))) AS [k4] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [DataSync].[key_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[bytes] = u.[k0] AND t.[key_1_length] = u.[k1] AND t.[code] = u.[k2] AND t.[exact] = u.[k3] AND t.[key_3_length] = u.[k4];
   END
-  IF @step = 'mark'
+  IF @step_ddb95953 = 'mark'
   BEGIN
 DECLARE @marked int = 0;
 INSERT INTO [DataSync].[key_dss_tracking] ([bytes], [key_1_length], [code], [exact], [key_3_length], [is_local], [is_tombstone], [seen], [apply_batch])
@@ -211,7 +211,7 @@ WHERE t.[local_version] = u.[version] AND ISNULL(t.[local_incarnation], '') = IS
 SET @marked = @marked + @@ROWCOUNT;
 SELECT @marked;
   END
-  IF @step = 'insert'
+  IF @step_ddb95953 = 'insert'
   BEGIN
 INSERT INTO [dbo].[key] ([bytes], [code], [exact])
 SELECT u.[k0], u.[k2], u.[k3] FROM (SELECT j.[place], CONVERT(varbinary(16), j.[key0], 2) AS [k0], DATALENGTH(CONVERT(varbinary(16), j.[key0], 2)) AS [k1], CAST(j.[key1] COLLATE Latin1_General_BIN2 AS char(5)) AS [k2], CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5)) AS [k3], DATALENGTH(CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5))) AS [k4] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]') AS j) AS u
@@ -219,7 +219,7 @@ WHERE NOT EXISTS (SELECT 1 FROM [dbo].[key] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOC
 DECLARE @written int = @@ROWCOUNT;
 SELECT @written;
   END
-  IF @step = 'delete'
+  IF @step_ddb95953 = 'delete'
   BEGIN
 DELETE b FROM (SELECT j.[place], CONVERT(varbinary(16), j.[key0], 2) AS [k0], DATALENGTH(CONVERT(varbinary(16), j.[key0], 2)) AS [k1], CAST(j.[key1] COLLATE Latin1_General_BIN2 AS char(5)) AS [k2], CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5)) AS [k3], DATALENGTH(CAST(j.[key2] COLLATE Latin1_General_100_BIN2 AS nvarchar(5))) AS [k4] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [dbo].[key] AS b WITH (ROWLOCK) ON b.[bytes] = u.[k0] AND DATALENGTH(b.[bytes]) = u.[k1] AND b.[code] = u.[k2] COLLATE SQL_Latin1_General_CP1_CI_AS AND b.[code] COLLATE Latin1_General_BIN2 = u.[k2] AND b.[exact] = u.[k3] COLLATE Latin1_General_100_BIN2 AND DATALENGTH(b.[exact]) = u.[k4];
 SELECT @@ROWCOUNT;

@@ -170,7 +170,7 @@ END
 GO
 -- procedure that applies changes of [sales].[Order Details größe]
 CREATE PROCEDURE [DataSync].[sales.Order Details größe_dss_apply]
-  @step varchar(10),
+  @step_800217a5 varchar(10),
   @P1 nvarchar(max),
   @P2 nvarchar(max) = NULL,
   @P3 nvarchar(max) = NULL,
@@ -179,21 +179,21 @@ CREATE PROCEDURE [DataSync].[sales.Order Details größe_dss_apply]
 AS
 BEGIN
   SET NOCOUNT ON;
-  IF @step = 'read'
+  IF @step_800217a5 = 'read'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20)) AS [k0], DATALENGTH(CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20))) AS [k1], CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10)) AS [k2], DATALENGTH(CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10))) AS [k3], CAST(j.[key2] AS datetimeoffset(7)) AS [k4], DATEPART(TZOFFSET, CAST(j.[key2] AS datetimeoffset(7))) AS [k5] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [sales].[Order Details größe] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) ON b.[seen] = u.[k0] COLLATE Latin1_General_100_CI_AS AND b.[seen] COLLATE Latin1_General_100_BIN2 = u.[k0] AND DATALENGTH(b.[seen]) = u.[k1] AND b.[a b "c" 'd'] = u.[k2] COLLATE Cyrillic_General_CI_AS AND b.[a b "c" 'd'] COLLATE Cyrillic_General_BIN2 = u.[k2] AND DATALENGTH(b.[a b "c" 'd']) = u.[k3] AND b.[at] = u.[k4] AND DATEPART(TZOFFSET, b.[at]) = u.[k5];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20)) AS [k0], DATALENGTH(CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20))) AS [k1], CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10)) AS [k2], DATALENGTH(CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10))) AS [k3], CAST(j.[key2] AS datetimeoffset(7)) AS [k4], DATEPART(TZOFFSET, CAST(j.[key2] AS datetimeoffset(7))) AS [k5] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [DataSync].[sales.Order Details größe_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[key_seen] = u.[k0] AND t.[key_1_length] = u.[k1] AND t.[a b "c" 'd'] = u.[k2] AND t.[key_2_length] = u.[k3] AND t.[at] = u.[k4] AND t.[key_3_offset] = u.[k5];
   END
-  IF @step = 'parents'
+  IF @step_800217a5 = 'parents'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20)) AS [k0], DATALENGTH(CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20))) AS [k1], CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10)) AS [k2], DATALENGTH(CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10))) AS [k3], CAST(j.[key2] AS datetimeoffset(7)) AS [k4], DATEPART(TZOFFSET, CAST(j.[key2] AS datetimeoffset(7))) AS [k5] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [sales].[Order Details größe] AS b WITH (XLOCK, HOLDLOCK, ROWLOCK) ON b.[seen] = u.[k0] COLLATE Latin1_General_100_CI_AS AND b.[seen] COLLATE Latin1_General_100_BIN2 = u.[k0] AND DATALENGTH(b.[seen]) = u.[k1] AND b.[a b "c" 'd'] = u.[k2] COLLATE Cyrillic_General_CI_AS AND b.[a b "c" 'd'] COLLATE Cyrillic_General_BIN2 = u.[k2] AND DATALENGTH(b.[a b "c" 'd']) = u.[k3] AND b.[at] = u.[k4] AND DATEPART(TZOFFSET, b.[at]) = u.[k5];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20)) AS [k0], DATALENGTH(CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20))) AS [k1], CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10)) AS [k2], DATALENGTH(CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10))) AS [k3], CAST(j.[key2] AS datetimeoffset(7)) AS [k4], DATEPART(TZOFFSET, CAST(j.[key2] AS datetimeoffset(7))) AS [k5] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [DataSync].[sales.Order Details größe_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[key_seen] = u.[k0] AND t.[key_1_length] = u.[k1] AND t.[a b "c" 'd'] = u.[k2] AND t.[key_2_length] = u.[k3] AND t.[at] = u.[k4] AND t.[key_3_offset] = u.[k5];
   END
-  IF @step = 'mark'
+  IF @step_800217a5 = 'mark'
   BEGIN
 DECLARE @marked int = 0;
 INSERT INTO [DataSync].[sales.Order Details größe_dss_tracking] ([key_seen], [key_1_length], [a b "c" 'd'], [key_2_length], [at], [key_3_offset], [is_local], [is_tombstone], [seen], [apply_batch])
@@ -219,7 +219,7 @@ WHERE t.[local_version] = u.[version] AND ISNULL(t.[local_incarnation], '') = IS
 SET @marked = @marked + @@ROWCOUNT;
 SELECT @marked;
   END
-  IF @step = 'insert'
+  IF @step_800217a5 = 'insert'
   BEGIN
 INSERT INTO [sales].[Order Details größe] ([seen], [a b "c" 'd'], [at], [{base}])
 SELECT u.[k0], u.[k2], u.[k4], u.[v0] FROM (SELECT j.[place], CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20)) AS [k0], DATALENGTH(CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20))) AS [k1], CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10)) AS [k2], DATALENGTH(CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10))) AS [k3], CAST(j.[key2] AS datetimeoffset(7)) AS [k4], DATEPART(TZOFFSET, CAST(j.[key2] AS datetimeoffset(7))) AS [k5], CAST(j.[v0] AS int) AS [v0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]', [v0] nvarchar(max) '$[4]') AS j) AS u
@@ -227,12 +227,12 @@ WHERE NOT EXISTS (SELECT 1 FROM [sales].[Order Details größe] AS b WITH (UPDLO
 DECLARE @written int = @@ROWCOUNT;
 SELECT @written;
   END
-  IF @step = 'update'
+  IF @step_800217a5 = 'update'
   BEGIN
 UPDATE b SET [{base}] = u.[v0] FROM (SELECT j.[place], CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20)) AS [k0], DATALENGTH(CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20))) AS [k1], CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10)) AS [k2], DATALENGTH(CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10))) AS [k3], CAST(j.[key2] AS datetimeoffset(7)) AS [k4], DATEPART(TZOFFSET, CAST(j.[key2] AS datetimeoffset(7))) AS [k5], CAST(j.[v0] AS int) AS [v0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]', [v0] nvarchar(max) '$[4]') AS j) AS u INNER LOOP JOIN [sales].[Order Details größe] AS b WITH (ROWLOCK) ON b.[seen] = u.[k0] COLLATE Latin1_General_100_CI_AS AND b.[seen] COLLATE Latin1_General_100_BIN2 = u.[k0] AND DATALENGTH(b.[seen]) = u.[k1] AND b.[a b "c" 'd'] = u.[k2] COLLATE Cyrillic_General_CI_AS AND b.[a b "c" 'd'] COLLATE Cyrillic_General_BIN2 = u.[k2] AND DATALENGTH(b.[a b "c" 'd']) = u.[k3] AND b.[at] = u.[k4] AND DATEPART(TZOFFSET, b.[at]) = u.[k5];
 SELECT @@ROWCOUNT;
   END
-  IF @step = 'delete'
+  IF @step_800217a5 = 'delete'
   BEGIN
 DELETE b FROM (SELECT j.[place], CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20)) AS [k0], DATALENGTH(CAST(j.[key0] COLLATE Latin1_General_100_BIN2 AS nvarchar(20))) AS [k1], CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10)) AS [k2], DATALENGTH(CAST(j.[key1] COLLATE Cyrillic_General_BIN2 AS varchar(10))) AS [k3], CAST(j.[key2] AS datetimeoffset(7)) AS [k4], DATEPART(TZOFFSET, CAST(j.[key2] AS datetimeoffset(7))) AS [k5] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [key1] nvarchar(max) '$[2]', [key2] nvarchar(max) '$[3]') AS j) AS u INNER LOOP JOIN [sales].[Order Details größe] AS b WITH (ROWLOCK) ON b.[seen] = u.[k0] COLLATE Latin1_General_100_CI_AS AND b.[seen] COLLATE Latin1_General_100_BIN2 = u.[k0] AND DATALENGTH(b.[seen]) = u.[k1] AND b.[a b "c" 'd'] = u.[k2] COLLATE Cyrillic_General_CI_AS AND b.[a b "c" 'd'] COLLATE Cyrillic_General_BIN2 = u.[k2] AND DATALENGTH(b.[a b "c" 'd']) = u.[k3] AND b.[at] = u.[k4] AND DATEPART(TZOFFSET, b.[at]) = u.[k5];
 SELECT @@ROWCOUNT;

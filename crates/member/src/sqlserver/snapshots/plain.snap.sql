@@ -165,7 +165,7 @@ END
 GO
 -- procedure that applies changes of [dbo].[item]
 CREATE PROCEDURE [DataSync].[item_dss_apply]
-  @step varchar(10),
+  @step_048ee884 varchar(10),
   @P1 nvarchar(max),
   @P2 nvarchar(max) = NULL,
   @P3 nvarchar(max) = NULL,
@@ -174,21 +174,21 @@ CREATE PROCEDURE [DataSync].[item_dss_apply]
 AS
 BEGIN
   SET NOCOUNT ON;
-  IF @step = 'read'
+  IF @step_048ee884 = 'read'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (UPDLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[item_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0];
   END
-  IF @step = 'parents'
+  IF @step_048ee884 = 'parents'
   BEGIN
 SELECT u.[place] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (XLOCK, HOLDLOCK, ROWLOCK) ON b.[id] = u.[k0];
 SELECT u.[place], t.[local_version], t.[local_incarnation], t.[seen], t.[is_tombstone], t.[apply_batch],
   CONVERT(nvarchar(40), t.[changed_at], 126), t.[change_kind], t.[inside_apply]
 FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [DataSync].[item_dss_tracking] AS t WITH (UPDLOCK, ROWLOCK) ON t.[id] = u.[k0];
   END
-  IF @step = 'mark'
+  IF @step_048ee884 = 'mark'
   BEGIN
 DECLARE @marked int = 0;
 INSERT INTO [DataSync].[item_dss_tracking] ([id], [is_local], [is_tombstone], [seen], [apply_batch])
@@ -214,7 +214,7 @@ WHERE t.[local_version] = u.[version] AND ISNULL(t.[local_incarnation], '') = IS
 SET @marked = @marked + @@ROWCOUNT;
 SELECT @marked;
   END
-  IF @step = 'insert'
+  IF @step_048ee884 = 'insert'
   BEGIN
 INSERT INTO [dbo].[item] ([id], [name])
 SELECT u.[k0], u.[v0] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[v0] AS [v0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]') AS j) AS u
@@ -222,12 +222,12 @@ WHERE NOT EXISTS (SELECT 1 FROM [dbo].[item] AS b WITH (UPDLOCK, HOLDLOCK, ROWLO
 DECLARE @written int = @@ROWCOUNT;
 SELECT @written;
   END
-  IF @step = 'update'
+  IF @step_048ee884 = 'update'
   BEGIN
 UPDATE b SET [name] = u.[v0] FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0], j.[v0] AS [v0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]', [v0] nvarchar(max) '$[2]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
 SELECT @@ROWCOUNT;
   END
-  IF @step = 'delete'
+  IF @step_048ee884 = 'delete'
   BEGIN
 DELETE b FROM (SELECT j.[place], CAST(j.[key0] AS bigint) AS [k0] FROM OPENJSON(@P1) WITH ([place] int '$[0]', [key0] nvarchar(max) '$[1]') AS j) AS u INNER LOOP JOIN [dbo].[item] AS b WITH (ROWLOCK) ON b.[id] = u.[k0];
 SELECT @@ROWCOUNT;

@@ -1,9 +1,10 @@
 -- What apply does to the rows of a table, one step a call; rows come as JSON. 'read' locks the rows of keys and tells which
 -- are there and what their tracking rows say ('parents': the same for rows that are to be deleted and that others may
 -- refer to), 'mark' marks cells with the batch's number @P5, 'insert', 'update' and 'delete' write rows. The last three
--- steps and 'mark' tell how many rows they were about.
+-- steps and 'mark' tell how many rows they were about. The first parameter's name tells the columns that rows have, so
+-- that the server refuses a call which was made for others.
 CREATE PROCEDURE {procedure}
-  @step varchar(10),
+  {step} varchar(10),
   @P1 nvarchar(max),
   @P2 nvarchar(max) = NULL,
   @P3 nvarchar(max) = NULL,
@@ -12,25 +13,25 @@ CREATE PROCEDURE {procedure}
 AS
 BEGIN
   SET NOCOUNT ON;
-  IF @step = 'read'
+  IF {step} = 'read'
   BEGIN
 {lock_rows};
 {read_tracking};
   END
-  IF @step = 'parents'
+  IF {step} = 'parents'
   BEGIN
 {lock_parents};
 {read_tracking};
   END
-  IF @step = 'mark'
+  IF {step} = 'mark'
   BEGIN
 {mark}
   END
-  IF @step = 'insert'
+  IF {step} = 'insert'
   BEGIN
 {insert_rows}
   END
-{update}  IF @step = 'delete'
+{update}  IF {step} = 'delete'
   BEGIN
 {delete_rows}
   END
