@@ -3,6 +3,7 @@
 use crate::columns::{Column, columns};
 use crate::home::{Database, Home};
 use crate::postgres::block_on;
+use crate::sqlserver::Server;
 use crate::values::{any_value, fits_key, types};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -19,6 +20,26 @@ const RANDOM: usize = 12;
 const TOLD: usize = 12;
 /// Steps to the least value.
 const SHRINKS: usize = 200;
+
+/// A kind of values, and whether a value is of it.
+type Kind = (&'static str, fn(&Value) -> bool);
+
+/// What Babelfish does not carry, whoever sends it (`docs/sql-server.md`). Such values set out on no journey to or from it.
+const NOT_ON_BABELFISH: [Kind; 1] = [("texts with U+0000", has_nul)];
+
+fn has_nul(value: &Value) -> bool {
+    matches!(value, Value::String(text) if text.contains('\0'))
+}
+
+/// What this pair of databases does not carry at all.
+async fn left_out(from: Database, to: Database) -> &'static [Kind] {
+    if [from, to].contains(&Database::SqlServer) && Server::of_tests().is_babelfish().await {
+        let names = NOT_ON_BABELFISH.map(|(name, _)| name).join(", ");
+        eprintln!("on Babelfish, these values are passed over (docs/sql-server.md): {names}");
+        return &NOT_ON_BABELFISH;
+    }
+    &[]
+}
 
 /// A table, and how its column of interest is declared in both members.
 pub(crate) struct Lane {
@@ -132,11 +153,11 @@ fn runner() -> TestRunner {
 type Tree = Box<dyn ValueTree<Value = Value>>;
 
 /// Values for every table: those at the edges, and random ones.
-fn cases(lanes: &[Lane], blanks: bool, runner: &mut TestRunner) -> Vec<(usize, Tree)> {
+fn cases(lanes: &[Lane], blanks: bool, without: &[Kind], runner: &mut TestRunner) -> Vec<(usize, Tree)> {
     let edges = types();
     let mut cases: Vec<(usize, Tree)> = Vec::new();
     for (at, lane) in lanes.iter().enumerate() {
-        let suits = |value: &Value| !lane.keyed || fits_key(value, blanks);
+        let suits = |value: &Value| carries(without, value) && (!lane.keyed || fits_key(value, blanks));
         let of_type = edges.iter().filter(|(logical, _)| *logical == lane.logical);
         for value in of_type.flat_map(|(_, values)| values).filter(|value| suits(value)) {
             cases.push((at, Box::new(Just(value.clone()).new_tree(runner).unwrap())));
@@ -148,11 +169,26 @@ fn cases(lanes: &[Lane], blanks: bool, runner: &mut TestRunner) -> Vec<(usize, T
     cases
 }
 
+fn carries(without: &[Kind], value: &Value) -> bool {
+    !without.iter().any(|(_, is_of_it)| is_of_it(value))
+}
+
 /// The least value that fails in this table, and what is wrong with it.
-async fn least(pair: &mut Pair, lane: usize, mut tree: Tree, first: String) -> (Value, String) {
+async fn least(
+    pair: &mut Pair,
+    lane: usize,
+    without: &[Kind],
+    mut tree: Tree,
+    first: String,
+) -> (Value, String) {
     let mut found = (tree.current(), format!("{first} (among others only)"));
     for _ in 0..SHRINKS {
-        let failed = pair.send(&[(lane, tree.current())]).await.into_iter().next();
+        let value = tree.current();
+        let failed = if carries(without, &value) {
+            pair.send(&[(lane, value)]).await.into_iter().next()
+        } else {
+            None
+        };
         let goes_on = match failed {
             Some((_, wrong)) => {
                 found = (tree.current(), wrong);
@@ -175,7 +211,8 @@ pub(crate) fn travel(from: Database, to: Database) {
         block_on(async {
             let mut pair = Pair::new(from, to, rounds).await;
             let blanks = ![from, to].contains(&Database::SqlServer);
-            let cases = cases(&pair.lanes, blanks, &mut runner());
+            let without = left_out(from, to).await;
+            let cases = cases(&pair.lanes, blanks, without, &mut runner());
             let values: Vec<(usize, Value)> =
                 cases.iter().map(|(lane, tree)| (*lane, tree.current())).collect();
             let failed = pair.send(&values).await;
@@ -184,7 +221,7 @@ pub(crate) fn travel(from: Database, to: Database) {
             for (case, first) in failed.into_iter().take(TOLD) {
                 // Several things may be wrong with one value.
                 let Some((lane, tree)) = trees[case].take() else { continue };
-                let (value, told) = least(&mut pair, lane, tree, first).await;
+                let (value, told) = least(&mut pair, lane, without, tree, first).await;
                 let value: String = format!("{value:?}").chars().take(200).collect();
                 wrong.push(format!("{}, rounding {rounds}: {value}: {told}", pair.lanes[lane]));
             }
