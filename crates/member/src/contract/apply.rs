@@ -80,6 +80,7 @@ macro_rules! apply_contract {
                 a_row_that_cannot_take_the_value_is_named
                 directions_decide_what_is_filled
                 what_was_given_in_a_later_life_says_what_it_saw
+                what_was_given_to_a_row_that_the_scan_has_passed
             }
             unique {
                 values_are_swapped_in_one_batch

@@ -3,10 +3,11 @@
 use super::feed::Scene;
 use crate::contract::fixture::{Factory, all_told, bind, id, next_commit, provisioned_of, scan_chunk, table};
 use crate::{
-    Direction, ErrorKind, NewIncarnation, RefillStep, Scan, TableBinding, TablePosition, TableState,
+    Captured, Direction, ErrorKind, NewIncarnation, RefillStep, Scan, TableBinding, TablePosition,
+    TableState, Token,
 };
 use std::sync::Arc;
-use tributary_model::{ChangeKind, KeyBytes, LogicalType, Row, TableSchema, Value, VersionVector};
+use tributary_model::{ChangeKind, KeyBytes, LogicalType, Row, Settled, TableSchema, Value, VersionVector};
 
 fn note() -> TableSchema {
     table(
@@ -182,21 +183,49 @@ pub async fn directions_decide_what_is_filled(factory: &dyn Factory) {
     assert_eq!(publisher.member.table_states().await.unwrap(), [TableState::Ready]);
 }
 
-/// A value that was given to a row which nobody had changed since it was scanned was made on top of what was scanned, in a
-/// later life of the member's, too.
-pub async fn what_was_given_in_a_later_life_says_what_it_saw(factory: &dyn Factory) {
+/// A member without the column, in which two rows were there before and have been scanned; its token, and their changes.
+async fn scanned(factory: &dyn Factory) -> (Scene, Option<Token>, Vec<Captured>) {
     let fixture = factory.fresh().await;
     let bindings = [poor()];
     provisioned_of(fixture.as_ref(), Direction::Both, &bindings).await.deprovision().await.unwrap();
-    fixture.user().await.run("INSERT INTO \"note\" (\"id\", \"body\") VALUES (1, 'one'), (2, 'two')").await;
+    let rows = "INSERT INTO \"note\" (\"id\", \"body\") VALUES (1, 'one'), (2, 'two')";
+    fixture.user().await.run(rows).await;
     let mut member = provisioned_of(fixture.as_ref(), Direction::Both, &bindings).await;
     let (mut token, mut position) = (None, TablePosition::default());
-    let scanned = scan_chunk(member.as_mut(), 0, &mut position, &mut token, 10).await.changes;
+    let page = scan_chunk(member.as_mut(), 0, &mut position, &mut token, 10).await;
     assert_eq!(position.scan, Scan::Done);
+    (Scene::of(fixture, bindings.to_vec(), member).await, token, page.changes)
+}
+
+/// A row that is captured as the scan's once more is that no longer when somebody has given it a value: the group, which
+/// knows the scan's row, would pass over it.
+pub async fn what_was_given_to_a_row_that_the_scan_has_passed(factory: &dyn Factory) {
+    let (mut scene, _, scanned) = scanned(factory).await;
+    let theirs = vec![scene.feed.upsert(0, row(1, "theirs", Some(7)))];
+    assert_eq!(scene.apply(theirs).await, ["local is newer"]);
+    for change in &scanned {
+        scene.feed.settle(0, change);
+    }
+    scene.answers(0).await;
+    scene.user.run("ALTER TABLE \"note\" ADD \"rank\" int").await;
+    scene.user.run("UPDATE \"note\" SET \"rank\" = 6 WHERE \"id\" = 1").await;
+    scene.answers(0).await;
+    provision(&mut scene, Direction::Both).await;
+    let all = step(cells(&[(1, Some(7)), (2, Some(8))]), "", None);
+    assert_eq!(scene.member.refill(&all).await.unwrap(), None);
+    let changes = scene.changes(0).await;
+    assert_eq!(all_told(&note(), &changes), [("1".to_owned(), "1|one|6".to_owned())]);
+    let answer = scene.feed.settle(0, &changes[0]).unwrap();
+    assert_ne!(answer.resolved.unwrap().settled, Settled::Agreed, "it stands, or is in the ledger");
+}
+
+/// A value that was given to a row which nobody had changed since it was scanned was made on top of what was scanned, in a
+/// later life of the member's, too.
+pub async fn what_was_given_in_a_later_life_says_what_it_saw(factory: &dyn Factory) {
+    let (mut scene, token, scanned) = scanned(factory).await;
     let next = next_commit(token.as_ref(), Vec::new()).token;
     let expected = token.as_ref().map(|token| token.id);
-    member.begin_incarnation(&NewIncarnation { number: 2, expected, token: next }).await.unwrap();
-    let mut scene = Scene::of(fixture, bindings.to_vec(), member).await;
+    scene.member.begin_incarnation(&NewIncarnation { number: 2, expected, token: next }).await.unwrap();
     scene.user.run("ALTER TABLE \"note\" ADD \"rank\" int").await;
     scene.user.run("UPDATE \"note\" SET \"rank\" = 6 WHERE \"id\" = 1").await;
     scene.changes(0).await;

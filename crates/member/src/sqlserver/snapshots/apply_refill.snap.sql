@@ -15,7 +15,7 @@ UPDATE t SET
       THEN LTRIM(t.[seen] + ' ' + COALESCE(t.[local_incarnation], N'hq') + ':' + CAST(t.[local_version] AS varchar(20)))
     ELSE t.[seen]
   END,
-  [change_kind] = CASE WHEN t.[local_version] IS NULL THEN 'restated' ELSE t.[change_kind] END,
+  [change_kind] = CASE WHEN t.[local_version] IS NULL OR t.[change_kind] = 'first_scan' THEN 'restated' ELSE t.[change_kind] END,
   [local_version] = NEXT VALUE FOR [DataSync].[dss_version],
   [local_incarnation] = NULLIF(@P2, ''),
   [is_local] = 1,
