@@ -8,6 +8,7 @@ use crate::values::{any_value, fits_key, types};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use tributary_member::contract::apply::feed::Feed;
 use tributary_member::contract::fixture::{bind, table};
@@ -153,11 +154,19 @@ fn runner() -> TestRunner {
 type Tree = Box<dyn ValueTree<Value = Value>>;
 
 /// Values for every table: those at the edges, and random ones.
-fn cases(lanes: &[Lane], blanks: bool, without: &[Kind], runner: &mut TestRunner) -> Vec<(usize, Tree)> {
+fn cases(lanes: &[Lane], exact: bool, without: &[Kind], runner: &mut TestRunner) -> Vec<(usize, Tree)> {
     let edges = types();
+    let mut moments = HashSet::new();
     let mut cases: Vec<(usize, Tree)> = Vec::new();
     for (at, lane) in lanes.iter().enumerate() {
-        let suits = |value: &Value| carries(without, value) && (!lane.keyed || fits_key(value, blanks));
+        let mut suits = |value: &Value| {
+            let is_key = !lane.keyed || fits_key(value, exact);
+            let is_new = match value {
+                Value::TimestampOffset { ticks, .. } if lane.keyed && !exact => moments.insert((at, *ticks)),
+                _ => true,
+            };
+            carries(without, value) && is_key && is_new
+        };
         let of_type = edges.iter().filter(|(logical, _)| *logical == lane.logical);
         for value in of_type.flat_map(|(_, values)| values).filter(|value| suits(value)) {
             cases.push((at, Box::new(Just(value.clone()).new_tree(runner).unwrap())));
@@ -210,9 +219,10 @@ pub(crate) fn travel(from: Database, to: Database) {
     for rounds in [false, true] {
         block_on(async {
             let mut pair = Pair::new(from, to, rounds).await;
-            let blanks = ![from, to].contains(&Database::SqlServer);
+            // SQL Server's keys pass over blanks at the end, and take one moment for the same in every offset.
+            let exact = ![from, to].contains(&Database::SqlServer);
             let without = left_out(from, to).await;
-            let cases = cases(&pair.lanes, blanks, without, &mut runner());
+            let cases = cases(&pair.lanes, exact, without, &mut runner());
             let values: Vec<(usize, Value)> =
                 cases.iter().map(|(lane, tree)| (*lane, tree.current())).collect();
             let failed = pair.send(&values).await;
