@@ -2,14 +2,15 @@
 
 use crate::columns::{Column, columns};
 use crate::home::{Database, Home};
-use crate::postgres::block_on;
 use crate::sqlserver::Server;
 use crate::values::{any_value, fits_key, types};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::collections::HashSet;
+use std::future::Future;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tributary_member::contract::apply::feed::Feed;
 use tributary_member::contract::fixture::{bind, table};
 use tributary_member::{OnLoss, TableBinding};
@@ -210,6 +211,15 @@ async fn least(
         }
     }
     found
+}
+
+/// Runs a journey to its end. A compatible server makes some hundred tables within minutes, not seconds.
+fn block_on(journey: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let most = Duration::from_secs(1_200);
+    runtime.block_on(async {
+        tokio::time::timeout(most, journey).await.expect("the journey came to no end");
+    });
 }
 
 /// Sends values of every type from one kind of database to another and back, where what would be lost in part is
