@@ -6,6 +6,7 @@
 mod altered;
 mod chinook;
 mod kill;
+mod kill_sqlserver;
 mod machine;
 mod precision;
 mod sqlserver;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         service_test!(precision::nobodys_data_is_wiped_or_rounded),
         service_test!(sqlserver::chinook_lives_in_three_dialects).needing(Need::Mssql),
         service_test!(sqlserver::a_gained_column_is_filled).needing(Need::Mssql),
+        service_test!(kill_sqlserver::nothing_is_lost_when_the_process_is_killed).needing(Need::Mssql),
         service_test!(kill::nothing_is_lost_when_process_and_server_are_killed),
     ];
     services::main(tests.into_iter().map(|test| test.without_services().needing(Need::Postgres)).collect())

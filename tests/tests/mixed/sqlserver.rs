@@ -14,7 +14,7 @@ use tributary_tests::CHINOOK_TABLES;
 const SCRIPT: &str = include_str!("../../data/chinook/Chinook_SqlServer.sql");
 
 /// The server that tests use: `mssql://user:password@host:port/database?encrypt=off&trust=any`.
-struct Server {
+pub(crate) struct Server {
     user: String,
     password: String,
     address: String,
@@ -22,7 +22,7 @@ struct Server {
 }
 
 impl Server {
-    fn of_tests() -> Self {
+    pub(crate) fn of_tests() -> Self {
         let url = mssql_url().unwrap();
         let (credentials, place) = url.split_once("://").unwrap().1.rsplit_once('@').unwrap();
         let (user, password) = credentials.split_once(':').unwrap();
@@ -33,12 +33,12 @@ impl Server {
     }
 
     /// What the group file says of a member in this database.
-    fn member(&self, database: &str) -> String {
+    pub(crate) fn member(&self, database: &str) -> String {
         let Self { user, password, address, options } = self;
         format!("{}, password: \"{password}\"", at(&format!("mssql://{user}@{address}/{database}?{options}")))
     }
 
-    async fn connect(&self, database: &str) -> Client<Compat<TcpStream>> {
+    pub(crate) async fn connect(&self, database: &str) -> Client<Compat<TcpStream>> {
         let (host, port) = self.address.rsplit_once(':').unwrap_or((&self.address, "1433"));
         let mut config = Config::new();
         config.host(host);
@@ -57,16 +57,20 @@ impl Server {
 }
 
 async fn run(client: &mut Client<Compat<TcpStream>>, sql: &str) -> Vec<Row> {
-    let answer = async { client.simple_query(sql).await?.into_first_result().await };
-    answer.await.unwrap_or_else(|error| panic!("the server refused {sql:.200}: {error}"))
+    answer(client, sql).await.unwrap_or_else(|error| panic!("the server refused {sql:.200}: {error}"))
 }
 
-fn wait<F: Future>(future: F) -> F::Output {
+/// The rows of the first answer to a batch.
+pub(crate) async fn answer(client: &mut Client<Compat<TcpStream>>, sql: &str) -> tiberius::Result<Vec<Row>> {
+    client.simple_query(sql).await?.into_first_result().await
+}
+
+pub(crate) fn wait<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 /// Plays in a database of the server's that these batches have filled, and drops it.
-fn in_database(purpose: &str, batches: &[String], play: impl FnOnce(&Server, &str)) {
+pub(crate) fn in_database(purpose: &str, batches: &[String], play: impl FnOnce(&Server, &str)) {
     let server = Server::of_tests();
     let name = format!("tributary_{purpose}_{}", std::process::id());
     wait(async {
