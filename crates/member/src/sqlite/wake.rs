@@ -8,7 +8,8 @@
 use super::SqliteMember;
 use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher as _};
 use rusqlite::Connection;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -113,11 +114,26 @@ fn hang(connection: &Connection) -> Option<Hung> {
     )
     .and_then(|mut watcher| watcher.watch(&wal, RecursiveMode::NonRecursive).map(|()| watcher));
     match watched {
-        Ok(watcher) => Some(Hung { _watcher: watcher, rope, heard: 0, silent: 0, woke: None }),
+        Ok(watcher) => {
+            pull_once(&wal);
+            Some(Hung { _watcher: watcher, rope, heard: 0, silent: 0, woke: None })
+        }
         Err(error) => {
             tracing::debug!(%error, "nobody tells when the file is written to: it is looked at instead");
             None
         }
+    }
+}
+
+/// Has the system tell something, so that a member that nobody writes to is not looked at for ever: the WAL is given the time
+/// that it has. Where that is refused, the first write will do.
+fn pull_once(wal: &Path) {
+    let touched = File::options().append(true).open(wal).and_then(|wal| {
+        let time = wal.metadata()?.modified()?;
+        wal.set_modified(time)
+    });
+    if let Err(error) = touched {
+        tracing::debug!(%error, "the WAL could not be touched");
     }
 }
 

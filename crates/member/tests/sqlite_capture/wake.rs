@@ -15,17 +15,16 @@ fn items() -> World {
     World::new(definition, schema("item", &[("id", T::Long), ("body", T::String)], &["id"]))
 }
 
-/// Looks and waits as capture does, while a user writes, until the member has told of a write.
+/// Looks and waits as capture does until the member has told something, though nobody writes.
 async fn believed(world: &mut World) {
-    for number in 1..200 {
+    for _ in 0..200 {
         world.member.has_news().await.unwrap();
         world.member.wait_for_news(PAUSE).await.unwrap();
         if world.member.tells_news() {
             return;
         }
-        world.run(&format!("INSERT INTO item VALUES ({number}, 'first')"));
     }
-    panic!("the member never told of a write");
+    panic!("the member never told anything");
 }
 
 #[test]
