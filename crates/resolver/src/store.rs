@@ -247,10 +247,15 @@ impl CellStore for Store {
     ) -> Result<(), StoreError> {
         self.prepare(at)?;
         self.begin()?;
+        let places = in_place_order(cells.iter().map(|(key, _)| *key));
+        // Before anything is written: what fails half-way must not leave cells behind the last one.
+        if let (Some((last, _)), Some(statements)) = (places.last(), self.tables.get_mut(at))
+            && *last > statements.last
+        {
+            statements.last.clone_from(last);
+        }
         let statements = &self.tables[at];
         let mut put = self.connection.prepare_cached(&statements.put).map_err(self.fail("be written"))?;
-        let places = in_place_order(cells.iter().map(|(key, _)| *key));
-        let last = places.last().map(|(place, _)| place.clone()).filter(|place| *place > statements.last);
         for (place, index) in places {
             let done = match cells[index].1 {
                 Some(value) => put.execute([place.as_slice(), value]),
@@ -267,10 +272,6 @@ impl CellStore for Store {
                 .prepare_cached(update)
                 .and_then(|mut statement| statement.execute(values))
                 .map_err(self.fail("be written"))?;
-        }
-        drop(put);
-        if let (Some(last), Some(statements)) = (last, self.tables.get_mut(at)) {
-            statements.last = last;
         }
         Ok(())
     }
@@ -360,6 +361,27 @@ mod tests {
         drop(store);
         let mut store = Store::open(&folder.path().join("state.db")).unwrap();
         assert_eq!(store.get(&at, &[&later]).unwrap(), [Some(b"later".to_vec())]);
+    }
+
+    #[test]
+    fn a_write_that_fails_half_way_hides_no_cell() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = TopicPartition::new(TopicName::new("t"), 0);
+        let mut store = Store::open(&folder.path().join("state.db")).unwrap();
+        let keys: Vec<_> = (1..=3).map(number).collect();
+        let cells: Vec<_> = keys.iter().map(|key| (key.as_slice(), Some(&b"new"[..]))).collect();
+        store.put(Uuid::from_u128(7), &at, &[], None).unwrap();
+        let place: String = place_of(&keys[2]).iter().map(|byte| format!("{byte:02x}")).collect();
+        let refuse = format!(
+            "CREATE TEMP TRIGGER refuse BEFORE INSERT ON {} WHEN NEW.key = x'{place}'
+             BEGIN SELECT RAISE(FAIL, 'no'); END",
+            store.tables[&at].table
+        );
+        store.connection.execute_batch(&refuse).unwrap();
+        assert!(store.put(Uuid::from_u128(7), &at, &cells, None).is_err());
+        let asked: Vec<_> = keys.iter().map(Vec::as_slice).collect();
+        let (written, not) = (Some(b"new".to_vec()), None);
+        assert_eq!(store.get(&at, &asked).unwrap(), [written.clone(), written, not]);
     }
 
     #[test]
