@@ -1,6 +1,7 @@
 //! Waiting until something is written to the file, where the operating system tells.
 //!
-//! Whoever commits writes to the WAL, so that is the file that is watched. Some file systems never tell (network mounts,
+//! Whoever commits writes to the WAL, so that is the file that is watched; but only while somebody waits, since the system
+//! tells of every single page, which costs those who write and those who are told. Some file systems never tell (network mounts,
 //! folders shared with a container). So it is believed only once it has told something, and no longer when it
 //! stays silent about writes that were found otherwise. Whether there is something to read is not decided here:
 //! [`super::states::has_news`] says so.
@@ -38,15 +39,27 @@ pub(super) enum Bell {
 /// A watch on the WAL.
 #[derive(Debug)]
 pub(super) struct Hung {
-    /// Ends the watch when it is dropped.
-    _watcher: RecommendedWatcher,
+    watcher: RecommendedWatcher,
+    wal: PathBuf,
     rope: Arc<Rope>,
+    state: State,
     /// How often it had rung at the last look.
     heard: u64,
     /// Writes that it was silent about since it rang last.
     silent: u32,
     /// When it ended a pause last.
     woke: Option<Instant>,
+}
+
+/// Whether the WAL is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It is not.
+    Down,
+    /// It is since the last look: what that finds may have been written before.
+    Raised,
+    /// It was before the last look already.
+    Up,
 }
 
 /// What the watch's own thread pulls.
@@ -68,29 +81,62 @@ impl Bell {
         let rung = bell.rope.rung.load(Ordering::Acquire);
         if rung != bell.heard {
             (bell.heard, bell.silent) = (rung, 0);
-        } else if news {
+        } else if news && bell.state == State::Up {
             bell.silent += 1;
-            if bell.silent >= SILENT {
-                *self = Self::Broken;
-            }
+        }
+        if bell.state == State::Raised {
+            bell.state = State::Up;
+        }
+        if bell.silent >= SILENT {
+            *self = Self::Broken;
         }
     }
 }
 
-/// Waits until something was written, and at most so long.
+impl Hung {
+    /// Begins to watch. What was written before is to be looked for once more.
+    fn raise(&mut self) -> notify::Result<()> {
+        self.watcher.watch(&self.wal, RecursiveMode::NonRecursive)?;
+        self.state = State::Raised;
+        if self.heard == 0 {
+            pull_once(&self.wal);
+        }
+        Ok(())
+    }
+
+    fn lower(&mut self) {
+        if self.state != State::Down {
+            // Whatever it has against that, nobody waits for it any more.
+            let _ = self.watcher.unwatch(&self.wal);
+            self.state = State::Down;
+        }
+    }
+}
+
+/// Waits until something was written, and at most so long; returns at once when the watch has only begun.
 pub(super) async fn wait_for_news(member: &mut SqliteMember, at_most: Duration) {
     if at_most < SHORT {
+        if let Bell::Hung(bell) = &mut member.bell {
+            bell.lower();
+        }
         return tokio::time::sleep(at_most).await;
     }
     if matches!(member.bell, Bell::NotHung) {
         member.bell = hang(&member.connection).map_or(Bell::Broken, Bell::Hung);
     }
-    let tells = member.bell.tells();
     let Bell::Hung(bell) = &mut member.bell else { return tokio::time::sleep(at_most).await };
-    if !tells {
+    if bell.state == State::Down {
+        if let Err(error) = bell.raise() {
+            tracing::debug!(%error, "the WAL cannot be watched: it is looked at instead");
+            member.bell = Bell::Broken;
+        }
+        return;
+    }
+    if bell.heard == 0 {
         return tokio::time::sleep(at_most).await;
     }
     if tokio::time::timeout(at_most, bell.rope.notify.notified()).await.is_ok() {
+        bell.lower();
         if let Some(woke) = bell.woke {
             tokio::time::sleep(REST.saturating_sub(woke.elapsed())).await;
         }
@@ -103,21 +149,14 @@ fn hang(connection: &Connection) -> Option<Hung> {
     let wal = PathBuf::from(format!("{}-wal", connection.path()?));
     let rope = Arc::new(Rope::default());
     let pulled = Arc::clone(&rope);
-    let watched = RecommendedWatcher::new(
-        move |told: notify::Result<notify::Event>| {
-            if told.is_ok_and(|event| event.kind.is_modify()) {
-                pulled.rung.fetch_add(1, Ordering::Release);
-                pulled.notify.notify_one();
-            }
-        },
-        Config::default(),
-    )
-    .and_then(|mut watcher| watcher.watch(&wal, RecursiveMode::NonRecursive).map(|()| watcher));
-    match watched {
-        Ok(watcher) => {
-            pull_once(&wal);
-            Some(Hung { _watcher: watcher, rope, heard: 0, silent: 0, woke: None })
+    let pull = move |told: notify::Result<notify::Event>| {
+        if told.is_ok_and(|event| event.kind.is_modify()) {
+            pulled.rung.fetch_add(1, Ordering::Release);
+            pulled.notify.notify_one();
         }
+    };
+    match RecommendedWatcher::new(pull, Config::default()) {
+        Ok(watcher) => Some(Hung { watcher, wal, rope, state: State::Down, heard: 0, silent: 0, woke: None }),
         Err(error) => {
             tracing::debug!(%error, "nobody tells when the file is written to: it is looked at instead");
             None
@@ -144,8 +183,15 @@ mod tests {
     fn hung() -> (Bell, Arc<Rope>) {
         let rope = Arc::new(Rope::default());
         let watcher = RecommendedWatcher::new(|_: notify::Result<notify::Event>| {}, Config::default());
-        let hung =
-            Hung { _watcher: watcher.unwrap(), rope: Arc::clone(&rope), heard: 0, silent: 0, woke: None };
+        let hung = Hung {
+            watcher: watcher.unwrap(),
+            wal: PathBuf::new(),
+            rope: Arc::clone(&rope),
+            state: State::Raised,
+            heard: 0,
+            silent: 0,
+            woke: None,
+        };
         (Bell::Hung(hung), rope)
     }
 
@@ -175,11 +221,29 @@ mod tests {
     }
 
     #[test]
-    fn a_bell_that_never_rang_is_not_believed() {
+    fn writes_that_nobody_was_to_tell_of_prove_nothing() {
         let (mut bell, _) = hung();
-        for _ in 0..SILENT {
+        if let Bell::Hung(hung) = &mut bell {
+            hung.lower();
+        }
+        for _ in 0..10 {
             bell.looked(true);
         }
+        assert!(matches!(bell, Bell::Hung(_)));
+    }
+
+    #[test]
+    fn a_bell_that_never_rang_is_not_believed() {
+        let (mut bell, _) = hung();
+        bell.looked(true);
+        for _ in 1..SILENT {
+            bell.looked(true);
+        }
+        assert!(
+            matches!(bell, Bell::Hung(_)),
+            "the first look may find what was written before the watch began"
+        );
+        bell.looked(true);
         assert!(!bell.tells() && matches!(bell, Bell::Broken));
     }
 }
