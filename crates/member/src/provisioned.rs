@@ -5,6 +5,7 @@
 //! triggers themselves still stand, is the adapters'. What the description says is stored in databases as JSON.
 
 use serde::{Deserialize, Serialize};
+use tributary_model::TableSchema;
 
 /// What a table looked like when it was provisioned.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,24 +148,31 @@ impl ProvisionedColumns {
             }
         })
     }
+
+    /// The columns that a refill fills, by position among the bound ones; `bound` finds those by their position in the
+    /// group's table.
+    pub(crate) fn gained(&self, schema: &TableSchema, bound: impl Fn(usize) -> Option<usize>) -> Vec<usize> {
+        let names = self.refill.iter().flat_map(|refill| &refill.columns);
+        names.filter_map(|name| bound(schema.position(name)?)).collect()
+    }
 }
 
 /// Whether a default's text gives every row the same: it calls nothing, outside of its literals, but conversions.
 pub(crate) fn is_constant(default: &str) -> bool {
-    let mut outside = String::with_capacity(default.len());
-    for (at, part) in default.split('\'').enumerate() {
-        if at % 2 == 0 {
-            outside.push_str(part);
-            // A literal stands between what is before and behind it.
-            outside.push(',');
-        }
-    }
-    let lower = outside.to_ascii_lowercase();
+    // A literal is one letter, which is no name's and no number's.
+    let outside: String = default
+        .split('\'')
+        .enumerate()
+        .flat_map(|(at, part)| [if at % 2 == 0 { part } else { "" }, "'"])
+        .collect::<String>()
+        .to_ascii_lowercase();
     // The name before a bracket, if there is one, and whether it is one of a schema.
     let (mut name, mut qualified, mut ended) = (String::new(), false, false);
-    for letter in lower.chars() {
+    for (at, letter) in outside.char_indices() {
         match letter {
-            '(' if !name.is_empty() && (qualified || !CONVERSIONS.contains(&name.as_str())) => return false,
+            '(' if !name.is_empty() && (qualified || !is_conversion(&name, &outside[at + 1..])) => {
+                return false;
+            }
             '"' | ']' => {}
             _ if letter.is_whitespace() => ended = true,
             _ if letter.is_alphanumeric() || letter == '_' => {

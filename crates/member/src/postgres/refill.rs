@@ -100,7 +100,7 @@ impl Filler<'_> {
         let session = &self.member.session;
         let failed = session.origin.failed(ACTION);
         let mut description = self.description(step).await?;
-        let columns = self.gained(&description);
+        let columns = description.gained(&self.table.binding.schema, |position| self.table.bound(position));
         let encoded = match self.encode(cells, &columns) {
             Ok(encoded) => encoded,
             Err(refusal) => return Ok(Some(refusal)),
@@ -161,16 +161,6 @@ impl Filler<'_> {
         })
     }
 
-    /// The gained columns, by position in the bound ones.
-    fn gained(&self, description: &ProvisionedColumns) -> Vec<usize> {
-        let names = description.refill.iter().flat_map(|refill| &refill.columns);
-        let place = |name: &String| {
-            let position = self.table.binding.schema.position(name)?;
-            self.table.columns.iter().position(|column| column.position == position)
-        };
-        names.filter_map(place).collect()
-    }
-
     /// Keys and values as arrays; `None` if there are no rows. Keys that cannot stand in the table have none there.
     fn encode(
         &self,
@@ -221,8 +211,6 @@ impl Filler<'_> {
             .collect();
         let either = |of: fn(&Part) -> String| parts.iter().map(of).collect::<Vec<_>>().join(" OR ");
         let later = (table.incarnation != table.first_incarnation).then(|| text(table.incarnation.as_str()));
-        let first_seen =
-            later.as_ref().map_or_else(String::new, |_| format!("{}:1", table.first_incarnation));
         let number = number.to_string();
         let assignments = list(parts.iter().map(|part| part.assignment.clone()).collect());
         let filled = |template| {
@@ -244,7 +232,7 @@ impl Filler<'_> {
                     ("given", &either(|part| part.is_given.clone())),
                     ("incarnation", later.as_deref().unwrap_or("NULL")),
                     ("first", &text(table.first_incarnation.as_str())),
-                    ("first_seen", &text(&first_seen)),
+                    ("first_seen", &text(&table.first_seen())),
                 ],
             )
         };

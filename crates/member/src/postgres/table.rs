@@ -298,9 +298,20 @@ impl BoundTable {
             .map(|(place, column)| format!("t.{} = {}", column.tracking, column.tracked(&other(place)))))
     }
 
+    /// The bound column at this position of the group's table.
+    pub(super) fn bound(&self, position: usize) -> Option<usize> {
+        self.columns.iter().position(|column| column.position == position)
+    }
+
     /// The change that a row without a tracking row stands for: the first scan's.
     pub(super) fn scanned(&self) -> Dot {
         Dot::new(self.first_incarnation.clone(), 1)
+    }
+
+    /// What an edit of a row without a tracking row has seen, as tracking rows have it: the scan's change, which its own name
+    /// says already while that is of the same incarnation.
+    pub(super) fn first_seen(&self) -> String {
+        if self.first_incarnation == self.incarnation { String::new() } else { self.scanned().to_string() }
     }
 
     /// The condition that the base row `b` has no tracking row.

@@ -246,13 +246,9 @@ impl<'a> Builder<'a> {
         self.table.first_incarnation != self.table.incarnation
     }
 
-    /// What an edit has seen that is made on a row without a tracking row: the row's own first version, which its own
-    /// name says only while that is of the same incarnation.
+    /// What an edit of a row without a tracking row has seen, where that has to be said.
     fn first_seen(&self) -> String {
-        if !self.is_later() {
-            return String::new();
-        }
-        format!(",\n    {}", text(&format!("{}:1", self.table.first_incarnation)))
+        if self.is_later() { format!(",\n    {}", text(&self.table.first_seen())) } else { String::new() }
     }
 
     fn set_local(&self) -> String {

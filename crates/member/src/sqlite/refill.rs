@@ -44,7 +44,7 @@ pub(super) fn refill(member: &mut SqliteMember, step: &RefillStep) -> Result<Opt
     let transaction = Transaction::new_unchecked(&member.connection, TransactionBehavior::Immediate);
     let transaction = transaction.map_err(failed(path, ACTION))?;
     let mut description = move_on(member, &transaction, table, step)?;
-    let columns = gained(table, &description);
+    let columns = description.gained(&table.binding.schema, |position| table.bound(position));
     let refused = if step.cells.is_empty() {
         None
     } else {
@@ -100,16 +100,6 @@ fn move_on(
         expected: step.expected.clone(),
         found: found.unwrap_or_else(|| "none".to_owned()),
     })
-}
-
-/// The gained columns, by position in the bound ones.
-fn gained(table: &BoundTable, description: &ProvisionedColumns) -> Vec<usize> {
-    let names = description.refill.iter().flat_map(|refill| &refill.columns);
-    let place = |name: &String| {
-        let position = table.binding.schema.position(name)?;
-        table.columns.iter().position(|column| column.position == position)
-    };
-    names.filter_map(place).collect()
 }
 
 fn open_batch(connection: &Connection) -> rusqlite::Result<i64> {
@@ -270,6 +260,7 @@ impl Filler<'_> {
                 ("version", &next(1)),
                 ("incarnation", &next(2)),
                 ("first", &next(3)),
+                ("first_seen", &next(4)),
             ],
         );
         let table = self.table;
@@ -279,6 +270,7 @@ impl Filler<'_> {
             Stored::Integer(version),
             later.map_or(Stored::Null, Stored::Text),
             Stored::Text(table.first_incarnation.as_str().to_owned()),
+            Stored::Text(table.first_seen()),
         ];
         let mut statement = self.connection.prepare_cached(&sql)?;
         statement.execute(params_from_iter(key.iter().chain(&values)))?;

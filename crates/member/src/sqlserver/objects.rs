@@ -260,7 +260,7 @@ impl Builder<'_> {
             ("changed", self.changed()),
             ("hidden", self.hidden()),
             ("set_local", self.set_local()),
-            ("first_seen", self.first_seen()),
+            ("first_seen", self.table.first_seen()),
             ("local_columns", LOCAL_COLUMNS.to_owned()),
             ("local_values", self.local_values()),
             ("first", first.to_owned()),
@@ -278,16 +278,6 @@ impl Builder<'_> {
             return "NULL".to_owned();
         }
         text(table.incarnation.as_str())
-    }
-
-    /// What an edit has seen that is made on a row without a tracking row: the row's own first version, which its own
-    /// name says only while that is of the same incarnation.
-    fn first_seen(&self) -> String {
-        let table = self.table;
-        if table.first_incarnation == table.incarnation {
-            return "''".to_owned();
-        }
-        text(&format!("{}:1", table.first_incarnation))
     }
 
     fn set_local(&self) -> String {

@@ -147,7 +147,7 @@ async fn work(
     let (mut description, json) = description(member, step).await?;
     let SqlServerMember { session, tables, settings, server, .. } = member;
     let table = &tables[step.table];
-    let columns = gained(table, &description);
+    let columns = description.gained(&table.binding.schema, |position| table.bound(position));
     let takes_all = settings.direction == Direction::Subscribe;
     let mut filler = Filler {
         session,
@@ -210,16 +210,6 @@ fn moved(member: &SqlServerMember, step: &RefillStep, found: String) -> Error {
         expected: step.expected.clone(),
         found,
     }
-}
-
-/// The gained columns, by position in the bound ones.
-fn gained(table: &BoundTable, description: &ProvisionedColumns) -> Vec<usize> {
-    let names = description.refill.iter().flat_map(|refill| &refill.columns);
-    let place = |name: &String| {
-        let position = table.binding.schema.position(name)?;
-        table.columns.iter().position(|column| column.position == position)
-    };
-    names.filter_map(place).collect()
 }
 
 struct Filler<'a> {

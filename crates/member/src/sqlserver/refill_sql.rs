@@ -41,19 +41,8 @@ impl<'a> RefillSql<'a> {
         });
         let selected = selected.collect::<Vec<_>>().join(", ");
         let first = table.first_incarnation.as_str();
-        let more = [
-            ("columns", selected.as_str()),
-            ("first", &text(first)),
-            // What an edit of an untracked row has seen, which its own name says only in the same life.
-            (
-                "first_seen",
-                &if table.incarnation == table.first_incarnation {
-                    "''".to_owned()
-                } else {
-                    text(&format!("{first}:1"))
-                },
-            ),
-        ];
+        let more =
+            [("columns", selected.as_str()), ("first", &text(first)), ("first_seen", &table.first_seen())];
         let filled = |template| parts.fill(template, &more);
         Self {
             read: filled(include_str!("sql/refill_read.sql")),

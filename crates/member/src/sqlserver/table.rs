@@ -7,7 +7,7 @@
 use super::catalog::{CatalogColumn, CatalogTable, Oddity};
 use super::declared::{BINARY_COLLATION, Kind, binary_collation};
 use super::names::{DEFAULT_SCHEMA, Names, OUR_SCHEMA};
-use super::quote::{identifier, qualified};
+use super::quote::{identifier, qualified, text};
 use super::values::Codec;
 use crate::{TableBinding, TableState};
 use std::sync::Arc;
@@ -146,9 +146,23 @@ impl BoundTable {
         }
     }
 
+    /// The bound column at this position of the group's table.
+    pub(crate) fn bound(&self, position: usize) -> Option<usize> {
+        self.columns.iter().position(|column| column.position == position)
+    }
+
     /// The change that a row without a tracking row stands for: the first scan's.
     pub(crate) fn scanned(&self) -> Dot {
         Dot::new(self.first_incarnation.clone(), 1)
+    }
+
+    /// What an edit of a row without a tracking row has seen, as a literal for tracking rows: the scan's change, which its own
+    /// name says already while that is of the same incarnation.
+    pub(crate) fn first_seen(&self) -> String {
+        if self.first_incarnation == self.incarnation {
+            return "''".to_owned();
+        }
+        text(&self.scanned().to_string())
     }
 
     /// The key's columns, in the group's key order.
