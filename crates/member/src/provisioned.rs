@@ -188,13 +188,23 @@ pub(crate) fn is_constant(default: &str) -> bool {
         }
     }
     let names = ["current_", "localtime", "session_user", "system_user", "user", "next value for", "@@"];
-    !names.iter().any(|name| lower.contains(name))
+    !names.iter().any(|name| outside.contains(name))
 }
 
-/// What may stand before a bracket in a constant: a conversion, or a type with its length.
-const CONVERSIONS: [&str; 15] = [
-    "cast",
-    "convert",
+/// Whether a name before a bracket only converts: it says so, or is a type with its length. What has the name of a type and
+/// something else in its brackets is a function.
+fn is_conversion(name: &str, behind: &str) -> bool {
+    let length = |text: &str| {
+        text == "max" || text.chars().all(|letter| letter.is_ascii_digit() || matches!(letter, ',' | ' '))
+    };
+    match name {
+        "cast" | "convert" => true,
+        _ => TYPES.contains(&name) && behind.split_once(')').is_some_and(|(inside, _)| length(inside)),
+    }
+}
+
+/// Types that have a length.
+const TYPES: [&str; 13] = [
     "char",
     "varchar",
     "nchar",
@@ -311,6 +321,7 @@ mod tests {
             "(CONVERT([decimal](10, 2),(1.5)))",
             "'a'::character varying",
             "CAST(('it''s') AS nvarchar (4))",
+            "(CONVERT([varbinary](max),'x'))",
         ] {
             assert!(is_constant(constant), "{constant}");
         }
@@ -322,6 +333,8 @@ mod tests {
             "current_user",
             "(random () * 2)",
             "(CONVERT([date],getdate()))",
+            "(time('now'))",
+            "(CAST(time('now') AS text))",
             "([dbo].[cast](5))",
             "(NEXT VALUE FOR [dbo].[numbers])",
             "(@@spid)",
