@@ -502,24 +502,21 @@ fn manual_policy() {
     holds("manual", bound, &[Situation::Agreed, Situation::HeldWon]);
 }
 
-/// Larger bounds, up to two minutes each on two idle cores: `cargo test -p tributary-settle large -- --ignored`.
+/// Larger bounds, a minute each.
 mod large {
     use super::*;
 
     #[test]
-    #[ignore = "takes a minute or two"]
     fn two_members_five_edits() {
         holds("two members", Bound { times: vec![1], ..Bound::new(2, 5) }, &CONFLICTS);
     }
 
     #[test]
-    #[ignore = "takes a minute or two"]
     fn three_members_three_edits_rewinding() {
         holds("three members", Bound::new(3, 3), &CONFLICTS);
     }
 
     #[test]
-    #[ignore = "takes a minute or two"]
     fn halves_and_duplicates() {
         holds(
             "halves",
