@@ -10,7 +10,7 @@ use crate::spec::{GroupSpec, bind};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tributary_member::{Connector, HoldsBack, Member, PositionRecord, Scan, TableState};
+use tributary_member::{Connector, ErrorKind, HoldsBack, Member, PositionRecord, Scan, TableState};
 use tributary_model::{MemberId, TableName};
 use tributary_stream::{
     Channels, Log, MemberControls, OffsetRange, RecaptureOrder, TopicPartition, read_latest,
@@ -66,6 +66,8 @@ pub struct TableProgress {
     pub stopped: Option<String>,
     /// Columns that the table has gained and that are being filled, with how far that is.
     pub refill: Option<RefillProgress>,
+    /// Whether somebody else had it locked for so long that nothing could be counted; then `unpublished` is 0.
+    pub locked: bool,
     /// Changes of this member that are not in the log yet.
     pub unpublished: u64,
     /// Whether the rows that were there before are all published, and those that were to be published again.
@@ -134,6 +136,7 @@ impl Progress {
                     && member.tables.iter().all(|table| {
                         table.stopped.is_none()
                             && table.refill.is_none()
+                            && !table.locked
                             && table.scan_done
                             && table.unpublished == 0
                             && table.unapplied == 0
@@ -171,6 +174,12 @@ impl Progress {
                     let columns = refill.columns.join(", ");
                     blockers.push(format!(
                         "table {name} of member {id} waits until what the group has of {columns} is filled in"
+                    ));
+                }
+                if table.locked {
+                    blockers.push(format!(
+                        "table {name} of member {id} is locked by another session: what is to be captured from it can \
+                         neither be counted nor read before that has ended"
                     ));
                 }
                 if !table.scan_done {
@@ -297,12 +306,15 @@ async fn upstream(
     for (at, (table, state)) in spec.tables.iter().zip(states).enumerate() {
         let name = table.schema.name.clone();
         let at_position = position.map(|record| record.table(&name)).unwrap_or_default();
-        let (stopped, unpublished) = match state {
-            TableState::Stopped { reason } => (Some(reason), 0),
-            TableState::Ready | TableState::Refills { .. } if subscribes => (None, 0),
+        let (stopped, pending) = match state {
+            TableState::Stopped { reason } => (Some(reason), Some(0)),
+            TableState::Ready | TableState::Refills { .. } if subscribes => (None, Some(0)),
             // What waits is told when it waits no more.
-            TableState::Refills { .. } => (None, 0),
-            TableState::Ready => (None, member.pending(at, &at_position).await?),
+            TableState::Refills { .. } => (None, Some(0)),
+            TableState::Ready => match member.pending(at, &at_position).await {
+                Err(error) if error.kind() == ErrorKind::Busy => (None, None),
+                counted => (None, Some(counted?)),
+            },
         };
         let done = position.and_then(|record| record.recaptures.get(name.as_str()));
         let rescans = position.and_then(|record| record.rescans.get(name.as_str()));
@@ -316,7 +328,8 @@ async fn upstream(
         tables.push(TableProgress {
             stopped,
             refill,
-            unpublished,
+            locked: pending.is_none(),
+            unpublished: pending.unwrap_or(0),
             scan_done: subscribes || (at_position.scan == Scan::Done && !begins_anew),
             unapplied: 0,
             parked_apply: parked_at("apply"),

@@ -12,6 +12,7 @@ mod load;
 mod program;
 pub mod services;
 mod trail;
+mod watch;
 
 pub use compare::{assert_members_equal, table_content};
 pub use group::GroupFolder;

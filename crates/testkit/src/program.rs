@@ -1,6 +1,7 @@
 //! The program as a child process.
 
 use crate::GroupFolder;
+use crate::watch::watch;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -29,6 +30,9 @@ pub fn program_path() -> &'static Path {
 
 /// How long a process may take to begin.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a command may take to come to an end.
+const LONGEST: Duration = Duration::from_secs(10 * 60);
 
 /// A running `tributary run`, killed when it goes out of scope.
 pub struct Program {
@@ -101,8 +105,7 @@ impl Program {
     }
 
     fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.id().to_string()]).status().unwrap();
-        assert!(sent.success(), "kill {signal} failed: {sent}");
+        send(signal, self.id());
     }
 
     /// Whether it has ended by itself.
@@ -112,7 +115,12 @@ impl Program {
 
     /// Runs one command to its end.
     pub fn output(group: &GroupFolder, arguments: &[&str]) -> Output {
-        command(group, arguments).output().unwrap()
+        let mut command = command(group, arguments);
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let id = child.id();
+        let _running = watch(format!("tributary {arguments:?}"), LONGEST, move || send("-KILL", id));
+        child.wait_with_output().unwrap()
     }
 
     /// Fails unless no member has refused anything, and every record could be used.
@@ -139,6 +147,11 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn send(signal: &str, process: u32) {
+    let sent = Command::new("kill").args([signal, &process.to_string()]).status().unwrap();
+    assert!(sent.success(), "kill {signal} failed: {sent}");
 }
 
 fn command(group: &GroupFolder, arguments: &[&str]) -> Command {

@@ -115,6 +115,32 @@ pub(crate) fn a_locked_table_keeps_nobody_else() {
     Program::assert_no_exceptions(&group);
 }
 
+/// A table that somebody has locked keeps no command for ever, and nobody is told that nothing waits in it.
+pub(crate) fn a_locked_table_is_told() {
+    let (cloud, branch) = (database(), database());
+    let group = group(&cloud, &branch);
+    let mut here = connect(&cloud);
+    here.batch_execute("INSERT INTO note VALUES (1, 'mine')").unwrap();
+    here.batch_execute("BEGIN; LOCK TABLE note").unwrap();
+    let status = || -> serde_json::Value {
+        serde_json::from_str(&Program::ok(&group, &["status", "--output", "json"])).unwrap()
+    };
+    let of = |status: &serde_json::Value, member: usize| status["members"][member]["tables"][0].clone();
+    let locked = status();
+    assert_eq!(of(&locked, 0)["locked"], true, "{locked}");
+    assert_eq!(of(&locked, 1)["locked"], false, "{locked}");
+    let text = Program::ok(&group, &["status"]);
+    assert!(text.contains("locked by another session"), "{text}");
+    // Reads the rows and nothing else, so it can only say that it could not.
+    let verified = Program::output(&group, &["verify"]);
+    assert!(!verified.status.success(), "what is locked cannot have been compared");
+    here.batch_execute("COMMIT").unwrap();
+    let free = status();
+    assert_eq!((&of(&free, 0)["locked"], &of(&free, 0)["unpublished"]), (&false.into(), &1.into()), "{free}");
+    Program::ok(&group, &["sync", "--timeout", "120s"]);
+    Program::ok(&group, &["verify"]);
+}
+
 /// The server's clock is ten minutes ahead, then jumps back, while rows are changed in both members: the later change wins
 /// all the same, and nothing is lost.
 pub(crate) fn a_clock_that_is_off_and_jumps_changes_no_outcome() {

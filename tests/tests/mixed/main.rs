@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     let tests = vec![
         service_test!(machine::a_clock_that_is_off_and_jumps_changes_no_outcome).needing(Need::Faketime),
         service_test!(machine::a_locked_table_keeps_nobody_else),
+        service_test!(machine::a_locked_table_is_told),
         service_test!(machine::a_full_disk_loses_nothing).needing(Need::Tmpfs),
         service_test!(altered::tables_are_altered_while_it_runs),
         service_test!(chinook::names_and_types_of_two_dialects_meet),

@@ -9,6 +9,7 @@ use super::session::Session;
 use super::settings::{OnLoss, PostgresSettings, TlsMode};
 use super::table::BoundTable;
 use super::{PostgresMember, states};
+use crate::template::fill;
 use crate::{Connector, Direction, Error, Member, Place, Result, TableBinding};
 use async_trait::async_trait;
 use native_tls::{Certificate, Identity, TlsConnector};
@@ -139,9 +140,9 @@ async fn greet(member: &PostgresMember) -> Result<()> {
             source: "pg_is_in_recovery() is true".into(),
         });
     }
-    // Rows that a policy hides would look deleted: rather an error. Notices are of no use to us,
-    // and compiling costs more than our statements do.
-    session.batch(action, "SET row_security = off; SET client_min_messages = warning; SET jit = off").await?;
+    let lock_timeout = member.settings.lock_timeout.as_millis().max(1).to_string();
+    let settings = fill(include_str!("sql/session_settings.sql"), &[("lock_timeout", &lock_timeout)]);
+    session.batch(action, &settings).await?;
     if provisioned {
         check_identity(member).await?;
     }

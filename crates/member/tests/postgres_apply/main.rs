@@ -20,11 +20,12 @@ use tributary_testkit::services::{self, Need, Test};
 
 fn main() -> ExitCode {
     let mut tests = tributary_member::apply_contract!(list crate::block_on, crate::PostgresFactory);
-    let own: [(&'static str, fn()); 14] = [
+    let own: [(&'static str, fn()); 15] = [
         ("races::a_pending_insert_is_not_erased", races::a_pending_insert_is_not_erased),
         ("races::rows_are_locked_before_their_tracking", races::rows_are_locked_before_their_tracking),
         ("races::cascades_wait_for_pending_children", races::cascades_wait_for_pending_children),
         ("races::locked_rows_are_given_up_in_the_end", races::locked_rows_are_given_up_in_the_end),
+        ("races::a_locked_table_is_given_up_in_the_end", races::a_locked_table_is_given_up_in_the_end),
         ("races::a_second_unique_index_on_an_absent_row", races::a_second_unique_index_on_an_absent_row),
         ("races::deferred_constraints", races::deferred_constraints),
         ("races::triggers_of_users", races::triggers_of_users),

@@ -126,6 +126,21 @@ pub(crate) fn locked_rows_are_given_up_in_the_end() {
     });
 }
 
+/// Nor does a table that others keep locked altogether hold apply for ever, which then has yet to prepare its statements:
+/// the server waits for the table there, outside of any transaction.
+pub(crate) fn a_locked_table_is_given_up_in_the_end() {
+    block_on(async {
+        let (mut stage, user) = stage().await;
+        user.batch_execute("BEGIN; LOCK TABLE note").await.unwrap();
+        let record = stage.scene.feed.upsert(0, row(1, "theirs"));
+        let batch = stage.scene.feed.batch(vec![record.clone()]);
+        let error = stage.scene.member.apply(batch, stage.scene.feed.now).await.unwrap_err();
+        assert_eq!(error.kind(), tributary_member::ErrorKind::Busy, "{error}");
+        user.batch_execute("ROLLBACK").await.unwrap();
+        assert_eq!(stage.scene.apply(vec![record]).await, ["upserted"]);
+    });
+}
+
 /// An absent row whose value another row has in a second unique index is refused and listed, not swallowed.
 pub(crate) fn a_second_unique_index_on_an_absent_row() {
     block_on(async {

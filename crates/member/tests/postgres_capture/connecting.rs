@@ -2,9 +2,10 @@
 
 use crate::support::{PostgresFixture, connect};
 use crate::world::{World, item, run};
+use std::time::Duration;
 use tributary_member::contract::fixture::{GROUP, bind};
 use tributary_member::postgres::{PostgresConnector, PostgresSettings};
-use tributary_member::{Disposition, Error, ErrorKind, Member as _};
+use tributary_member::{Disposition, Error, ErrorKind, Member as _, TablePosition};
 use tributary_model::MemberId;
 use tributary_testkit::services::{Certificates, Need, Postgres, PostgresSettings as Server};
 
@@ -150,6 +151,20 @@ async fn statements_that_take_too_long() {
     let world = World::items().await;
     let user = world.fixture.client().await;
     run(&user, "BEGIN; LOCK TABLE item IN ACCESS EXCLUSIVE MODE").await;
+    let id = MemberId::new("hq").unwrap();
+    let mut settings = PostgresSettings::from_url(&id, &world.fixture.url()).unwrap();
+    settings.lock_timeout = Duration::from_millis(100);
+    let connector = PostgresConnector::new(id, GROUP, settings);
+    let mut member = connector.open(std::slice::from_ref(&world.binding)).await.unwrap();
+    let begin = TablePosition::default();
+    for error in [
+        member.poll(0, &world.position, 10).await.unwrap_err(),
+        member.pending(0, &begin).await.unwrap_err(),
+        member.scan_bound(0, &begin.scan, 10).await.unwrap_err(),
+    ] {
+        assert_eq!((error.kind(), error.disposition()), (ErrorKind::Busy, Disposition::Retry), "{error}");
+    }
+    // What the server is told to wait at most counts where it is less.
     world.run(&format!("ALTER DATABASE {} SET lock_timeout = '100ms'", world.fixture.database())).await;
     let mut member = world.fixture.postgres("hq").open(std::slice::from_ref(&world.binding)).await.unwrap();
     let error = member.poll(0, &world.position, 10).await.unwrap_err();

@@ -1,11 +1,17 @@
 //! The entry of a test binary whose tests need services.
 //!
 //! Cargo's own harness cannot skip a test while it runs, so such a binary has `harness = false` and this `main`: what
-//! lacks something is counted as ignored, and why is said once, on top.
+//! lacks something is counted as ignored, and why is said once, on top. A test that does not come to an end is named and
+//! ends the binary: whoever waits for it would not learn which it was.
 
 use super::Need;
+use crate::watch::watch;
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// Several times what the longest test takes on a busy machine.
+const LONGEST: Duration = Duration::from_secs(20 * 60);
 
 /// A test and what it needs.
 #[derive(Debug, Clone)]
@@ -56,6 +62,9 @@ pub fn main(tests: Vec<Test>) -> ExitCode {
         let missing = if arguments.list { None } else { test.missing() };
         let Some((need, why)) = missing else {
             return Trial::test(test.name, move || {
+                // Dropped with the test, however that ends.
+                let name = format!("test {}", test.name);
+                let _running = watch(name, LONGEST, || std::process::exit(1));
                 (test.run)();
                 Ok(())
             });

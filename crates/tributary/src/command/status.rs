@@ -110,6 +110,7 @@ fn rows(member: &MemberStatus) -> Vec<Vec<Cell>> {
             (None, Some(_), _) => output::odd_cell("rests"),
             (None, None, _) if member.filling => output::odd_cell("filling anew"),
             (None, None, _) if table.refill.is_some() => output::odd_cell("refilling"),
+            (None, None, _) if table.locked => output::odd_cell("locked"),
             (None, None, false) => output::odd_cell("first scan"),
             (None, None, true) => output::good_cell("ready"),
         };
@@ -133,5 +134,5 @@ fn rows(member: &MemberStatus) -> Vec<Vec<Cell>> {
 /// Whether nothing waits for a table and nothing of it is refused.
 fn is_quiet(table: &TableProgress) -> bool {
     let waits = table.unpublished + table.unapplied + table.parked_apply + table.parked_capture;
-    table.stopped.is_none() && table.scan_done && waits == 0
+    table.stopped.is_none() && !table.locked && table.scan_done && waits == 0
 }

@@ -89,6 +89,9 @@ fn left(read: &Progress, connector: &dyn Connector) -> Option<String> {
     }
     let unpublished: u64 = member.tables.iter().map(|table| table.unpublished).sum();
     let scans = member.tables.iter().filter(|table| !table.scan_done).count();
+    if let Some(table) = member.tables.iter().find(|table| table.locked) {
+        return Some(format!("what table {} has to capture, which another session has locked", table.table));
+    }
     if unpublished + read.unresolved == 0 && scans == 0 {
         return None;
     }

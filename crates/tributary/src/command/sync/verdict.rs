@@ -82,6 +82,7 @@ mod tests {
             table: TableName::new("Customer"),
             stopped: None,
             refill: None,
+            locked: false,
             unpublished,
             scan_done: true,
             unapplied: 0,
