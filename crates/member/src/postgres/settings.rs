@@ -115,6 +115,7 @@ impl PostgresSettings {
         }
         let connect_timeout = config.get_connect_timeout().copied().unwrap_or(Duration::from_secs(10));
         config.connect_timeout(connect_timeout);
+        notice_silence(&mut config, &plain);
         let tls = ours.mode.map(|mode| mode.parse()).transpose().map_err(wrong)?;
         if ours.certificate.is_some() != ours.key.is_some() {
             return Err(wrong("sslcert and sslkey belong together".to_owned()));
@@ -180,6 +181,25 @@ impl PostgresSettings {
             TlsMode::Prefer => SslMode::Prefer,
             TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => SslMode::Require,
         }
+    }
+}
+
+/// Has the system notice within about a minute that the server's machine is gone without a word; by default that takes two
+/// hours, for which a worker would wait for its answer. A server that works on an answer for long is not concerned.
+fn notice_silence(config: &mut Config, url: &str) {
+    let (_, options) = url.split_once('?').unwrap_or_default();
+    let says = |name: &str| options.contains(&format!("{name}="));
+    if !says("keepalives_idle") {
+        config.keepalives_idle(Duration::from_secs(30));
+    }
+    if !says("keepalives_interval") {
+        config.keepalives_interval(Duration::from_secs(10));
+    }
+    if !says("keepalives_retries") {
+        config.keepalives_retries(3);
+    }
+    if !says("tcp_user_timeout") {
+        config.tcp_user_timeout(Duration::from_secs(60));
     }
 }
 
@@ -265,6 +285,19 @@ mod tests {
         assert_eq!(mode("postgres://u@127.0.0.1/d"), TlsMode::Prefer);
         assert_eq!(mode("postgres://u@%2Frun%2Fpostgresql/d"), TlsMode::Disable);
         assert_eq!(mode("postgres://u@localhost,db.example.com/d"), TlsMode::VerifyFull);
+    }
+
+    #[test]
+    fn a_server_that_is_gone_is_noticed() {
+        let seconds = |url: &str| {
+            let config = read(url).unwrap().config;
+            let of = |time: Option<Duration>| time.map(|time| time.as_secs());
+            let keepalive = [Some(config.get_keepalives_idle()), config.get_keepalives_interval()].map(of);
+            (keepalive, config.get_keepalives_retries(), of(config.get_tcp_user_timeout().copied()))
+        };
+        assert_eq!(seconds("postgres://u@h/d"), ([Some(30), Some(10)], Some(3), Some(60)));
+        let own = "postgres://u@h/d?keepalives_idle=7&keepalives_interval=8&keepalives_retries=9&tcp_user_timeout=10";
+        assert_eq!(seconds(own), ([Some(7), Some(8)], Some(9), Some(10)));
     }
 
     #[test]
