@@ -3,7 +3,8 @@
 //! Whoever commits writes to the WAL, so that is the file that is watched; but only while somebody waits, since the system
 //! tells of every single page, which costs those who write and those who are told. Some file systems never tell (network mounts,
 //! folders shared with a container). So it is believed only once it has told something, and no longer when it
-//! stays silent about writes that were found otherwise. Whether there is something to read is not decided here:
+//! stays silent about writes that were found otherwise. And the word comes before what it is about: a commit is seen by others
+//! only when its part of the WAL is flushed. So for a while after a word, and after the watch has begun, a pause is short. Whether there is something to read is not decided here:
 //! [`super::states::has_news`] says so.
 
 use super::SqliteMember;
@@ -20,6 +21,11 @@ use tokio::sync::Notify;
 const SHORT: Duration = Duration::from_millis(20);
 /// Between two calls that follow each other. Apply's own commits ring too, and each look costs something.
 const REST: Duration = Duration::from_millis(20);
+/// How long a commit may take from its first write to where others see it, on a slow disk. One that takes longer is found
+/// when the caller's pause is over.
+const FLUSHED: Duration = Duration::from_secs(1);
+/// The longest pause until then.
+const MEANWHILE: Duration = Duration::from_millis(50);
 /// So many writes without a word, one after another, and it is not believed any more. One may be found before its word
 /// arrives.
 const SILENT: u32 = 3;
@@ -49,6 +55,8 @@ pub(super) struct Hung {
     silent: u32,
     /// When it ended a pause last.
     woke: Option<Instant>,
+    /// When the watch began, or rang last.
+    quiet_since: Instant,
 }
 
 /// Whether the WAL is watched.
@@ -81,7 +89,8 @@ impl Bell {
         let rung = bell.rope.rung.load(Ordering::Acquire);
         if rung != bell.heard {
             (bell.heard, bell.silent) = (rung, 0);
-        } else if news && bell.state == State::Up {
+            bell.quiet_since = Instant::now();
+        } else if news && bell.state == State::Up && bell.is_quiet() {
             bell.silent += 1;
         }
         if bell.state == State::Raised {
@@ -98,10 +107,16 @@ impl Hung {
     fn raise(&mut self) -> notify::Result<()> {
         self.watcher.watch(&self.wal, RecursiveMode::NonRecursive)?;
         self.state = State::Raised;
+        self.quiet_since = Instant::now();
         if self.heard == 0 {
             pull_once(&self.wal);
         }
         Ok(())
+    }
+
+    /// Whether nothing can be on its way that the bell has rung for, or that was begun before it was hung.
+    fn is_quiet(&self) -> bool {
+        self.quiet_since.elapsed() >= FLUSHED
     }
 
     fn lower(&mut self) {
@@ -135,6 +150,7 @@ pub(super) async fn wait_for_news(member: &mut SqliteMember, at_most: Duration) 
     if bell.heard == 0 {
         return tokio::time::sleep(at_most).await;
     }
+    let at_most = if bell.is_quiet() { at_most } else { at_most.min(MEANWHILE) };
     if tokio::time::timeout(at_most, bell.rope.notify.notified()).await.is_ok() {
         bell.lower();
         if let Some(woke) = bell.woke {
@@ -156,7 +172,10 @@ fn hang(connection: &Connection) -> Option<Hung> {
         }
     };
     match RecommendedWatcher::new(pull, Config::default()) {
-        Ok(watcher) => Some(Hung { watcher, wal, rope, state: State::Down, heard: 0, silent: 0, woke: None }),
+        Ok(watcher) => {
+            let (state, quiet_since) = (State::Down, Instant::now());
+            Some(Hung { watcher, wal, rope, state, heard: 0, silent: 0, woke: None, quiet_since })
+        }
         Err(error) => {
             tracing::debug!(%error, "nobody tells when the file is written to: it is looked at instead");
             None
@@ -191,8 +210,16 @@ mod tests {
             heard: 0,
             silent: 0,
             woke: None,
+            quiet_since: Instant::now(),
         };
         (Bell::Hung(hung), rope)
+    }
+
+    /// As if it had been quiet for long enough.
+    fn wait(bell: &mut Bell) {
+        if let Bell::Hung(hung) = bell {
+            hung.quiet_since = Instant::now().checked_sub(FLUSHED).unwrap();
+        }
     }
 
     #[test]
@@ -210,7 +237,12 @@ mod tests {
             bell.looked(true);
         }
         assert!(bell.tells(), "a write may be found before the word of it arrives");
+        for _ in 0..2 * SILENT {
+            bell.looked(true);
+        }
+        assert!(bell.tells(), "a commit may be seen some time after the word of it");
         for _ in 0..SILENT {
+            wait(&mut bell);
             bell.looked(false);
             bell.looked(true);
         }
@@ -226,6 +258,7 @@ mod tests {
         if let Bell::Hung(hung) = &mut bell {
             hung.lower();
         }
+        wait(&mut bell);
         for _ in 0..10 {
             bell.looked(true);
         }
@@ -235,6 +268,7 @@ mod tests {
     #[test]
     fn a_bell_that_never_rang_is_not_believed() {
         let (mut bell, _) = hung();
+        wait(&mut bell);
         bell.looked(true);
         for _ in 1..SILENT {
             bell.looked(true);

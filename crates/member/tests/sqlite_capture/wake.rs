@@ -39,7 +39,8 @@ fn a_commit_ends_a_pause_at_once() {
         let path = world.fixture.path();
         let begun = Instant::now();
         let writer = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(300));
+            // By then pauses are long.
+            std::thread::sleep(Duration::from_millis(1_500));
             let user = rusqlite::Connection::open(path).unwrap();
             user.execute_batch("INSERT INTO item VALUES (1000, 'later')").unwrap();
         });
@@ -48,6 +49,27 @@ fn a_commit_ends_a_pause_at_once() {
         }
         assert!(begun.elapsed() < LONG / 2, "{:?}", begun.elapsed());
         writer.join().unwrap();
+    });
+}
+
+/// The WAL is written to before it is flushed, and only then does anybody see the commit: whoever was woken in between and
+/// found nothing must not sleep on.
+#[test]
+fn a_commit_that_is_seen_after_the_word_of_it_is_found() {
+    let mut world = items();
+    block_on(async {
+        believed(&mut world).await;
+        let wal = world.fixture.path().with_extension("db-wal");
+        let file = std::fs::File::options().append(true).open(&wal).unwrap();
+        file.set_modified(file.metadata().unwrap().modified().unwrap()).unwrap();
+        let begun = Instant::now();
+        let mut looks = 0;
+        while begun.elapsed() < Duration::from_millis(700) {
+            assert!(!world.member.has_news().await.unwrap());
+            world.member.wait_for_news(LONG).await.unwrap();
+            looks += 1;
+        }
+        assert!(begun.elapsed() < LONG / 2 && looks >= 3, "{looks} looks in {:?}", begun.elapsed());
     });
 }
 
