@@ -18,15 +18,13 @@ use tributary_member::{
 };
 use tributary_model::time::TICKS_A_SECOND;
 use tributary_model::{KeyBytes, MetBy, Ticks};
-use tributary_runtime::{Heartbeat, SharedClock, Stop};
+use tributary_runtime::{Heartbeat, SharedClock, Stop, Waits};
 use tributary_stream::{
     Channels, Consumer, ConsumerSettings, ControlFollower, Incoming, Isolation, Log, MemberControl, Outgoing,
     Reference, Said, Settlement, Start, TopicPartition, Trace,
 };
 
-/// Longest wait for records; a stop request is noticed after it.
-const WAIT: Duration = Duration::from_millis(200);
-/// The same while columns are being filled between two waits.
+/// Longest wait for records while columns are being filled between two waits.
 const SHORT_WAIT: Duration = Duration::from_millis(5);
 const BATCH_BYTES: usize = 16 << 20;
 /// How often tables are looked at for their own sake. The member looks at those of a batch before it writes.
@@ -110,6 +108,7 @@ pub(crate) struct Session<'a> {
     /// Whether offsets have moved since they were told, and when they are told next.
     moved: bool,
     tell_at: Duration,
+    waits: Waits,
 }
 
 impl Apply {
@@ -140,7 +139,7 @@ impl Apply {
                     shown = note;
                 }
             }
-            if !session.round().await? {
+            if !session.round(&stop).await? {
                 break;
             }
         }
@@ -208,6 +207,7 @@ impl Apply {
             told: Told::default(),
             moved: false,
             tell_at: Duration::ZERO,
+            waits: Waits::default(),
         })
     }
 
@@ -281,16 +281,20 @@ impl Session<'_> {
         self.ends.keys().filter(|at| at.topic == *topic).cloned().collect()
     }
 
-    /// `false` when the member is to be left alone.
-    async fn round(&mut self) -> Result<bool, Error> {
+    /// `false` when the member is to be left alone, or the worker is asked to stop.
+    async fn round(&mut self, stop: &Stop) -> Result<bool, Error> {
         self.next_level();
         let wait = match (self.retries.go_on(), self.refills.is_empty()) {
             (true, _) => Duration::ZERO,
             (false, false) => SHORT_WAIT,
-            (false, true) => WAIT,
+            (false, true) => self.waits.next(),
         };
-        let polled = self.consumer.poll(self.size.rows(), BATCH_BYTES, wait).await;
+        let polled = tokio::select! {
+            () = stop.stopped() => return Ok(false),
+            polled = self.consumer.poll(self.size.rows(), BATCH_BYTES, wait) => polled,
+        };
         let polled = polled.map_err(|e| self.apply.log_error(e))?;
+        self.waits.note(!polled.records.is_empty());
         // Between reading and writing: what is written is decided by what is said now.
         if self.rests().await? {
             return Ok(false);

@@ -15,7 +15,7 @@ use crate::worker::Resolver;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 use tributary_model::Ticks;
-use tributary_runtime::Heartbeat;
+use tributary_runtime::{Heartbeat, Stop, Waits};
 use tributary_settle::{Standard, TableRules};
 use tributary_stream::{
     Consumer, ConsumerSettings, ControlFollower, Error as LogError, GroupMetadata, Incoming, Isolation,
@@ -24,8 +24,6 @@ use tributary_stream::{
 
 /// How often the store is told how far it reflects the log while changes come in: what a restart reads again.
 const REFLECT_EVERY: Duration = Duration::from_secs(5);
-/// Longest wait for records; a stop request is noticed after it.
-const WAIT: Duration = Duration::from_millis(200);
 const BATCH_BYTES: usize = 16 << 20;
 /// A process that does nothing for so long may be taken for dead by its group: a bit less than a session lasts.
 const LONG_SLEEP: Duration = Duration::from_secs(4);
@@ -68,6 +66,7 @@ pub(crate) struct Session<'a> {
     spec: Option<Vec<u8>>,
     /// When the last poll ended.
     pub(crate) polled_at: Option<Duration>,
+    waits: Waits,
     /// How many transactions in a row were refused.
     pub(crate) refused: u32,
     pub(crate) shown: &'static str,
@@ -109,6 +108,7 @@ impl<'a> Session<'a> {
             tables: resolver.tables.to_vec(),
             spec: None,
             polled_at: None,
+            waits: Waits::default(),
             refused: 0,
             shown: "",
         };
@@ -116,17 +116,21 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    pub(crate) async fn round(&mut self, heartbeat: &Heartbeat) -> Result<(), Error> {
+    pub(crate) async fn round(&mut self, stop: &Stop, heartbeat: &Heartbeat) -> Result<(), Error> {
         let waiting = self.arriving.is_empty() && self.lost.is_empty();
-        let wait = if waiting { WAIT } else { Duration::ZERO };
-        let mut polled = match self.consumer.poll(self.resolver.settings.batch_rows, BATCH_BYTES, wait).await
-        {
+        let wait = if waiting { self.waits.next() } else { Duration::ZERO };
+        let polled = tokio::select! {
+            () = stop.stopped() => return Ok(()),
+            polled = self.consumer.poll(self.resolver.settings.batch_rows, BATCH_BYTES, wait) => polled,
+        };
+        let mut polled = match polled {
             Err(LogError::OffsetOutOfRange { topic, partition, offset, start, .. }) if offset < start => {
                 self.note_loss(&TopicPartition::new(topic, partition), offset, start)?;
                 Polled::default()
             }
             polled => polled?,
         };
+        self.waits.note(!waiting || !polled.records.is_empty());
         self.proof = self.consumer.group_metadata();
         let slept = self.polled_at.replace(self.resolver.clock.monotonic());
         let slept = slept.map_or(Duration::ZERO, |last| {

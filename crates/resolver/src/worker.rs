@@ -80,7 +80,7 @@ impl Resolver {
         let mut session = Session::join(self, slot, store).await?;
         while !stop.is_stopped() {
             heartbeat.beat();
-            session.round(heartbeat).await?;
+            session.round(stop, heartbeat).await?;
         }
         session.reflect().await
     }

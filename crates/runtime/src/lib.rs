@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod server;
 pub mod stop;
 pub mod supervisor;
+pub mod waits;
 
 pub use backoff::{Backoff, Pauses};
 pub use chain::Chain;
@@ -19,3 +20,4 @@ pub use clock::{Clock, ManualClock, SharedClock, SystemClock, TICKS_PER_SECOND};
 pub use metrics::Metrics;
 pub use stop::{Stop, wait_for_signal};
 pub use supervisor::{Advice, Board, Failure, Heartbeat, State, Supervisor, WorkerStatus};
+pub use waits::Waits;
