@@ -25,8 +25,9 @@ use tributary_stream::{
 /// How often the store is told how far it reflects the log while changes come in: what a restart reads again.
 const REFLECT_EVERY: Duration = Duration::from_secs(5);
 const BATCH_BYTES: usize = 16 << 20;
-/// A process that does nothing for so long may be taken for dead by its group: a bit less than a session lasts.
-const LONG_SLEEP: Duration = Duration::from_secs(4);
+/// A process that does nothing for so long may be taken for dead by its group: a bit less than a session lasts, with the
+/// longest wait for records on top.
+const LONG_SLEEP: Duration = Duration::from_secs(3);
 /// After so many refusals in a row the transactional id is doubted: somebody else may have the same.
 const DOUBTFUL: u32 = 2;
 /// After so many the worker pauses.
