@@ -78,19 +78,36 @@ pub(crate) fn nothing_is_lost_when_process_and_server_are_killed() {
             let mut random = StdRng::seed_from_u64(seed ^ number);
             let mut obligations = Obligations::default();
             let (mut client, mut count) = (None, 0_u64);
+            let mut unanswered: Option<Unanswered> = None;
             while !over.load(Ordering::Relaxed) {
                 if client.is_none() {
                     // Away while the server is.
                     client = Client::connect(&url, NoTls).ok();
                 }
+                let Some(connection) = &mut client else {
+                    std::thread::sleep(Duration::from_millis(5));
+                    continue;
+                };
+                let ask = |asked: &Unanswered| asked.has_happened(connection);
+                match unanswered.as_ref().map(ask) {
+                    Some(Err(_)) => {
+                        client = None;
+                        continue;
+                    }
+                    Some(Ok(true)) => unanswered.take().expect("it is there").effect.note(&mut obligations),
+                    Some(Ok(false)) | None => unanswered = None,
+                }
                 count += 1;
                 let mark = format!("{name}{count}");
-                if let Some(connection) = &mut client
-                    && write(connection, &mark, &mut random, &mut obligations).is_err()
-                {
+                if write(connection, &mark, &mut random, &mut obligations, &mut unanswered).is_err() {
                     client = None;
                 }
                 std::thread::sleep(Duration::from_micros(random.random_range(0..5_000)));
+            }
+            if let Some(unanswered) = unanswered
+                && unanswered.has_happened(&mut connect(&url)).unwrap()
+            {
+                unanswered.effect.note(&mut obligations);
             }
             obligations
         }));
@@ -142,14 +159,59 @@ fn terminate(url: &str) {
     connect(url).query(sql, &[]).unwrap();
 }
 
+/// What a transaction does to a row.
+enum Effect {
+    Wrote {
+        key: i64,
+        mark: String,
+    },
+    /// With the trail that the row had.
+    Deleted {
+        key: i64,
+        trail: String,
+    },
+}
+
+impl Effect {
+    fn note(self, obligations: &mut Obligations) {
+        match self {
+            Self::Wrote { key, mark } => obligations.wrote(key, mark),
+            Self::Deleted { key, trail } => obligations.deleted(key, &trail),
+        }
+    }
+}
+
+/// A transaction whose commit was not answered. The server knows what came of it, after a crash as well: a delete that did
+/// happen took marks with it that nobody could account for otherwise.
+struct Unanswered {
+    transaction: String,
+    effect: Effect,
+}
+
+impl Unanswered {
+    fn has_happened(&self, client: &mut Client) -> Result<bool, postgres::Error> {
+        let sql = "SELECT pg_xact_status($1::text::xid8)";
+        loop {
+            match client.query_one(sql, &[&self.transaction])?.get(0) {
+                // The session that is gone is at it yet.
+                Some("in progress") => std::thread::sleep(Duration::from_millis(10)),
+                status => {
+                    eprintln!("transaction {} that was not answered: {status:?}", self.transaction);
+                    return Ok(status.expect("the server has not forgotten it") == "committed");
+                }
+            }
+        }
+    }
+}
+
 /// One transaction; what it demands is noted once its commit is acknowledged. Some are rolled back, some give a part back,
-/// some are serializable and may be refused. Of a commit that was not answered nobody knows what came of it, so
-/// nothing is demanded.
+/// some are serializable and may be refused. A commit that was not answered is kept in `unanswered`.
 fn write(
     client: &mut Client,
     mark: &str,
     random: &mut StdRng,
     obligations: &mut Obligations,
+    unanswered: &mut Option<Unanswered>,
 ) -> Result<(), postgres::Error> {
     let key = random.random_range(1..=KEYS);
     let delete = random.random_ratio(1, 8);
@@ -195,12 +257,16 @@ fn write(
     if random.random_ratio(1, 10) {
         return transaction.rollback();
     }
-    if let Err(error) = transaction.commit() {
-        return refused(error);
-    }
-    match (trail, delete) {
-        (Some(trail), true) => obligations.deleted(key, &trail),
-        _ => obligations.wrote(key, mark.to_owned()),
+    let id = transaction.query_one("SELECT pg_current_xact_id()::text", &[])?.get(0);
+    let effect = match (trail, delete) {
+        (Some(trail), true) => Effect::Deleted { key, trail },
+        _ => Effect::Wrote { key, mark: mark.to_owned() },
+    };
+    match transaction.commit() {
+        Ok(()) => effect.note(obligations),
+        Err(error) => {
+            refused(error).inspect_err(|_| *unanswered = Some(Unanswered { transaction: id, effect }))?;
+        }
     }
     Ok(())
 }
