@@ -284,17 +284,18 @@ impl Session<'_> {
     /// `false` when the member is to be left alone, or the worker is asked to stop.
     async fn round(&mut self, stop: &Stop) -> Result<bool, Error> {
         self.next_level();
-        let wait = match (self.retries.go_on(), self.refills.is_empty()) {
+        let (retries, refills) = (self.retries.go_on(), !self.refills.is_empty());
+        let wait = match (retries, refills) {
             (true, _) => Duration::ZERO,
-            (false, false) => SHORT_WAIT,
-            (false, true) => self.waits.next(),
+            (false, true) => SHORT_WAIT,
+            (false, false) => self.waits.next(),
         };
         let polled = tokio::select! {
             () = stop.stopped() => return Ok(false),
             polled = self.consumer.poll(self.size.rows(), BATCH_BYTES, wait) => polled,
         };
         let polled = polled.map_err(|e| self.apply.log_error(e))?;
-        self.waits.note(!polled.records.is_empty());
+        self.waits.note(retries || refills || !polled.records.is_empty());
         // Between reading and writing: what is written is decided by what is said now.
         if self.rests().await? {
             return Ok(false);

@@ -109,35 +109,31 @@ pub(crate) fn cascades_wait_for_pending_children() {
     });
 }
 
-/// A row that others keep locked for longer than is waited: the call fails, nothing is written, and it can be made
-/// again.
+/// What others keep locked for longer than is waited: the call fails, nothing is written, and it can be made again.
+async fn is_given_up(stage: &mut Stage, user: &Client, hold: &str) {
+    user.batch_execute(&format!("BEGIN; {hold}")).await.unwrap();
+    let record = stage.scene.feed.upsert(0, row(1, "theirs"));
+    let batch = stage.scene.feed.batch(vec![record.clone()]);
+    let error = stage.scene.member.apply(batch, stage.scene.feed.now).await.unwrap_err();
+    assert_eq!(error.kind(), tributary_member::ErrorKind::Busy, "{error}");
+    user.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(stage.scene.apply(vec![record]).await, ["upserted"]);
+}
+
 pub(crate) fn locked_rows_are_given_up_in_the_end() {
     block_on(async {
         let (mut stage, user) = stage().await;
         let first = stage.scene.upserts(0, [row(1, "first")]);
         stage.scene.apply(first).await;
-        user.batch_execute("BEGIN; UPDATE note SET body = 'mine'").await.unwrap();
-        let record = stage.scene.feed.upsert(0, row(1, "theirs"));
-        let batch = stage.scene.feed.batch(vec![record.clone()]);
-        let error = stage.scene.member.apply(batch, stage.scene.feed.now).await.unwrap_err();
-        assert_eq!(error.kind(), tributary_member::ErrorKind::Busy, "{error}");
-        user.batch_execute("ROLLBACK").await.unwrap();
-        assert_eq!(stage.scene.apply(vec![record]).await, ["upserted"]);
+        is_given_up(&mut stage, &user, "UPDATE note SET body = 'mine'").await;
     });
 }
 
-/// Nor does a table that others keep locked altogether hold apply for ever, which then has yet to prepare its statements:
-/// the server waits for the table there, outside of any transaction.
+/// Apply has yet to prepare its statements: the server waits for the table there, outside of any transaction.
 pub(crate) fn a_locked_table_is_given_up_in_the_end() {
     block_on(async {
         let (mut stage, user) = stage().await;
-        user.batch_execute("BEGIN; LOCK TABLE note").await.unwrap();
-        let record = stage.scene.feed.upsert(0, row(1, "theirs"));
-        let batch = stage.scene.feed.batch(vec![record.clone()]);
-        let error = stage.scene.member.apply(batch, stage.scene.feed.now).await.unwrap_err();
-        assert_eq!(error.kind(), tributary_member::ErrorKind::Busy, "{error}");
-        user.batch_execute("ROLLBACK").await.unwrap();
-        assert_eq!(stage.scene.apply(vec![record]).await, ["upserted"]);
+        is_given_up(&mut stage, &user, "LOCK TABLE note").await;
     });
 }
 
