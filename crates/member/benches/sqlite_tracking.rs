@@ -1,8 +1,11 @@
-//! What tracking costs users' writes, and what a page costs capture. Measured, not asserted: run it with
-//! `cargo test --release -p tributary-member --test sqlite_speed -- --ignored --nocapture`.
+//! What tracking costs users' writes to a SQLite member, and what a page costs capture, in microseconds a row:
+//! `cargo bench -p tributary-member --bench sqlite_tracking`. Whole tables are written in turn, which is no shape for the
+//! benchmark library.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "its result")]
 
+#[path = "../tests/support/mod.rs"]
 mod support;
 
 use rusqlite::Connection;
@@ -106,8 +109,6 @@ fn costs(connection: &Connection) -> Costs {
     }
 }
 
-#[test]
-#[ignore = "a measurement"]
 fn what_tracking_costs() {
     for (name, definition, key) in
         [("integer key", PLAIN, "id"), ("unique column", UNIQUE, "id"), ("text key", TEXT_KEY, "customer")]
@@ -133,8 +134,6 @@ fn what_tracking_costs() {
     }
 }
 
-#[test]
-#[ignore = "a measurement"]
 fn what_capture_costs() {
     let fixture = SqliteFixture::new();
     let connection = user(&fixture);
@@ -183,4 +182,9 @@ fn what_capture_costs() {
                 .unwrap();
         })
     );
+}
+
+fn main() {
+    what_tracking_costs();
+    what_capture_costs();
 }
