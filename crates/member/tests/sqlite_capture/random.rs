@@ -132,12 +132,7 @@ fn play(definition: &str, recursive: bool, transactions: &[Transaction]) -> Resu
         let before = rows_now(&world);
         let one = transaction.statements.len() == 1;
         world.run("BEGIN");
-        let cascades = definition.contains("CASCADE") && !recursive;
         for statement in &transaction.statements {
-            // The known gap, which docs/sqlite.md tells.
-            if cascades && statement.starts_with("UPDATE OR REPLACE") {
-                continue;
-            }
             // Refused statements are part of the game; OR ROLLBACK ends the transaction.
             let _ = world.user.execute_batch(statement);
         }
@@ -167,6 +162,11 @@ fn play(definition: &str, recursive: bool, transactions: &[Transaction]) -> Resu
             follower.insert(key.clone(), row.clone());
         }
         follower.retain(|_, row| row != "-");
+        // The known gap, which docs/sqlite.md tells: rows that are gone without a word.
+        let replaces = |statement: &String| statement.starts_with("UPDATE OR REPLACE");
+        if definition.contains("CASCADE") && !recursive && transaction.statements.iter().any(replaces) {
+            follower.retain(|key, _| after.contains_key(key) || !before.contains_key(key));
+        }
         prop_assert_eq!(&follower, &after, "after {:?}", transaction);
     }
     Ok(())
