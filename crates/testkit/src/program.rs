@@ -92,6 +92,24 @@ impl Program {
         self.signal("-STOP");
     }
 
+    /// The same at a moment when it holds no write lock of these SQLite members: users would wait for it as long as it
+    /// stands still.
+    pub fn pause_outside_of_writes(&self, group: &GroupFolder, members: &[&str]) {
+        let locked = |member: &&str| {
+            let user = group.connect(member);
+            user.busy_timeout(Duration::from_millis(200)).unwrap();
+            user.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err()
+        };
+        crate::eventually("a moment without a write lock", PATIENCE, || {
+            self.pause();
+            let free = !members.iter().any(locked);
+            if !free {
+                self.resume();
+            }
+            free
+        });
+    }
+
     /// SIGCONT.
     pub fn resume(&self) {
         self.signal("-CONT");

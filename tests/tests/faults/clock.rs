@@ -40,7 +40,7 @@ impl Machine {
 
     /// Both users write, one after the other, before either has the other's row.
     fn concurrently(&self, key: i64, earlier: &str, later: &str) {
-        self.running.pause();
+        self.running.pause_outside_of_writes(&self.group, &MEMBERS);
         for (member, word) in [(earlier, "earlier"), (later, "later")] {
             self.write(member, &format!("INSERT INTO Note VALUES ({key}, '{word}')"));
             std::thread::sleep(Duration::from_millis(50));
@@ -102,7 +102,7 @@ pub(crate) fn a_clock_that_steps_changes_no_outcome() {
 
 /// Written while the clock stood an hour ahead, captured when it no longer did.
 fn a_time_to_come(machine: &Machine) {
-    machine.running.pause();
+    machine.running.pause_outside_of_writes(&machine.group, &MEMBERS);
     machine.clock.set(3_600);
     machine.write("hq", "INSERT INTO Note VALUES (500, 'from the future')");
     machine.clock.set(0);

@@ -29,7 +29,7 @@ pub(crate) fn a_process_that_stood_still_goes_on() {
     let before = conflicts();
     for (turn, member) in ["hq", "till", "cloud"].into_iter().enumerate() {
         let sql = "UPDATE Trail SET touched = touched + 1 WHERE id = 1001";
-        running.pause();
+        running.pause_outside_of_writes(&group, &[member]);
         execute(&group, member, sql);
         std::thread::sleep(Duration::from_millis(200));
         running.resume();

@@ -40,7 +40,7 @@ pub(crate) fn members_come_and_leave_beside_running_processes() {
     let alone = ["--role", "capture,apply", "--member", leaves, "--listen", "127.0.0.1:0"];
     let alone = Program::run_with(&group, &alone);
     assert_flows(&group, leaves, comes, 1_003, PATIENCE);
-    alone.pause();
+    alone.pause_outside_of_writes(&group, &[leaves]);
     let said = Program::ok(&group, &["member", "remove", leaves, "--keep-objects"]);
     assert!(said.contains("has left the group"), "{said}");
     let write = "INSERT INTO Trail (id, trail, touched) VALUES (1004, 'alone ', 0);

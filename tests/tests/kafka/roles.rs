@@ -100,18 +100,7 @@ pub(crate) fn a_capture_that_slept_too_long_is_fenced() {
             Duration::from_secs(60),
         );
     }
-    // Asleep while it holds no member's lock: users would wait for it as long as it sleeps.
-    let locked = |member: &&str| {
-        let user = group.connect(member);
-        user.busy_timeout(Duration::from_millis(200)).unwrap();
-        user.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err()
-    };
-    zombie.pause();
-    while MEMBERS.iter().any(locked) {
-        zombie.resume();
-        std::thread::sleep(Duration::from_millis(3));
-        zombie.pause();
-    }
+    zombie.pause_outside_of_writes(&group, &MEMBERS);
     let successor = Program::run_with(&group, &["--role", "capture"]);
     assert_flows(&group, "hq", "till", 2_000, Duration::from_secs(60));
     // Longer than transactions and sessions last.
