@@ -12,7 +12,7 @@ use super::exceptions::Shelf;
 use super::failure::failed;
 use super::run::{Rounds, Run, Step, Stop};
 use super::shape::{self, Shapes};
-use super::{SqliteMember, catalog, offsets, refusal, states};
+use super::{SqliteMember, catalog, offsets, refusal, replaced, states};
 use crate::plan::plan;
 use crate::{Applied, ApplyBatch, Error, Outcome, Result};
 use rusqlite::Connection;
@@ -92,6 +92,12 @@ fn round(
     };
     if run.rounds.deferred {
         run.execute("PRAGMA defer_foreign_keys = ON")?;
+    }
+    for step in plan.upserts.iter().chain(&plan.deletes) {
+        for records in &step.tables {
+            replaced::settle_in(&member.connection, &member.path, &member.tables[records.table])
+                .map_err(Stop::Failed)?;
+        }
     }
     run.decide(&plan)?;
     run.watched = run.is_watched();

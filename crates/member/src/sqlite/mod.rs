@@ -28,6 +28,7 @@ mod quote;
 mod references;
 mod refill;
 mod refusal;
+mod replaced;
 mod rows;
 mod run;
 mod scan;

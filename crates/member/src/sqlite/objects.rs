@@ -2,7 +2,7 @@
 //!
 //! Provisioning creates what is listed here, and a table's state is whether all of it is there, word for word.
 
-use super::catalog::{CatalogIndex, CatalogTable};
+use super::catalog::{CatalogForeignKey, CatalogIndex, CatalogTable};
 use super::declared::Affinity;
 use super::lexer;
 use super::quote::{identifier, text};
@@ -61,8 +61,24 @@ pub(super) fn objects(table: &BoundTable) -> Vec<Object> {
     Builder::new(table, catalog).build()
 }
 
+/// The statements that settle what is left of statements that did not come to their end, in a described table that has
+/// such notes: what is gone was replaced.
+pub(super) fn settle_replaced(table: &BoundTable) -> Option<String> {
+    let builder = Builder::new(table, table.catalog.as_ref()?);
+    Some(builder.settle("TRUE"))
+}
+
+/// Counts the rows that [`settle_replaced`] would make deletes, in a described table.
+pub(super) fn count_replaced(table: &BoundTable) -> Option<String> {
+    let builder = Builder::new(table, table.catalog.as_ref()?);
+    let key = builder.sided("r", &builder.tracking_key);
+    Some(format!("SELECT count(*) FROM (SELECT DISTINCT {key} FROM {})", builder.gone("TRUE")))
+}
+
 /// A way in which one row can replace another.
 struct Slot {
+    /// Whether an insert can do it; otherwise only an update can, in a way that nobody else would tell of.
+    by_insert: bool,
     /// Tells the rows that were noted for it; the same expression before and after the statement.
     probe: String,
     /// Whether a row `b` has the unique values of NEW.
@@ -144,7 +160,9 @@ impl<'a> Builder<'a> {
         trigger("update", include_str!("sql/update_trigger.sql"), &[]);
         trigger("update_key", include_str!("sql/update_key_trigger.sql"), &[]);
         trigger("delete", include_str!("sql/delete_trigger.sql"), &[]);
-        if !self.slots.is_empty() {
+        let settle = self.settle(&format!("probe IN ({})", self.probes()));
+        let replaced: [(&str, &str); 1] = [("settle", &settle)];
+        if self.slots.iter().any(|slot| slot.by_insert) {
             let before_insert = include_str!("sql/before_insert_trigger.sql");
             let (may_replace, note) = self.note_replaced("NEW", false);
             trigger(
@@ -152,6 +170,10 @@ impl<'a> Builder<'a> {
                 before_insert,
                 &[("may_replace", &may_replace), ("note_replaced", &note)],
             );
+            let end = include_str!("sql/replaced_trigger.sql");
+            trigger("insert_replaced", end, &[replaced[0], ("event", "INSERT")]);
+        }
+        if !self.slots.is_empty() {
             let before_update = include_str!("sql/before_update_trigger.sql");
             let (may_replace, note) = self.note_replaced("OLD", true);
             trigger(
@@ -159,9 +181,8 @@ impl<'a> Builder<'a> {
                 before_update,
                 &[("may_replace", &may_replace), ("note_replaced", &note)],
             );
-            let replaced = include_str!("sql/replaced_trigger.sql");
-            trigger("insert_replaced", replaced, &[("event", "INSERT")]);
-            trigger("update_replaced", replaced, &[("event", "UPDATE")]);
+            let end = include_str!("sql/replaced_trigger.sql");
+            trigger("update_replaced", end, &[replaced[0], ("event", "UPDATE")]);
         }
         if !self.nullable.is_empty() {
             let begin = include_str!("sql/null_key_insert_trigger.sql");
@@ -174,6 +195,21 @@ impl<'a> Builder<'a> {
         objects
     }
 
+    /// The probes of a statement's row, NEW.
+    fn probes(&self) -> String {
+        self.slots.iter().map(|slot| slot.probe.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The statements that make deletes of the noted rows that are meant and gone, and forget the notes.
+    fn settle(&self, is_meant: &str) -> String {
+        let values = [("is_meant", is_meant), ("gone", &self.gone(is_meant))];
+        self.fill(include_str!("sql/settle_replaced.sql"), &values)
+    }
+
+    fn gone(&self, is_meant: &str) -> String {
+        self.fill(include_str!("sql/replaced_gone.sql"), &[("is_meant", is_meant)])
+    }
+
     /// Fills a template with what is the same for all of this table's, and `more`.
     fn fill(&self, template: &str, more: &[(&str, &str)]) -> String {
         let incarnation = self.incarnation();
@@ -184,7 +220,6 @@ impl<'a> Builder<'a> {
         let without_rowid = if self.catalog.rowid_alias().is_some() { "" } else { " WITHOUT ROWID" };
         let changed = self.table.columns.iter().map(|column| self.changed(&column.name)).collect::<Vec<_>>();
         let key_changed = self.catalog.key.iter().map(|at| self.changed(&self.catalog.columns[*at].name));
-        let probes = self.slots.iter().map(|slot| slot.probe.as_str()).collect::<Vec<_>>().join(", ");
         let is_null = |side: &str| {
             let parts: Vec<String> =
                 self.nullable.iter().map(|name| format!("{side}.{name} IS NULL")).collect();
@@ -222,7 +257,6 @@ impl<'a> Builder<'a> {
             ("first_seen", self.first_seen()),
             ("changed", changed.join("\n  OR ")),
             ("key_changed", key_changed.collect::<Vec<_>>().join("\n  OR ")),
-            ("probes", probes),
             ("table_name", text(self.table.binding.schema.name.as_str())),
             ("key_text", text(NULL_KEY)),
             ("message", text(&message)),
@@ -339,7 +373,7 @@ impl<'a> Builder<'a> {
         let is_set: String = self.nullable.iter().map(|name| format!(" AND b.{name} IS NOT NULL")).collect();
         let mut conditions = Vec::with_capacity(self.slots.len());
         let mut statements = Vec::with_capacity(self.slots.len());
-        for slot in &self.slots {
+        for slot in self.slots.iter().filter(|slot| update || slot.by_insert) {
             let row = format!("{} AND NOT ({}){is_set}", slot.same, own_key.join(" AND "));
             let exists = format!("EXISTS (SELECT 1 FROM {} AS b WHERE {row})", self.table.base);
             conditions.push(match &slot.changed {
@@ -352,7 +386,7 @@ impl<'a> Builder<'a> {
         (conditions.join("\nOR "), statements.join("\n"))
     }
 
-    /// All ways in which a row can replace a row of another key.
+    /// All ways in which a row can replace a row without a word.
     fn find_slots(&self) -> Vec<Slot> {
         let mut slots = Vec::new();
         for index in &self.catalog.indexes {
@@ -363,11 +397,15 @@ impl<'a> Builder<'a> {
                 slots.push(slot);
             }
         }
-        if self.collated.contains(&true) {
-            slots.push(self.key_slot(slots.len()));
+        let collated = self.collated.contains(&true);
+        // Who takes a row's key needs no note of it, unless the delete of that row takes it along.
+        let cascades = |key: &CatalogForeignKey| key.on_delete.eq_ignore_ascii_case("CASCADE");
+        if collated || self.catalog.foreign_keys.iter().any(cascades) {
+            slots.push(self.key_slot(slots.len(), collated));
         }
         if let (Some(rowid), None) = (self.catalog.rowid_name(), self.catalog.rowid_alias()) {
             slots.push(Slot {
+                by_insert: true,
                 probe: format!("'{}:' || NEW.{rowid}", slots.len()),
                 // Where the statement does not name it, NEW's rowid is -1 at this point.
                 same: format!("b.{rowid} = NEW.{rowid}"),
@@ -377,11 +415,12 @@ impl<'a> Builder<'a> {
         slots
     }
 
-    /// A row whose key is equal only by the key's collation.
-    fn key_slot(&self, number: usize) -> Slot {
+    /// A row whose key is equal, to an insert only by the key's collation.
+    fn key_slot(&self, number: usize, by_insert: bool) -> Slot {
         let same: Vec<String> = self.key.iter().map(|name| format!("b.{name} = NEW.{name}")).collect();
         let changed = self.catalog.key.iter().map(|at| self.changed(&self.catalog.columns[*at].name));
         Slot {
+            by_insert,
             probe: probe(number, self.key.iter().map(|name| format!("quote(NEW.{name})"))),
             same: same.join(" AND "),
             changed: Some(changed.collect::<Vec<_>>().join(" OR ")),
@@ -429,6 +468,7 @@ impl<'a> Builder<'a> {
             changes = None;
         }
         Some(Slot {
+            by_insert: true,
             probe: probe(number, probes.into_iter()),
             same: same.join(" AND "),
             changed: changes.map(|changes| changes.join(" OR ")),

@@ -6,7 +6,7 @@
 use super::failure::failed;
 use super::image::{image_columns, raw_key_text, read_image, read_key};
 use super::table::BoundTable;
-use super::{SqliteMember, states};
+use super::{SqliteMember, replaced, states};
 use crate::{Captured, Error, Page, Result, Scan, TablePosition};
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, Statement};
@@ -24,6 +24,7 @@ pub(super) fn poll(
     max_rows: usize,
 ) -> Result<Page> {
     let after = version_of(position)?;
+    replaced::settle(member, table)?;
     let limit = i64::try_from(max_rows).unwrap_or(i64::MAX - 1);
     let mut page = Page { next: position.clone(), ..Page::default() };
     let mut ended = Vec::new();
@@ -58,7 +59,7 @@ pub(super) fn pending(member: &mut SqliteMember, table: usize, position: &TableP
             .map_err(failed(&member.path, "count the changes of a table"))?;
         let left = position.scan != Scan::Done
             && super::scan::has_rows_left(connection, &member.path, bound, &position.scan)?;
-        Ok(live + u64::from(left))
+        Ok(live + u64::from(left) + replaced::count(connection, &member.path, bound)?)
     })
 }
 

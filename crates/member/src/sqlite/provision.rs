@@ -306,7 +306,7 @@ impl Run<'_> {
             match self.has(object, identity)? {
                 Has::Same => continue,
                 Has::Missing => {}
-                // The noted rows mean nothing between statements; an index holds nothing of its own.
+                // Capture settles notes as soon as it looks, while the table is as it was; an index holds nothing of its own.
                 Has::Other if object.kind == "index" || object.name.ends_with("_dss_replaced") => {
                     let sql = format!("DROP {} {}", object.kind.to_uppercase(), identifier(&object.name));
                     self.execute(&format!("replace the {}", object.purpose), &sql)?;

@@ -4,7 +4,7 @@ use super::failure::failed;
 use super::poll::highest_version;
 use super::scan::claim_text;
 use super::{SqliteMember, states};
-use crate::{CaptureCommit, Error, RefusalKind, Result, TableState, Token};
+use crate::{CaptureCommit, Error, RefusalKind, Result, Token};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use std::path::Path;
 use tributary_model::{MemberId, Ticks};
@@ -31,10 +31,7 @@ pub(super) fn commit_capture(member: &mut SqliteMember, commit: &CaptureCommit) 
             let tables: Vec<&str> =
                 member.tables.iter().map(|table| table.binding.schema.name.as_str()).collect();
             let write = Write { connection, tables: &tables, now };
-            write
-                .all(commit, highest, &member.ended_listings)
-                .and_then(|()| forget_replaced(member, connection))
-                .map_err(failed(&member.path, action))?;
+            write.all(commit, highest, &member.ended_listings).map_err(failed(&member.path, action))?;
             Ok(highest)
         })?;
     member.ended_listings.clear();
@@ -74,15 +71,6 @@ pub(super) fn wrong_token(
         expected: name(expected),
         found: name(found),
     }
-}
-
-/// Only statements that were cut short leave rows there, and no statement of anybody's is under way now.
-fn forget_replaced(member: &SqliteMember, connection: &Connection) -> rusqlite::Result<()> {
-    let ready = member.tables.iter().filter(|table| table.state == TableState::Ready);
-    for table in ready.filter_map(super::table::BoundTable::replaced) {
-        connection.prepare_cached(&format!("DELETE FROM {table}"))?.execute([])?;
-    }
-    Ok(())
 }
 
 /// The token as stored.

@@ -339,3 +339,23 @@ fn commits_that_a_trigger_fails() {
         assert!(stage.scene.parked().await.is_empty());
     });
 }
+
+/// A row that was replaced without a word of any trigger is known to be gone before anything is decided on its cell.
+#[test]
+fn a_silent_replacement_is_known_before_a_record_is_applied() {
+    block_on(async {
+        let definition = "CREATE TABLE note (id INTEGER NOT NULL PRIMARY KEY, body TEXT,
+                          boss INT REFERENCES note (id) ON DELETE CASCADE)";
+        let mut stage = Stage::new(definition, vec![bound("note")]).await;
+        let records = stage.scene.upserts(0, rows(3, "x"));
+        stage.scene.apply(records).await;
+        stage.run("UPDATE note SET boss = 1 WHERE id = 2; UPDATE OR REPLACE note SET id = 1 WHERE id = 2");
+        assert_eq!(stage.query("SELECT id FROM note"), ["3"]);
+        let records = stage.scene.upserts(0, rows(3, "y"));
+        let outcomes = stage.scene.apply(records).await;
+        assert_eq!(outcomes, ["local is newer", "local is newer", "upserted"]);
+        assert_eq!(stage.query("SELECT id, body FROM note"), ["3|y"]);
+        // In the order in which they are known: who referred to it before the one referred to.
+        assert_eq!(stage.scene.captured(0).await, told(&[("2", "-"), ("1", "-")]));
+    });
+}

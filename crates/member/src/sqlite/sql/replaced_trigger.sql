@@ -1,27 +1,6 @@
--- Of the rows noted before, those that are gone were replaced: each is a local delete. Rows that survived (OR IGNORE,
--- an upsert) are no change, and those whose delete trigger fired (recursive_triggers) are tombstones already.
+-- The end of a statement that has noted rows.
 CREATE TRIGGER {trigger} AFTER {event} ON {base}
 WHEN EXISTS (SELECT 1 FROM {replaced})
 BEGIN
-  UPDATE "DataSync_dss_counter"
-  SET version = version + (SELECT count(*) FROM {replaced} WHERE probe IN ({probes}))
-  WHERE id = 1;
-  INSERT INTO {tracking} ({key}, local_version, local_incarnation, changed_at, inside_apply, is_tombstone{seen_column})
-  SELECT
-    {r_key},
-    (SELECT version FROM "DataSync_dss_counter" WHERE id = 1)
-      - (SELECT count(*) FROM {replaced} AS o WHERE o.probe IN ({probes}) AND (o.probe, {o_key}) > (r.probe, {r_key})),
-    {incarnation},
-    strftime('%Y-%m-%d %H:%M:%f', 'now'),
-    (SELECT 1 FROM "DataSync_dss_apply" WHERE id = 1),
-    1{first_seen}
-  FROM {replaced} AS r
-  WHERE r.probe IN ({probes})
-  AND NOT EXISTS (SELECT 1 FROM {base} AS b WHERE {b_key_is_r})
-  AND NOT EXISTS (
-    SELECT 1 FROM {tracking} AS t WHERE {t_key_is_r}
-    AND (t.is_tombstone = 1 OR t.apply_batch = (SELECT batch FROM "DataSync_dss_apply" WHERE id = 1))
-  )
-  ON CONFLICT ({key}) DO UPDATE SET {set_local};
-  DELETE FROM {replaced} WHERE probe IN ({probes});
+{settle}
 END
