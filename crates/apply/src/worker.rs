@@ -49,7 +49,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             batch_time: Duration::from_millis(50),
-            batch_rows: 10_000,
+            batch_rows: 6_000,
             progress_every: Duration::from_secs(60),
         }
     }

@@ -32,7 +32,7 @@ const TAKE_IN_EVERY: Duration = Duration::from_millis(250);
 /// How often it is looked, while a table stands still, whether the tables are others by now.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Most changes in one of the resolver's transactions.
-const RESOLVER_ROWS: usize = 5_000;
+const RESOLVER_ROWS: usize = 3_000;
 
 /// Which workers run in this process.
 #[derive(Debug, Clone, PartialEq, Eq)]

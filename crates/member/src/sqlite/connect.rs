@@ -188,7 +188,7 @@ fn open_file(member: &MemberId, path: &Path, settings: &SqliteSettings) -> Resul
     // hence FULL.
     connection
         .execute_batch(
-            "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY;",
+            "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA cache_size = -4000; PRAGMA temp_store = MEMORY;",
         )
         .map_err(failed(path, action))?;
     Ok(connection)
