@@ -3,7 +3,11 @@
 //! The triggers before a statement note the rows that it may replace, those after it settle the notes. An update whose
 //! own row goes in between, because a cascade from the row that it replaces takes it along, has no triggers after it.
 //! Its notes are settled here, before anybody looks at the tracking rows or relies on them: a row that is gone and that
-//! no delete trigger has told of was replaced. Other statements leave notes, too (`OR IGNORE`), which come to nothing.
+//! no delete trigger has told of was replaced.
+//!
+//! Other statements leave notes, too, which come to nothing: `INSERT OR IGNORE` of a row whose unique values are taken.
+//! Nobody waits for the disk on account of one such note. They are forgotten with whatever capture commits next, or
+//! when there are many.
 
 use super::failure::failed;
 use super::table::BoundTable;
@@ -14,11 +18,16 @@ use std::path::Path;
 
 const ACTION: &str = "settle what statements have replaced";
 
-/// Settles the notes of a table, in a transaction of its own if there are any.
+/// So many notes are forgotten for themselves: each look goes through all of them.
+const MANY: usize = 256;
+
+/// Settles the notes of a table, in a transaction of its own if that makes a difference.
 pub(super) fn settle(member: &mut SqliteMember, table: usize) -> Result<()> {
     states::refresh(member)?;
+    let (connection, path) = (&member.connection, &member.path);
     let Some(bound) = member.tables.get(table) else { return Ok(()) };
-    if !are_there(&member.connection, &member.path, bound)? {
+    let Some(notes) = notes(connection, path, bound)? else { return Ok(()) };
+    if count(connection, path, bound)? == 0 && !are_many(connection, path, &notes)? {
         return Ok(());
     }
     states::in_transaction(member, TransactionBehavior::Immediate, ACTION, |member, connection| {
@@ -28,29 +37,48 @@ pub(super) fn settle(member: &mut SqliteMember, table: usize) -> Result<()> {
 
 /// Settles the notes of a table under the write lock.
 pub(super) fn settle_in(connection: &Connection, path: &Path, table: &BoundTable) -> Result<()> {
-    if !are_there(connection, path, table)? {
-        return Ok(());
-    }
+    let Some(_) = notes(connection, path, table)? else { return Ok(()) };
     let Some(settle) = objects::settle_replaced(table) else { return Ok(()) };
     connection.execute_batch(&settle).map_err(failed(path, ACTION))
 }
 
+/// Forgets the notes that have come to nothing, under the write lock. Others stay for the next [`settle`].
+pub(super) fn forget(connection: &Connection, path: &Path, tables: &[BoundTable]) -> Result<()> {
+    for table in tables {
+        let Some(notes) = notes(connection, path, table)? else { continue };
+        if count(connection, path, table)? == 0 {
+            connection.execute(&format!("DELETE FROM {notes}"), []).map_err(failed(path, ACTION))?;
+        }
+    }
+    Ok(())
+}
+
 /// How many deletes [`settle`] would make.
 pub(super) fn count(connection: &Connection, path: &Path, table: &BoundTable) -> Result<u64> {
-    if !are_there(connection, path, table)? {
-        return Ok(0);
-    }
+    let Some(_) = notes(connection, path, table)? else { return Ok(0) };
     let Some(count) = objects::count_replaced(table) else { return Ok(0) };
     connection
         .query_row(&count, [], |row| row.get(0))
         .map_err(failed(path, "count what statements have replaced"))
 }
 
-fn are_there(connection: &Connection, path: &Path, table: &BoundTable) -> Result<bool> {
+/// The table of the notes, if there are any.
+fn notes(connection: &Connection, path: &Path, table: &BoundTable) -> Result<Option<String>> {
     let notes = if table.state == TableState::Ready { table.replaced() } else { None };
-    let Some(notes) = notes else { return Ok(false) };
-    connection
+    let Some(notes) = notes else { return Ok(None) };
+    let any: bool = connection
         .prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM {notes})"))
         .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .map_err(failed(path, ACTION))?;
+    Ok(any.then_some(notes))
+}
+
+fn are_many(connection: &Connection, path: &Path, notes: &str) -> Result<bool> {
+    connection
+        .query_row(
+            &format!("SELECT count(*) >= {MANY} FROM (SELECT 1 FROM {notes} LIMIT {MANY})"),
+            [],
+            |row| row.get(0),
+        )
         .map_err(failed(path, ACTION))
 }

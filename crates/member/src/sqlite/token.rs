@@ -3,7 +3,7 @@
 use super::failure::failed;
 use super::poll::highest_version;
 use super::scan::claim_text;
-use super::{SqliteMember, states};
+use super::{SqliteMember, replaced, states};
 use crate::{CaptureCommit, Error, RefusalKind, Result, Token};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use std::path::Path;
@@ -32,6 +32,7 @@ pub(super) fn commit_capture(member: &mut SqliteMember, commit: &CaptureCommit) 
                 member.tables.iter().map(|table| table.binding.schema.name.as_str()).collect();
             let write = Write { connection, tables: &tables, now };
             write.all(commit, highest, &member.ended_listings).map_err(failed(&member.path, action))?;
+            replaced::forget(connection, &member.path, &member.tables)?;
             Ok(highest)
         })?;
     member.ended_listings.clear();
