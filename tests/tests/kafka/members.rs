@@ -39,6 +39,9 @@ pub(crate) fn members_come_and_leave_beside_running_processes() {
 
     let alone = ["--role", "capture,apply", "--member", leaves, "--listen", "127.0.0.1:0"];
     let alone = Program::run_with(&group, &alone);
+    // Others could have carried the next row before this process knows of the member.
+    let begun = format!("runs as process {}: 4 members", alone.id());
+    eventually("a process of its own", PATIENCE, || told(&group).contains(&begun));
     assert_flows(&group, leaves, comes, 1_003, PATIENCE);
     alone.pause_outside_of_writes(&group, &[leaves]);
     let said = Program::ok(&group, &["member", "remove", leaves, "--keep-objects"]);
