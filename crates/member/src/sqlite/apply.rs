@@ -93,12 +93,7 @@ fn round(
     if run.rounds.deferred {
         run.execute("PRAGMA defer_foreign_keys = ON")?;
     }
-    for step in plan.upserts.iter().chain(&plan.deletes) {
-        for records in &step.tables {
-            replaced::settle_in(&member.connection, &member.path, &member.tables[records.table])
-                .map_err(Stop::Failed)?;
-        }
-    }
+    replaced::settle_in(&member.connection, &member.path, &member.tables).map_err(Stop::Failed)?;
     run.decide(&plan)?;
     run.watched = run.is_watched();
     run.write()?;

@@ -161,7 +161,7 @@ impl<'a> Builder<'a> {
         trigger("update_key", include_str!("sql/update_key_trigger.sql"), &[]);
         trigger("delete", include_str!("sql/delete_trigger.sql"), &[]);
         let settle = self.settle(&format!("probe IN ({})", self.probes()));
-        let replaced: [(&str, &str); 1] = [("settle", &settle)];
+        let end = include_str!("sql/replaced_trigger.sql");
         if self.slots.iter().any(|slot| slot.by_insert) {
             let before_insert = include_str!("sql/before_insert_trigger.sql");
             let (may_replace, note) = self.note_replaced("NEW", false);
@@ -170,8 +170,7 @@ impl<'a> Builder<'a> {
                 before_insert,
                 &[("may_replace", &may_replace), ("note_replaced", &note)],
             );
-            let end = include_str!("sql/replaced_trigger.sql");
-            trigger("insert_replaced", end, &[replaced[0], ("event", "INSERT")]);
+            trigger("insert_replaced", end, &[("settle", &settle), ("event", "INSERT")]);
         }
         if !self.slots.is_empty() {
             let before_update = include_str!("sql/before_update_trigger.sql");
@@ -181,8 +180,7 @@ impl<'a> Builder<'a> {
                 before_update,
                 &[("may_replace", &may_replace), ("note_replaced", &note)],
             );
-            let end = include_str!("sql/replaced_trigger.sql");
-            trigger("update_replaced", end, &[replaced[0], ("event", "UPDATE")]);
+            trigger("update_replaced", end, &[("settle", &settle), ("event", "UPDATE")]);
         }
         if !self.nullable.is_empty() {
             let begin = include_str!("sql/null_key_insert_trigger.sql");

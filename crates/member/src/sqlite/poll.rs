@@ -24,12 +24,14 @@ pub(super) fn poll(
     max_rows: usize,
 ) -> Result<Page> {
     let after = version_of(position)?;
-    replaced::settle(member, table)?;
     let limit = i64::try_from(max_rows).unwrap_or(i64::MAX - 1);
     let mut page = Page { next: position.clone(), ..Page::default() };
     let mut ended = Vec::new();
-    states::in_snapshot(member, "read the changes of a table", |member, connection| {
+    let complete = states::in_snapshot(member, "read the changes of a table", |member, connection| {
         let bound = member.ready(table)?;
+        if replaced::are_due(connection, &member.path, bound)? {
+            return Ok(false);
+        }
         let mut statement = connection
             .prepare_cached(&poll_sql(bound))
             .map_err(failed(&member.path, "read the changes of a table"))?;
@@ -38,8 +40,12 @@ pub(super) fn poll(
         if last > after {
             page.next.live = last.to_string();
         }
-        Ok(())
+        Ok(true)
     })?;
+    if !complete {
+        replaced::settle(member)?;
+        return poll(member, table, position, max_rows);
+    }
     member.ended_listings.extend(ended.into_iter().map(|key_text| (table, key_text)));
     Ok(page)
 }

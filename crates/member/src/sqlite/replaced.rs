@@ -21,25 +21,27 @@ const ACTION: &str = "settle what statements have replaced";
 /// So many notes are forgotten for themselves: each look goes through all of them.
 const MANY: usize = 256;
 
-/// Settles the notes of a table, in a transaction of its own if that makes a difference.
-pub(super) fn settle(member: &mut SqliteMember, table: usize) -> Result<()> {
-    states::refresh(member)?;
-    let (connection, path) = (&member.connection, &member.path);
-    let Some(bound) = member.tables.get(table) else { return Ok(()) };
-    let Some(notes) = notes(connection, path, bound)? else { return Ok(()) };
-    if count(connection, path, bound)? == 0 && !are_many(connection, path, &notes)? {
-        return Ok(());
-    }
+/// Whether a table's notes are to be settled before its changes are read.
+pub(super) fn are_due(connection: &Connection, path: &Path, table: &BoundTable) -> Result<bool> {
+    let Some(notes) = notes(connection, path, table)? else { return Ok(false) };
+    Ok(count(connection, path, table)? > 0 || are_many(connection, path, &notes)?)
+}
+
+/// Settles the notes of all tables in a transaction of its own.
+pub(super) fn settle(member: &mut SqliteMember) -> Result<()> {
     states::in_transaction(member, TransactionBehavior::Immediate, ACTION, |member, connection| {
-        settle_in(connection, &member.path, member.bound(table)?)
+        settle_in(connection, &member.path, &member.tables)
     })
 }
 
-/// Settles the notes of a table under the write lock.
-pub(super) fn settle_in(connection: &Connection, path: &Path, table: &BoundTable) -> Result<()> {
-    let Some(_) = notes(connection, path, table)? else { return Ok(()) };
-    let Some(settle) = objects::settle_replaced(table) else { return Ok(()) };
-    connection.execute_batch(&settle).map_err(failed(path, ACTION))
+/// Settles the notes of these tables under the write lock.
+pub(super) fn settle_in(connection: &Connection, path: &Path, tables: &[BoundTable]) -> Result<()> {
+    for table in tables {
+        let Some(_) = notes(connection, path, table)? else { continue };
+        let Some(settle) = objects::settle_replaced(table) else { continue };
+        connection.execute_batch(&settle).map_err(failed(path, ACTION))?;
+    }
+    Ok(())
 }
 
 /// Forgets the notes that have come to nothing, under the write lock. Others stay for the next [`settle`].
@@ -53,7 +55,7 @@ pub(super) fn forget(connection: &Connection, path: &Path, tables: &[BoundTable]
     Ok(())
 }
 
-/// How many deletes [`settle`] would make.
+/// How many deletes settling a table's notes would make.
 pub(super) fn count(connection: &Connection, path: &Path, table: &BoundTable) -> Result<u64> {
     let Some(_) = notes(connection, path, table)? else { return Ok(0) };
     let Some(count) = objects::count_replaced(table) else { return Ok(0) };

@@ -1,8 +1,7 @@
 //! Every way in which SQLite lets a user write: conflict clauses, upserts, replaced rows, moved rowids.
 
 use crate::support::block_on;
-use crate::world::{World, schema};
-use std::collections::BTreeMap;
+use crate::world::{World, schema, told};
 use tributary_member::Member as _;
 use tributary_member::contract::fixture::commit;
 use tributary_model::LogicalType as T;
@@ -16,10 +15,6 @@ fn person(definition: &str, recursive: bool) -> World {
     );
     world.run(if recursive { "PRAGMA recursive_triggers = ON" } else { "PRAGMA recursive_triggers = OFF" });
     world
-}
-
-fn told(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(key, row)| ((*key).to_owned(), (*row).to_owned())).collect()
 }
 
 fn three(world: &mut World) {

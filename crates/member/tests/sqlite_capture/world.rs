@@ -66,9 +66,7 @@ impl World {
     /// Asserts what one or more statements come to.
     pub(crate) fn check(&mut self, sql: &str, expected: &[(&str, &str)]) {
         self.run(sql);
-        let expected: BTreeMap<String, String> =
-            expected.iter().map(|(key, row)| ((*key).to_owned(), (*row).to_owned())).collect();
-        assert_eq!(self.told(), expected, "{sql}");
+        assert_eq!(self.told(), told(expected), "{sql}");
     }
 
     /// Rows of a query, as the user sees them.
@@ -80,6 +78,11 @@ impl World {
     pub(crate) fn key(&self, value: tributary_model::Value) -> KeyBytes {
         tributary_member::contract::fixture::key_of(self.schema.key_types()[0], value)
     }
+}
+
+/// Changes as [`World::told`] gives them.
+pub(crate) fn told(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, row)| ((*key).to_owned(), (*row).to_owned())).collect()
 }
 
 /// A table of the group's: names with types, the key's names; all but the key take NULL.

@@ -211,6 +211,16 @@ fn is_on_top(held: Option<&Settlement>, published: &Published) -> bool {
     held.is_none_or(|held| held.images.iter().any(|image| image.is_within(published.history)))
 }
 
+/// Whether the change was made on top of nothing that is settled but the very edit that it makes anew.
+fn is_made_anew(cell: &Cell, held: &Settlement, published: &Published) -> bool {
+    let before = |image: &History| {
+        cell.agreed
+            .iter()
+            .any(|(edit, anew)| *anew == published.edit && *image == History::default().with(*edit))
+    };
+    held.images.iter().filter(|image| image.is_within(published.history)).all(before)
+}
+
 /// What the exact ancestry says about a resolver step.
 fn oracle(
     setup: &Setup,
@@ -255,11 +265,13 @@ fn oracle(
     let on_top = is_on_top(held, published);
     let incoming = record.winner == change.dot;
     let must = expected(setup, cell, held, published, on_top, incoming);
-    // What a restored member makes anew may name a row that it had before its first scan by the scan's version, while that row
-    // stands by a later one: as long as both are the same row, it agrees with it, and there is no conflict either way.
+    // A row that apply has tracked, since the first scan had passed it, is one edit by two names, and made anew by a restored
+    // member it has seen the first one. Where it stands by the second it agrees with itself: no conflict either way.
+    let itself = || held.is_some_and(|held| is_made_anew(cell, held, published));
     let renamed = change.kind == ChangeKind::Restated
         && (record.settled, must.settled) == (Settled::Agreed, Settled::FastForward)
-        && ours == theirs;
+        && ours == theirs
+        && itself();
     if record.settled != must.settled && !renamed {
         let what = format!("settled as {:?} and not as {:?}", record.settled, must.settled);
         return broken(Invariant::ExactConflicts, &what);
